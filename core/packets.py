@@ -1,0 +1,97 @@
+"""One message = one JSON object + file descriptors, over an AF_UNIX SEQPACKET socket.
+
+Blocking and free of ctypes and asyncio, so that it serves below the fork line; `core.aio.Link` is the
+same for the daemon's loop. A message over 64 KiB travels as a memfd in front of the other descriptors
+(SEQPACKET refuses large packets: a 300 KB one fails with EMSGSIZE). unix(7), memfd_create(2).
+"""
+
+from __future__ import annotations
+
+import array
+import json
+import os
+import socket
+from collections.abc import Sequence
+from typing import Any
+
+INLINE_LIMIT = 64 * 1024
+MESSAGE_LIMIT = 16 * 1024 * 1024
+MAX_FDS = 64  # the kernel's SCM_MAX_FD is 253; nothing here needs nearly as many
+
+Message = dict[str, Any]
+
+
+def pair() -> tuple[socket.socket, socket.socket]:
+    """Two connected ends, both CLOEXEC."""
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
+
+
+def send(sock: socket.socket, message: Message, fds: Sequence[int] = ()) -> None:
+    """Send one message with copies of `fds`; the caller keeps its own.
+
+    Raises OSError (EPIPE when the other end is gone, EAGAIN on a full non-blocking socket).
+    """
+    body = json.dumps(message, separators=(",", ":")).encode()
+    if len(body) <= INLINE_LIMIT:
+        _send_raw(sock, body, fds)
+        return
+    memfd = os.memfd_create("message", os.MFD_CLOEXEC)
+    try:
+        with open(memfd, "wb", closefd=False) as file:
+            file.write(body)
+        _send_raw(sock, b'{"memfd":%d}' % len(body), [memfd, *fds])
+    finally:
+        os.close(memfd)
+
+
+def _send_raw(sock: socket.socket, body: bytes, fds: Sequence[int]) -> None:
+    control = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
+    sock.sendmsg([body], control, socket.MSG_NOSIGNAL)
+
+
+def receive(sock: socket.socket) -> tuple[Message, list[int]] | None:
+    """The next message and its descriptors (CLOEXEC, now the caller's to close); None at the end.
+
+    Raises OSError, and ValueError for a message that is not ours.
+    """
+    space = socket.CMSG_SPACE(MAX_FDS * array.array("i").itemsize)
+    body, ancillary, flags, _ = sock.recvmsg(INLINE_LIMIT + 1, space, socket.MSG_CMSG_CLOEXEC)
+    fds = _descriptors(ancillary)
+    if not body and not fds:
+        return None
+    try:
+        if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
+            raise ValueError("message was cut")
+        return _decode(body, fds)
+    except BaseException:
+        for fd in fds:
+            os.close(fd)
+        raise
+
+
+def _descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
+    fds = array.array("i")
+    for level, kind, data in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
+    return list(fds)
+
+
+def _decode(body: bytes, fds: list[int]) -> tuple[Message, list[int]]:
+    message = json.loads(body)
+    if not isinstance(message, dict):
+        raise ValueError("message is not an object")
+    size = message.get("memfd")
+    if size is None:
+        return message, fds
+    if not fds or not isinstance(size, int) or not 0 <= size <= MESSAGE_LIMIT:
+        raise ValueError("message body is missing")
+    memfd = fds.pop(0)
+    try:
+        body = os.pread(memfd, size, 0)
+    finally:
+        os.close(memfd)
+    message = json.loads(body)
+    if not isinstance(message, dict):
+        raise ValueError("message is not an object")
+    return message, fds

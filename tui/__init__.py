@@ -1,0 +1,1 @@
+"""onggi's face: a full-screen client of the engine, built on Textual."""
