@@ -1,0 +1,1 @@
+"""The emulator: screen, stream, keys, and the widget that shows them."""
