@@ -1,0 +1,1 @@
+"""The engine's services: one a file, collaborators injected, no HTTP."""

@@ -1,0 +1,128 @@
+"""Every container's record: in memory for reading, in SQLite for the next engine.
+
+Making and removing a container is synced to disk before the client hears of it; a change of state is not,
+because after a power loss no container runs and the sweep at start says so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from core.errors import Conflict, CorruptStore, InvalidArgument, NameInUse, NoSuchContainer
+from core.model.container import ContainerRecord, State
+from core.oci.document import decode, encode
+
+_HEX = re.compile(r"[0-9a-f]{1,64}")
+SCHEMA = ("CREATE TABLE container (id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, record BLOB NOT NULL)",)
+
+
+class Store(Protocol):
+    """The part of the database that records need; statements are short and run where they are called."""
+
+    def migrate(self, name: str, statements: Sequence[str]) -> None: ...
+    def execute(self, sql: str, parameters: Sequence[Any] = (), *, durable: bool = True) -> Any: ...
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> Sequence[Any]: ...
+
+
+class Records:
+    """Look up, add, change and delete records."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._records: dict[str, ContainerRecord] = {}
+        self._names: dict[str, str] = {}
+        store.migrate("containers", SCHEMA)
+        for ident, blob in store.query("SELECT id, record FROM container"):
+            record = decode(bytes(blob), ContainerRecord, what=f"record of container {ident}", error=CorruptStore)
+            self._keep(record)
+
+    def all(self) -> tuple[ContainerRecord, ...]:
+        """Every record, newest first."""
+        return tuple(sorted(self._records.values(), key=lambda record: record.created, reverse=True))
+
+    def get(self, reference: str) -> ContainerRecord:
+        """The record of an id, a name or an unambiguous beginning of an id. Raises NoSuchContainer."""
+        if reference in self._records:
+            return self._records[reference]
+        by_name = self._names.get(reference.removeprefix("/"))
+        if by_name is not None:
+            return self._records[by_name]
+        found = (
+            [ident for ident in self._records if ident.startswith(reference)] if _HEX.fullmatch(reference) else []
+        )
+        if len(found) > 1:
+            raise InvalidArgument(f"multiple IDs found with provided prefix: {reference}")
+        if not found:
+            raise NoSuchContainer(f"No such container: {reference}")
+        return self._records[found[0]]
+
+    def find(self, ident: str) -> ContainerRecord | None:
+        """The record of a whole id, if there is one."""
+        return self._records.get(ident)
+
+    def name_taken(self, name: str) -> bool:
+        """Whether a container has this name."""
+        return name in self._names
+
+    def check_name(self, name: str) -> None:
+        """Raises NameInUse, with Docker's words, when a container has this name."""
+        holder = self._names.get(name)
+        if holder is not None:
+            raise NameInUse(
+                f'Conflict. The container name "/{name}" is already in use by container "{holder}". '
+                "You have to remove (or rename) that container to be able to reuse that name."
+            )
+
+    def add(self, record: ContainerRecord) -> None:
+        """Store a new record, synced. Raises NameInUse."""
+        self.check_name(record.name)
+        self._store.execute(
+            "INSERT INTO container (id, name, record) VALUES (?, ?, ?)", (record.id, record.name, encode(record))
+        )
+        self._keep(record)
+
+    def change(
+        self, ident: str, update: Callable[[ContainerRecord], ContainerRecord], *, durable: bool = False
+    ) -> ContainerRecord:
+        """Replace a record by what `update` makes of it. Raises NoSuchContainer, NameInUse."""
+        old = self._records.get(ident)
+        if old is None:
+            raise NoSuchContainer(f"No such container: {ident}")
+        new = update(old)
+        if new.id != old.id:
+            raise Conflict("the id of a container does not change")
+        if new.name != old.name:
+            self.check_name(new.name)
+        self._store.execute(
+            "UPDATE container SET name = ?, record = ? WHERE id = ?",
+            (new.name, encode(new), ident),
+            durable=durable,
+        )
+        self._names.pop(old.name, None)
+        self._keep(new)
+        return new
+
+    def set_state(self, ident: str, **members: Any) -> ContainerRecord:
+        """Change members of a record's state."""
+        return self.change(ident, lambda record: replace_state(record, **members))
+
+    def delete(self, ident: str) -> None:
+        """Forget a record, synced. Unknown ids are ignored."""
+        record = self._records.pop(ident, None)
+        if record is not None:
+            self._names.pop(record.name, None)
+            self._store.execute("DELETE FROM container WHERE id = ?", (ident,))
+
+    def _keep(self, record: ContainerRecord) -> None:
+        self._records[record.id] = record
+        self._names[record.name] = record.id
+
+
+def replace_state(record: ContainerRecord, **members: Any) -> ContainerRecord:
+    """`record` with some members of its state changed."""
+    state: State = msgspec.structs.replace(record.state, **members)
+    return msgspec.structs.replace(record, state=state)

@@ -1,0 +1,182 @@
+"""JSON <-> model where Docker's wire differs from plain structs, and the one table error <-> HTTP status."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import time
+from typing import Any
+
+import msgspec
+
+from core import errors
+from core.errors import EngineError, InvalidArgument
+from core.model.container import ContainerConfig, ExecConfig, HostConfig
+from core.model.events import Event, Progress
+from core.oci.document import convert, encode
+
+API_VERSION = "1.47"
+MINIMUM_API_VERSION = "1.24"
+
+_BY_STATUS: dict[int, type[EngineError]] = {
+    304: errors.NotModified,
+    400: errors.InvalidArgument,
+    401: errors.Unauthorized,
+    403: errors.Forbidden,
+    404: errors.NotFound,
+    409: errors.Conflict,
+    501: errors.Unsupported,
+    503: errors.Unavailable,
+}
+
+
+def error_body(error: EngineError) -> bytes:
+    """The body that tells a client of `error`; its status is `error.status`."""
+    return encode({"message": error.message})
+
+
+def error_from(status: int, body: bytes) -> EngineError:
+    """The error that an answer with `status` and `body` tells of."""
+    kind = _BY_STATUS.get(status, EngineError)
+    try:
+        message = json.loads(body)["message"]
+    except (ValueError, KeyError, TypeError):
+        message = body.decode("utf-8", "replace").strip() or f"the engine answered with status {status}"
+    return kind(str(message))
+
+
+class CreateRequest(msgspec.Struct, frozen=True):
+    """What POST /containers/create asks for. `networks` are the names in NetworkingConfig.EndpointsConfig."""
+
+    config: ContainerConfig
+    host: HostConfig
+    networks: tuple[str, ...] = ()
+
+
+def parse_object(body: bytes, *, what: str, optional: bool = False) -> dict[str, Any]:
+    """A body that must be one JSON object. Raises InvalidArgument."""
+    if not body and optional:
+        return {}
+    try:
+        document = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise InvalidArgument(f"{what} is not valid JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise InvalidArgument(f"{what} must be a JSON object")
+    return document
+
+
+def parse_create(body: bytes) -> CreateRequest:
+    """Parse the body of a create request. Raises InvalidArgument naming what is wrong."""
+    document = parse_object(body, what="create request")
+    host = document.pop("HostConfig", None) or {}
+    networking = document.pop("NetworkingConfig", None) or {}
+    if not isinstance(host, dict) or not isinstance(networking, dict):
+        raise InvalidArgument("create request is not acceptable: HostConfig and NetworkingConfig must be objects")
+    for member in ("Cmd", "Entrypoint"):
+        document[member] = _words(document.get(member))
+    endpoints = networking.get("EndpointsConfig") or {}
+    policy = host.get("RestartPolicy")
+    if isinstance(policy, dict) and policy.get("Name") == "":
+        policy["Name"] = "no"
+    log = host.get("LogConfig")
+    if isinstance(log, dict) and not log.get("Type"):
+        log["Type"] = "json-file"
+    bindings = host.get("PortBindings")
+    if isinstance(bindings, dict):
+        host["PortBindings"] = {port: hosts for port, hosts in bindings.items() if hosts}
+    if host.get("NetworkMode") == "":
+        del host["NetworkMode"]
+    return CreateRequest(
+        convert(document, ContainerConfig, what="create request"),
+        convert(host, HostConfig, what="create request's HostConfig"),
+        tuple(endpoints) if isinstance(endpoints, dict) else (),
+    )
+
+
+def parse_exec(body: bytes) -> ExecConfig:
+    """Parse the body of an exec request. Raises InvalidArgument naming what is wrong."""
+    document = parse_object(body, what="exec request")
+    document["Cmd"] = _words(document.get("Cmd"))
+    return convert(document, ExecConfig, what="exec request")
+
+
+def _words(value: Any) -> Any:
+    """Docker's strslice: a list, or one string that stands for a list of one."""
+    return [value] if isinstance(value, str) else value
+
+
+def parse_filters(text: str) -> dict[str, tuple[str, ...]]:
+    """The `filters` query: `{"status": ["exited"]}`, or Docker's old `{"status": {"exited": true}}`.
+
+    Raises InvalidArgument.
+    """
+    if not text:
+        return {}
+    found: dict[str, tuple[str, ...]] = {}
+    for name, values in parse_object(text.encode(), what="filters").items():
+        if isinstance(values, dict):
+            values = [value for value, wanted in values.items() if wanted]
+        if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+            raise InvalidArgument(f"invalid filter {name!r}: must be a list of strings")
+        found[name] = tuple(values)
+    return found
+
+
+def timestamp(time_ns: int) -> str:
+    """Nanoseconds since the epoch as Docker writes times: RFC 3339 in UTC, trailing zeros cut."""
+    seconds, nanoseconds = divmod(time_ns, 1_000_000_000)
+    text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+    fraction = f"{nanoseconds:09d}".rstrip("0")
+    return f"{text}.{fraction}Z" if fraction else f"{text}Z"
+
+
+def parse_timestamp(text: str) -> int:
+    """Nanoseconds since the epoch from RFC 3339 or `SECONDS[.NANOSECONDS]`. Raises InvalidArgument."""
+    whole, _, fraction = text.partition(".")
+    if whole.lstrip("-").isdigit() and (not fraction or fraction.isdigit()):
+        return int(whole) * 1_000_000_000 + int((fraction + "0" * 9)[:9])
+    digits = ""
+    if fraction:
+        digits = fraction[: len(fraction) - len(fraction.lstrip("0123456789"))]
+        whole, fraction = whole, fraction[len(digits) :]
+    try:
+        moment = datetime.datetime.fromisoformat(whole + (fraction or ""))
+    except ValueError as error:
+        raise InvalidArgument(f"invalid time {text!r}") from error
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=datetime.UTC)
+    return int(moment.timestamp()) * 1_000_000_000 + int((digits + "0" * 9)[:9])
+
+
+def event_json(event: Event, *, legacy: bool = True) -> dict[str, Any]:
+    """An event as a line of `GET /events`; `legacy` adds the members that old clients read."""
+    document: dict[str, Any] = {
+        "Type": event.type,
+        "Action": event.action,
+        "Actor": {"ID": event.id, "Attributes": event.attributes},
+        "scope": "local",
+        "time": event.time_ns // 1_000_000_000,
+        "timeNano": event.time_ns,
+    }
+    if legacy and event.type in ("container", "image"):
+        old = {"status": event.action, "id": event.id}
+        if event.type == "container":
+            old["from"] = event.attributes.get("image", "")
+        document = {**old, **document}
+    return document
+
+
+def progress_json(progress: Progress) -> dict[str, Any]:
+    """A step of long work as a line of a progress stream."""
+    line: dict[str, Any] = {"status": progress.status}
+    if progress.id:
+        line["id"] = progress.id
+    if progress.current or progress.total:
+        line["progressDetail"] = {"current": progress.current, "total": progress.total}
+    return line
+
+
+def json_line(value: Any) -> bytes:
+    """`value` as one line of a JSON stream."""
+    return encode(value) + b"\r\n"
