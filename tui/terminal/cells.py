@@ -1,0 +1,101 @@
+"""A row of the screen, and the small edits of it that keep two-cell characters whole."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from tui.terminal.attrs import Attr
+
+
+class Run(NamedTuple):
+    """A stretch of one row in one attribute; `cells` is its width, which `text` alone does not tell."""
+
+    text: str
+    attr: Attr
+    cells: int
+
+
+class Row:
+    """One row: a string and an attribute a cell.
+
+    A two-cell character stands in its first cell and leaves "" in the second; combining characters stand in
+    the cell of their base. Whoever changes a row sets `strip` (the painter's cached form) to None.
+    """
+
+    __slots__ = ("attrs", "chars", "strip", "wrapped")
+
+    def __init__(self, columns: int, attr: Attr) -> None:
+        self.chars: list[str] = [" "] * columns
+        self.attrs: list[Attr] = [attr] * columns
+        self.wrapped = False  # the text goes on in the next row
+        self.strip: Any = None
+
+    def put(self, x: int, cells: list[str] | str, count: int, attr: Attr) -> None:
+        """Write `count` cells from column `x`; halves of two-cell characters cut by it become blanks."""
+        chars = self.chars
+        end = x + count
+        if not chars[x] and x:
+            chars[x - 1] = " "
+        if end < len(chars) and not chars[end]:
+            chars[end] = " "
+        chars[x:end] = cells
+        self.attrs[x:end] = [attr] * count
+        self.strip = None
+
+    def erase(self, x: int, end: int, attr: Attr) -> None:
+        """Blank the cells from `x` up to `end`, which is not among them."""
+        if x < end:
+            self.put(x, [" "] * (end - x), end - x, attr)
+
+    def insert(self, x: int, count: int, attr: Attr) -> None:
+        """Push the cells from `x` on to the right by `count`; what leaves the row is lost."""
+        columns = len(self.chars)
+        count = min(count, columns - x)
+        self._split(x)
+        self._split(columns - count)
+        self.chars[x:] = [" "] * count + self.chars[x : columns - count]
+        self.attrs[x:] = [attr] * count + self.attrs[x : columns - count]
+        self.strip = None
+
+    def delete(self, x: int, count: int, attr: Attr) -> None:
+        """Pull the cells right of `x` + `count` to `x`; blanks come in at the end."""
+        count = min(count, len(self.chars) - x)
+        self._split(x)
+        self._split(x + count)
+        self.chars[x:] = self.chars[x + count :] + [" "] * count
+        self.attrs[x:] = self.attrs[x + count :] + [attr] * count
+        self.strip = None
+
+    def fit(self, columns: int, attr: Attr) -> None:
+        """Cut or pad the row to `columns` cells."""
+        have = len(self.chars)
+        if columns < have:
+            self._split(columns)
+            del self.chars[columns:], self.attrs[columns:]
+        elif columns > have:
+            self.chars += [" "] * (columns - have)
+            self.attrs += [attr] * (columns - have)
+        self.strip = None
+
+    def _split(self, x: int) -> None:
+        """Blank a two-cell character that the border left of column `x` would cut through."""
+        if 0 < x < len(self.chars) and not self.chars[x]:
+            self.chars[x - 1] = self.chars[x] = " "
+
+    def runs(self) -> list[Run]:
+        """The row as runs of one attribute each, whole row."""
+        out: list[Run] = []
+        attrs, chars = self.attrs, self.chars
+        start, columns = 0, len(attrs)
+        while start < columns:
+            attr = attrs[start]
+            end = start + 1
+            while end < columns and attrs[end] is attr:
+                end += 1
+            out.append(Run("".join(chars[start:end]), attr, end - start))
+            start = end
+        return out
+
+    def text(self) -> str:
+        """The characters of the row, trailing blanks included."""
+        return "".join(self.chars)

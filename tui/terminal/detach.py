@@ -1,0 +1,33 @@
+"""The hint for the detach keys. The engine's shim matches them; here we only see them pass.
+
+Docker's rule (its escape proxy): a byte that continues the sequence is held; on a mismatch the held bytes and
+the new one go out together and that byte does not begin a new match.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+RELEASE: Final = 0.4  # seconds after which the engine lets a lone first key through
+
+
+class DetachHint:
+    """Follows the bytes typed; `held` is true while the last of them may be the beginning of a detach."""
+
+    def __init__(self, keys: bytes = b"\x10\x11") -> None:
+        self._keys = keys
+        self._matched = 0
+
+    @property
+    def held(self) -> bool:
+        """Whether the engine is holding typed bytes back."""
+        return self._matched > 0
+
+    def feed(self, data: bytes) -> bool:
+        """See `data` pass; returns `held`."""
+        for byte in data if self._keys else b"":
+            if byte == self._keys[self._matched]:
+                self._matched = (self._matched + 1) % len(self._keys)
+            else:
+                self._matched = 0
+        return self.held

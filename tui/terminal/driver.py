@@ -1,0 +1,95 @@
+"""A Textual driver with a raw tap: while a terminal view has the keyboard, keys never become events.
+
+Textual's key events lose information (Tab and Ctrl-I, Alt-b and Ctrl-Left are one) and time (Escape waits
+100 ms), and its priority bindings would run before the view saw them.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+from codecs import getincrementaldecoder
+from collections.abc import Callable
+
+from textual._parser import ParseError
+from textual._xterm_parser import XTermParser
+from textual.drivers.linux_driver import LinuxDriver
+
+from tui.terminal.tap import READ, Tap
+
+
+class TerminalDriver(LinuxDriver):
+    """Give it to the app as `driver_class`. `capture` and `release` belong to the view in focus."""
+
+    _tap: Tap | None = None
+    _sink: Callable[[bytes], None] | None = None
+    _cursor: tuple[int, int, int] | None = None
+
+    def capture(self, sink: Callable[[bytes], None], wants_paste: Callable[[], bool]) -> None:
+        """From now on what is typed goes to `sink`, which is called in the input thread."""
+        self._tap = Tap(wants_paste)
+        self._sink = sink
+
+    def release(self) -> None:
+        """Keys become Textual's events again."""
+        self._sink = None
+        self._tap = None
+
+    @property
+    def backlog(self) -> int:
+        """Writes waiting for the terminal. Past 30 Textual's own writes would block the event loop."""
+        writer = self._writer_thread
+        return 0 if writer is None else writer._queue.qsize()
+
+    def show_cursor(self, x: int, y: int, shape: int) -> None:
+        """Put the terminal's own cursor there; `shape` as in DECSCUSR."""
+        if self._writer_thread is None:
+            return
+        text = "" if self._cursor else "\x1b[?25h"
+        if shape != (self._cursor[2] if self._cursor else 0):
+            text += f"\x1b[{shape} q"
+        self._cursor = (x, y, shape)
+        self.write(f"{text}\x1b[{y + 1};{x + 1}H")
+
+    def hide_cursor(self) -> None:
+        """Take the terminal's cursor off the screen."""
+        if self._cursor is None or self._writer_thread is None:
+            return
+        shaped = self._cursor[2]
+        self._cursor = None
+        self.write("\x1b[?25l" + ("\x1b[0 q" if shaped else ""))
+
+    def run_input_thread(self) -> None:
+        """Textual's input loop with the tap in front of its parser."""
+        poll = select.poll()
+        poll.register(self.fileno, select.POLLIN)
+        parser = XTermParser(self._debug)
+        decode = getincrementaldecoder("utf-8")("replace").decode
+        try:
+            while not self.exit_event.is_set():
+                data = b""
+                if poll.poll(100):
+                    data = self._split(os.read(self.fileno, READ))
+                elif (tap := self._tap) is not None and (sink := self._sink) is not None and (rest := tap.flush()):
+                    sink(rest)
+                if data:
+                    for event in parser.feed(decode(data)):
+                        self.process_message(event)
+                for event in parser.tick():
+                    self.process_message(event)
+        finally:
+            try:
+                for _event in parser.feed(""):
+                    pass
+            except (EOFError, ParseError):
+                pass
+
+    def _split(self, data: bytes) -> bytes:
+        """Hand the child its part; returns the app's."""
+        tap, sink = self._tap, self._sink
+        if tap is None or sink is None:
+            return data
+        typed, rest = tap.feed(data)
+        if typed:
+            sink(typed)
+        return rest

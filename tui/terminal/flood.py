@@ -1,0 +1,78 @@
+"""Flood skip: of text that scrolls past faster than anyone can see, only the last screen is drawn.
+
+The state afterwards is exact. In a stretch of printable text, CR LF TAB BS, SGR and EL, on a whole-screen
+scrolling region, a row depends on nothing that scrolled away before it; so drawing starts at a line that begins
+at column 0, one more row above than the screen shows. What is jumped over goes to the scrollback as text.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from tui.terminal.attrs import Attr, sgr
+from tui.terminal.grid import DECAWM, IRM, LNM
+from tui.terminal.screen import FastScreen
+
+_STRETCH: Final = re.compile(r"(?:[^\x00-\x07\x0b\x0c\x0e-\x1f\x7f-\x9f]++|\x1b\[[0-9;:]*+m|\x1b\[[012]?K)++")
+_SGR: Final = re.compile(r"\x1b\[([0-9;:]*)m")
+_LEAST: Final = 2048  # characters; below this the count costs more than it saves
+
+
+def skip(screen: FastScreen, text: str, at: int) -> tuple[int, int]:
+    """Jump over what cannot be seen of `text` from `at` on.
+
+    Returns where to go on drawing, and from where it makes sense to ask again.
+    """
+    if len(text) - at < _LEAST:
+        return at, len(text)
+    if not _steady(screen):
+        return at, at + _LEAST
+    stretch = _STRETCH.match(text, at)
+    end = stretch.end() if stretch else at
+    if end - at < _LEAST:
+        return at, max(end, at + 1)
+    if text.count("\n", at, end) <= 2 * screen.lines + 2:
+        return at, end
+    cut = end
+    for _line in range(screen.lines + 2):
+        cut = text.rfind("\n", at, cut)
+    cut = text.rfind("\r\n", at, cut + 1) + 2
+    skipped = text.count("\n", at, cut)
+    if skipped < screen.lines:
+        return at, end  # bare line feeds: where a line begins depends on all lines before it
+    if not screen.alternate:
+        _keep(screen, text[at:cut], skipped)
+        screen.unpushed = screen.lines - 1
+    screen.cursor.attrs = _attr_after(screen.cursor.attrs, text, at, cut)
+    screen.blank()
+    return cut, end
+
+
+def _steady(screen: FastScreen) -> bool:
+    return (
+        screen.margins is None
+        and DECAWM in screen.mode
+        and IRM not in screen.mode
+        and LNM not in screen.mode
+        and not screen.graphics[screen.shift]
+    )
+
+
+def _keep(screen: FastScreen, text: str, lines: int) -> None:
+    """Scroll the screen off and put the text after it, as drawing would have done."""
+    y = screen.cursor.y
+    for row in screen.rows[:y]:
+        if screen.unpushed:
+            screen.unpushed -= 1
+        else:
+            screen.scrollback.push(row)
+    screen.scrollback.push_raw(screen.cursor.attrs, screen.rows[y].text()[: screen.cursor.x] + text, lines)
+
+
+def _attr_after(attr: Attr, text: str, start: int, end: int) -> Attr:
+    """The attribute after the SGR sequences between `start` and `end`; all before a reset is without effect."""
+    reset = max(text.rfind("\x1b[m", start, end), text.rfind("\x1b[0m", start, end))
+    for match in _SGR.finditer(text, max(reset, start), end):
+        attr = sgr(attr, match.group(1))
+    return attr

@@ -1,0 +1,265 @@
+"""The screen's ground: rows, cursor, margins, the two buffers, and how text and line feeds change them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import pyte
+import pyte.charsets
+import pyte.modes
+from pyte.screens import Cursor
+
+from tui.terminal import widths
+from tui.terminal.attrs import PLAIN, Attr, erased
+from tui.terminal.cells import Row
+from tui.terminal.scrollback import Scrollback
+
+LNM: Final[int] = pyte.modes.LNM
+IRM: Final[int] = pyte.modes.IRM
+DECTCEM: Final[int] = pyte.modes.DECTCEM
+DECSCNM: Final[int] = pyte.modes.DECSCNM
+DECOM: Final[int] = pyte.modes.DECOM
+DECAWM: Final[int] = pyte.modes.DECAWM
+
+LINE_DRAWING: Final[dict[int, int]] = {
+    code: ord(drawn) for code, drawn in enumerate(pyte.charsets.VT100_MAP) if 0x5F <= code < 0x7F
+}
+_LIMIT: Final = 1000  # rows and columns; a hostile resize may not ask for gigabytes
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What DECSC saves: position (with a pending wrap), attributes, charsets, origin mode."""
+
+    x: int
+    y: int
+    attr: Attr
+    graphics: tuple[bool, bool, bool, bool]
+    shift: int
+    origin: bool
+
+
+class Grid(pyte.Screen):  # type: ignore[misc]  # pyte is followed as untyped
+    """pyte's screen with list rows, two buffers and scrollback.
+
+    `cursor.x` equals `columns` while a wrap is pending, as in pyte. `dirty` holds the rows changed since the
+    painter cleared it. All positions are 0-based here; the handlers of escape sequences convert.
+    """
+
+    columns: int
+    lines: int
+    dirty: set[int]
+    mode: set[int]
+    margins: tuple[int, int] | None
+    tabstops: set[int]
+    rows: list[Row]
+    other_rows: list[Row]
+
+    def __init__(self, columns: int, lines: int, *, history: int = 10_000) -> None:
+        # pyte's own constructor is not called: it would build the cell dictionaries that `rows` replaces
+        self.columns = min(max(columns, 1), _LIMIT)
+        self.lines = min(max(lines, 1), _LIMIT)
+        self.dirty = set()
+        self.scrollback = Scrollback(history)
+        self.alternate = False
+        self.reset()
+
+    def reset(self) -> None:
+        """RIS: everything as at power-on, except the scrollback."""
+        self.mode = {DECAWM, DECTCEM}
+        self.margins = None
+        self.cursor = Cursor(0, 0, PLAIN)
+        self.graphics = [False, False, False, False]  # G0..G3: DEC special graphics?
+        self.shift = 0
+        self.tabstops = set(range(8, self.columns, 8))
+        self.rows = [Row(self.columns, PLAIN) for _ in range(self.lines)]
+        self.other_rows = []
+        self.saved: list[Saved | None] = [None, None]  # main, alternate
+        self.alternate = False
+        self.last_drawn = ""
+        self.unpushed = 0  # rows known to be blank leftovers that must not enter the scrollback
+        self.dirty.update(range(self.lines))
+
+    @property
+    def display(self) -> list[str]:
+        """The rows as strings, trailing blanks included."""
+        return [row.text() for row in self.rows]
+
+    @property
+    def region(self) -> tuple[int, int]:
+        """First and last row of the scrolling region."""
+        return self.margins or (0, self.lines - 1)
+
+    # -- text
+
+    def draw(self, data: str) -> None:
+        """Write printable text at the cursor, wrapping as DECAWM says."""
+        if self.graphics[self.shift]:
+            data = data.translate(LINE_DRAWING)
+        self.last_drawn = data[-1]
+        if data.isascii() or not widths.find_odd(data):
+            self._draw_cells(data, len(data))
+            return
+        for run in widths.find_runs(data):
+            text = run.group()
+            if run.lastindex == 1:
+                self._draw_cells(text, len(text))
+            elif run.lastindex == 2:
+                self._draw_wide(text)
+            else:
+                self._combine(text)
+
+    def _draw_cells(self, text: str, count: int) -> None:
+        cursor, columns = self.cursor, self.columns
+        if IRM in self.mode:
+            self.rows[cursor.y].insert(min(cursor.x, columns - 1), min(count, columns), erased(cursor.attrs))
+        at = 0
+        while True:
+            x = cursor.x
+            if x >= columns:
+                x = self._wrap(1)
+            room = columns - x
+            left = count - at
+            piece = left if left <= room else room
+            self.rows[cursor.y].put(x, text if piece == count else text[at : at + piece], piece, cursor.attrs)
+            self.dirty.add(cursor.y)
+            cursor.x = x + piece
+            at += piece
+            if at >= count:
+                return
+            if DECAWM not in self.mode:
+                at = count - 1  # each further character overwrites the last column; only the last one stays
+
+    def _draw_wide(self, text: str) -> None:
+        cursor, columns = self.cursor, self.columns
+        if columns < 2:
+            return
+        if IRM in self.mode:
+            self.rows[cursor.y].insert(min(cursor.x, columns - 1), 2 * len(text), erased(cursor.attrs))
+        at = 0
+        while at < len(text):
+            x = cursor.x
+            if x + 2 > columns:
+                x = self._wrap(2)
+            piece = text[at : at + (columns - x) // 2]
+            cells = [""] * (2 * len(piece))
+            cells[::2] = piece
+            self.rows[cursor.y].put(x, cells, len(cells), cursor.attrs)
+            self.dirty.add(cursor.y)
+            cursor.x = x + len(cells)
+            at += len(piece)
+
+    def _wrap(self, need: int) -> int:
+        """Make room for `need` cells at the right margin; returns the column to draw at."""
+        cursor = self.cursor
+        if DECAWM not in self.mode:
+            cursor.x = self.columns - need
+            return self.columns - need
+        self.rows[cursor.y].wrapped = True
+        cursor.x = 0
+        self.index()
+        return 0
+
+    def _combine(self, marks: str) -> None:
+        """Add zero-width characters to the cell before the cursor, a few at most."""
+        row = self.rows[self.cursor.y]
+        x = self.cursor.x - 1
+        if x > 0 and not row.chars[x]:
+            x -= 1
+        if x < 0 or len(row.chars[x]) > 8:
+            return
+        row.chars[x] += marks[:8]
+        row.strip = None
+        self.dirty.add(self.cursor.y)
+
+    # -- lines
+
+    def index(self) -> None:
+        """IND: down one row, scrolling at the bottom margin. The column stays."""
+        y = self.cursor.y
+        top, bottom = self.margins or (0, self.lines - 1)
+        if y == bottom:
+            self.scroll_up(top, bottom, 1)
+        elif y < self.lines - 1:
+            self.cursor.y = y + 1
+
+    def reverse_index(self) -> None:
+        """RI: up one row, scrolling at the top margin."""
+        top, bottom = self.region
+        if self.cursor.y == top:
+            self.scroll_down(top, bottom, 1)
+        elif self.cursor.y:
+            self.cursor.y -= 1
+
+    def linefeed(self) -> None:
+        """LF, VT, FF; with LNM set a carriage return too."""
+        if LNM in self.mode:
+            self.cursor.x = 0
+        self.index()
+
+    def scroll_up(self, top: int, bottom: int, count: int, *, keep: bool = True) -> None:
+        """Drop `count` rows at `top`, add blank ones at `bottom`; what leaves the main screen's top is kept."""
+        count = min(count, bottom - top + 1)
+        attr = erased(self.cursor.attrs)
+        rows = self.rows
+        if top == 0 and keep and not self.alternate:
+            for row in rows[:count]:
+                if self.unpushed:
+                    self.unpushed -= 1
+                else:
+                    self.scrollback.push(row)
+        del rows[top : top + count]
+        rows[bottom - count + 1 : bottom - count + 1] = [Row(self.columns, attr) for _ in range(count)]
+        self.dirty.update(range(top, bottom + 1))
+
+    def scroll_down(self, top: int, bottom: int, count: int) -> None:
+        """Drop `count` rows at `bottom`, add blank ones at `top`."""
+        count = min(count, bottom - top + 1)
+        attr = erased(self.cursor.attrs)
+        del self.rows[bottom - count + 1 : bottom + 1]
+        self.rows[top:top] = [Row(self.columns, attr) for _ in range(count)]
+        self.dirty.update(range(top, bottom + 1))
+
+    # -- size and buffers
+
+    def resize(self, lines: int | None = None, columns: int | None = None) -> None:
+        """Give both buffers a new size. Rows leave at the top only when the cursor would fall off the bottom."""
+        lines = min(max(lines or self.lines, 1), _LIMIT)
+        columns = min(max(columns or self.columns, 1), _LIMIT)
+        if (lines, columns) == (self.lines, self.columns):
+            return
+        cut = max(0, self.cursor.y - lines + 1)
+        if not self.alternate:
+            for row in self.rows[:cut]:
+                self.scrollback.push(row)
+        self.rows = _fitted(self.rows[cut:], lines, columns)
+        if self.alternate:
+            self.other_rows = _fitted(self.other_rows, lines, columns)
+        self.tabstops |= set(range((self.columns + 7) // 8 * 8, columns, 8))
+        self.lines, self.columns = lines, columns
+        self.margins = None
+        self.unpushed = 0
+        self.cursor.y = min(self.cursor.y - cut, lines - 1)
+        self.cursor.x = min(self.cursor.x, columns - 1)
+        self.dirty.clear()
+        self.dirty.update(range(lines))
+
+    def switch_buffer(self, alternate: bool) -> None:
+        """Show the main or the alternate buffer; a fresh alternate one is blank."""
+        if alternate == self.alternate:
+            return
+        self.rows, self.other_rows = self.other_rows, self.rows
+        if alternate:
+            self.rows = [Row(self.columns, PLAIN) for _ in range(self.lines)]
+        else:
+            self.other_rows = []
+        self.alternate = alternate
+        self.dirty.update(range(self.lines))
+
+
+def _fitted(rows: list[Row], lines: int, columns: int) -> list[Row]:
+    rows = rows[:lines]
+    for row in rows:
+        row.fit(columns, PLAIN)
+    return rows + [Row(columns, PLAIN) for _ in range(lines - len(rows))]

@@ -1,0 +1,110 @@
+"""Moves bytes from a source into the emulator without ever holding the event loop for long.
+
+Reads until nothing is left or 256 KiB are in hand, executes for at most six milliseconds, and if input is left
+over stops listening: the kernel's buffers fill and stop the child, which is the right back-pressure.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from time import monotonic
+from typing import Final
+
+from tui.terminal.source import TerminalSource
+from tui.terminal.stream import FastStream
+
+_READ: Final = 65536
+_BATCH: Final = 262144
+_BUDGET: Final = 0.006
+_FLOOD: Final = 32768  # bytes of one batch that count as a flood
+
+
+class Pump:
+    """Owns the loop's interest in one source. `on_output` follows each batch, `on_end` the end, once."""
+
+    def __init__(
+        self,
+        source: TerminalSource,
+        stream: FastStream,
+        on_output: Callable[[], None],
+        on_end: Callable[[], None],
+    ) -> None:
+        self._source = source
+        self._stream = stream
+        self._on_output = on_output
+        self._on_end = on_end
+        self._loop = asyncio.get_running_loop()
+        self._again: asyncio.Handle | None = None
+        self._fd = source.fileno()
+        self._reading = True
+        self._writing = False
+        self._ended = False
+        self._done = False
+        self.flooding = False
+        self._loop.add_reader(self._fd, self._readable)
+
+    def stop(self) -> None:
+        """Let go of the source's descriptor; call it before closing the source."""
+        if self._done:
+            return
+        self._done = True
+        self._loop.remove_reader(self._fd)
+        self._loop.remove_writer(self._fd)
+        if self._again is not None:
+            self._again.cancel()
+
+    def watch_writes(self) -> None:
+        """Call after writes that may have left something pending; safe from any thread."""
+        self._loop.call_soon_threadsafe(self._check_writes)
+
+    def _check_writes(self) -> None:
+        if self._done or self._writing or not self._source.pending:
+            return
+        self._writing = True
+        self._loop.add_writer(self._fd, self._writable)
+
+    def _writable(self) -> None:
+        self._source.flush()
+        if not self._source.pending:
+            self._writing = False
+            self._loop.remove_writer(self._fd)
+
+    def _readable(self) -> None:
+        parts: list[bytes] = []
+        size = 0
+        while size < _BATCH:
+            data = self._source.read_nonblocking(_READ)
+            if data is None:
+                break
+            if not data:
+                self._ended = True
+                break
+            parts.append(data)
+            size += len(data)
+        self.flooding = size >= _FLOOD
+        self._execute(b"".join(parts))
+
+    def _execute(self, data: bytes) -> None:
+        self._again = None
+        done = self._stream.feed(data, monotonic() + _BUDGET)
+        self._on_output()
+        if self._done:  # on_output may have stopped us
+            return
+        if not done:
+            self._listen(False)
+            self._again = self._loop.call_soon(self._execute, b"")
+        elif self._ended:
+            self.stop()
+            self._on_end()
+        else:
+            self._listen(True)
+
+    def _listen(self, on: bool) -> None:
+        if on == self._reading:
+            return
+        self._reading = on
+        if on:
+            self._loop.add_reader(self._fd, self._readable)
+        else:
+            self._loop.remove_reader(self._fd)

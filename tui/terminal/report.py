@@ -1,0 +1,123 @@
+"""What the terminal answers when the child asks, and what operating system commands do.
+
+An answer never carries text that the child chose: titles are not reported back, the clipboard is never read.
+While `muted` (a replayed history) nothing is answered, and bell, clipboard and title are dropped.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable
+from typing import Final
+
+from tui.terminal.attrs import PROTECTED, intern
+from tui.terminal.grid import DECOM
+from tui.terminal.modal import Modes
+
+VERSION: Final = "onggi"
+_MOST_TITLE: Final = 256
+_MOST_CLIPBOARD: Final = 65536
+
+
+def _ignore(_text: str) -> None:
+    """Nobody listens."""
+
+
+class Reports(Modes):
+    """`reply`, `on_title`, `on_clipboard` and `on_bell` are called by the parser and may be replaced."""
+
+    title: str
+
+    def __init__(self, columns: int, lines: int, *, history: int = 10_000) -> None:
+        super().__init__(columns, lines, history=history)
+        self.muted = False
+        self.colours: dict[int, str] = {}  # OSC 10 and 11 answer these: {10: "rrggbb", 11: "rrggbb"}
+        self.reply: Callable[[str], None] = _ignore
+        self.on_title: Callable[[str], None] = _ignore
+        self.on_clipboard: Callable[[str], None] = _ignore
+        self.on_bell: Callable[[], None] = lambda: None
+
+    def reset(self) -> None:
+        """RIS."""
+        super().reset()
+        self.title = ""
+
+    def bell(self, *_: object) -> None:
+        """BEL."""
+        if not self.muted:
+            self.on_bell()
+
+    def write_process_input(self, data: str) -> None:
+        """Send an answer to the child."""
+        if not self.muted:
+            self.reply(data)
+
+    def report_device_attributes(self, kind: str = "", *params: int) -> None:
+        """DA1: a VT420 with colour. DA2: xterm's form. DA3: no serial number."""
+        if params and params[0]:
+            return
+        answers = {"": "\x1b[?64;1;6;9;15;22c", ">": "\x1b[>41;380;0c", "=": "\x1bP!|00000000\x1b\\"}
+        self.write_process_input(answers[kind])
+
+    def report_device_status(self, kind: str = "", what: int = 0, *_: int) -> None:
+        """DSR: 5 "ready", 6 where the cursor is, with `?` in DEC's form."""
+        y, x = self.cursor.y + 1, min(self.cursor.x, self.columns - 1) + 1
+        if DECOM in self.mode:
+            y -= self.region[0]
+        if what == 6:
+            self.write_process_input(f"\x1b[{kind}{y};{x}R")
+        elif what == 5 and not kind:
+            self.write_process_input("\x1b[0n")
+
+    def report_mode(self, kind: str = "", mode: int = 0, *_: int) -> None:
+        """DECRQM."""
+        state = self.mode_state(mode << 5 if kind else mode)
+        self.write_process_input(f"\x1b[{kind}{mode};{state}$y")
+
+    def report_window(self, what: int = 0, *_: int) -> None:
+        """XTWINOPS: sizes in cells only. Titles (20, 21) are not told: the child could have us type them."""
+        if what == 18:
+            self.write_process_input(f"\x1b[8;{self.lines};{self.columns}t")
+        elif what == 19:
+            self.write_process_input(f"\x1b[9;{self.lines};{self.columns}t")
+
+    def report_version(self, *_: int) -> None:
+        """XTVERSION."""
+        self.write_process_input(f"\x1bP>|{VERSION}\x1b\\")
+
+    def device_control(self, body: str) -> None:
+        """DCS: DECRQSS and XTGETTCAP get an answer, since programs wait for one; the rest is swallowed."""
+        if body.startswith("+q"):
+            self.write_process_input("\x1bP0+r\x1b\\")
+        elif body.startswith("$q"):
+            top, bottom = self.region
+            known = {"r": f"{top + 1};{bottom + 1}r", " q": f"{self.cursor_shape} q"}.get(body[2:])
+            self.write_process_input(f"\x1bP1$r{known}\x1b\\" if known else "\x1bP0$r\x1b\\")
+
+    def operating_system_command(self, body: str) -> None:
+        """OSC: titles (0, 2), the clipboard's writing half (52), and the two colours programs ask for."""
+        number, _, text = body.partition(";")
+        if number in ("0", "2") and not self.muted:
+            self.title = text[:_MOST_TITLE]
+            self.on_title(self.title)
+        elif number == "52" and not self.muted:
+            self._clipboard(text)
+        elif number in ("10", "11") and text == "?" and (colour := self.colours.get(int(number))):
+            red, green, blue = colour[0:2], colour[2:4], colour[4:6]
+            self.write_process_input(f"\x1b]{number};rgb:{red}{red}/{green}{green}/{blue}{blue}\x1b\\")
+
+    def set_protection(self, how: int = 0, *_: int) -> None:
+        """DECSCA: 1 protects the characters drawn from now on against selective erase."""
+        attr = self.cursor.attrs
+        flags = attr.flags | PROTECTED if how == 1 else attr.flags & ~PROTECTED
+        self.cursor.attrs = intern(attr.fg, attr.bg, flags)
+
+    def _clipboard(self, text: str) -> None:
+        _selection, _, data = text.partition(";")
+        if data == "?" or len(data) > _MOST_CLIPBOARD:
+            return
+        try:
+            self.on_clipboard(base64.b64decode(data, validate=True).decode("utf-8"))
+        except (binascii.Error, ValueError):
+            return

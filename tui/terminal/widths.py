@@ -1,0 +1,37 @@
+"""How many cells a code point takes, the way most programs inside containers count: one code point at a time.
+
+Programs lay their screens out with wcwidth(3), which knows no grapheme clusters; an emulator that joined them
+would disagree with the program about every later column.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import Final
+
+from wcwidth import wcwidth
+from wcwidth.table_wide import WIDE_EASTASIAN
+from wcwidth.table_zero import ZERO_WIDTH
+
+
+def _char_class(tables: Mapping[str, Iterable[tuple[int, int]]]) -> str:
+    newest = list(tables)[-1]
+    return "".join(f"{chr(first)}-{chr(last)}" for first, last in tables[newest] if first > 0xFF)
+
+
+_WIDE: Final = _char_class(WIDE_EASTASIAN)
+_ZERO: Final = _char_class(ZERO_WIDTH)
+
+find_odd: Final = re.compile(f"[{_WIDE}{_ZERO}]").search
+"""The first character of a string that does not take exactly one cell, as a match, or None."""
+
+find_runs: Final = re.compile(f"([^{_WIDE}{_ZERO}]+)|([{_WIDE}]+)|([{_ZERO}]+)").finditer
+"""The runs of a string of one width each: group 1 takes one cell a character, 2 takes two, 3 none."""
+
+
+@lru_cache(4096)
+def width(char: str) -> int:
+    """Cells taken by one printable character: 0, 1 or 2."""
+    return max(0, int(wcwidth(char)))
