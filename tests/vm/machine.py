@@ -254,7 +254,9 @@ busybox mount -t devtmpfs dev /new/dev
 busybox mount -t tmpfs run /new/run
 busybox mount -t cgroup2 cgroup /new/sys/fs/cgroup
 busybox cat /dev/vdb > /new/run/script
-busybox chroot /new /bin/sh -c 'export PATH=/bin PYTHONPATH=/opt/onggi:/opt/packages; ip link set lo up; sh /run/script'
+busybox chroot /new /bin/sh -c 'export PATH=/bin PYTHONPATH=/opt/onggi:/opt/packages
+ip link set lo up
+. /run/script'
 echo onggi-guest-done
 busybox poweroff -f
 """
