@@ -1,0 +1,129 @@
+"""Everything the app can do, as data. Keys, footer, help, palette and tests are made from this one table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from tui.state import Container
+
+Scope = Literal[
+    "everywhere", "list", "containers", "images", "volumes", "networks", "projects", "logs", "text", "terminal"
+]
+Group = Literal["Here", "Move", "Find", "Mark", "Take", "Everywhere"]
+
+LISTS: Final = ("containers", "images", "volumes", "networks", "projects")
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One act.
+
+    `verb` stands in the footer, `help` on the help screen, `scope` is where it works. `danger` acts ask before
+    they touch anything. `rank` orders the footer, 0 = not shown there. `own` acts are done by the focused
+    widget itself and stand here so that they are named.
+    """
+
+    id: str
+    verb: str
+    scope: Scope
+    help: str
+    group: Group = "Here"
+    danger: bool = False
+    rank: int = 0
+    own: bool = False
+
+
+ACTIONS: Final = (
+    Action("open", "open", "list", "open the detail", rank=10),
+    Action("attach", "attach", "containers", "attach", rank=20),
+    Action("shell", "shell", "containers", "shell inside", rank=30),
+    Action("run", "run", "containers", "run a new one", rank=40),
+    Action("stop", "stop", "containers", "stop", rank=50),
+    Action("start", "start", "containers", "start", rank=51),
+    Action("restart", "restart", "containers", "restart", rank=75),
+    Action("pause", "pause", "containers", "pause, go on", rank=90),
+    Action("kill", "kill", "containers", "kill", danger=True),
+    Action("remove", "delete", "containers", "delete", danger=True, rank=60),
+    Action("export", "export", "containers", "export its files"),
+    Action("hide_stopped", "hide stopped", "containers", "hide the stopped"),
+    Action("sort", "sort", "containers", "sort by the next column"),
+    Action("image_run", "run", "images", "run a container", rank=20),
+    Action("image_load", "load", "images", "load an archive", rank=30),
+    Action("image_import", "import", "images", "import a root file system", rank=40),
+    Action("image_tag", "tag", "images", "give another name", rank=50),
+    Action("image_save", "save", "images", "save to a file", rank=60),
+    Action("image_starter", "starter", "images", "make the starter image", rank=80),
+    Action("image_remove", "delete", "images", "delete", danger=True, rank=70),
+    Action("volume_remove", "delete", "volumes", "delete", danger=True, rank=40),
+    Action("back", "back", "everywhere", "back, close", group="Move"),
+    Action("down", "down", "everywhere", "down", group="Move", own=True),
+    Action("up", "up", "everywhere", "up", group="Move", own=True),
+    Action("first", "first", "everywhere", "first", group="Move", own=True),
+    Action("last", "last", "everywhere", "last", group="Move", own=True),
+    Action("page_down", "half page down", "everywhere", "half a page down", group="Move", own=True),
+    Action("page_up", "half page up", "everywhere", "half a page up", group="Move", own=True),
+    Action("pane_left", "left", "everywhere", "pane left", group="Move"),
+    Action("pane_right", "right", "everywhere", "pane right", group="Move"),
+    Action("next_pane", "next pane", "everywhere", "next pane", group="Move"),
+    Action("previous_pane", "previous pane", "everywhere", "previous pane", group="Move"),
+    Action("tab_left", "tab left", "everywhere", "tab left", group="Move"),
+    Action("tab_right", "tab right", "everywhere", "tab right", group="Move"),
+    Action("zoom", "zoom", "everywhere", "zoom, and back", group="Move", rank=95),
+    Action("list_1", "containers", "everywhere", "the containers", group="Move"),
+    Action("list_2", "images", "everywhere", "the images", group="Move"),
+    Action("list_3", "volumes", "everywhere", "the volumes", group="Move"),
+    Action("list_4", "networks", "everywhere", "the networks", group="Move"),
+    Action("list_5", "projects", "everywhere", "the projects", group="Move"),
+    Action("mark", "mark", "list", "mark the row", group="Mark", rank=85),
+    Action("mark_all", "mark all", "list", "mark all shown", group="Mark"),
+    Action("filter", "filter", "list", "filter, ! inverts", group="Find", rank=80),
+    Action("palette", "command", "everywhere", "command or object", group="Find"),
+    Action("log_search", "search", "logs", "search in the log", group="Find", rank=10, own=True),
+    Action("log_keep", "keep", "logs", "keep only what matches", group="Find", rank=20, own=True),
+    Action("log_next", "next", "logs", "next, previous hit", group="Find", own=True),
+    Action("log_follow", "follow", "logs", "follow the end", rank=30, own=True),
+    Action("log_wrap", "wrap", "logs", "wrap long lines", rank=40, own=True),
+    Action("log_time", "time", "logs", "show the time", rank=50, own=True),
+    Action("enter_terminal", "type in it", "terminal", "give it the keyboard", rank=10),
+    Action("session_next", "next session", "terminal", "next session", rank=20),
+    Action("session_new", "new shell", "terminal", "a new shell", rank=30),
+    Action("session_close", "close", "terminal", "leave and close the session", rank=40),
+    Action("yank", "copy", "everywhere", "copy id, name, IP …", group="Take", rank=97),
+    Action("help", "help", "everywhere", "this help", group="Everywhere"),
+    Action("jobs", "jobs", "everywhere", "work in the background", group="Everywhere"),
+    Action("theme", "theme", "everywhere", "next theme", group="Everywhere"),
+    Action("retry", "try now", "everywhere", "look for the engine now", group="Everywhere"),
+    Action("quit", "quit", "everywhere", "quit, all keeps on", group="Everywhere"),
+)
+
+BY_ID: Final = {action.id: action for action in ACTIONS}
+
+
+def scopes_of(place: str) -> tuple[Scope, ...]:
+    """The scopes whose acts work in `place`, the narrowest first."""
+    narrow: tuple[Scope, ...] = (place,)  # type: ignore[assignment]  # a place is a scope by its name
+    middle: tuple[Scope, ...] = ("list",) if place in LISTS else ()
+    return (*narrow, *middle, "everywhere")
+
+
+_CONTAINER_NEEDS: Final[dict[str, Callable[[Container], bool]]] = {
+    "attach": lambda c: c.status == "running",
+    "shell": lambda c: c.status == "running",
+    "stop": lambda c: c.alive,
+    "start": lambda c: not c.alive and c.status != "removing",
+    "restart": lambda c: c.status != "removing",
+    "pause": lambda c: c.up,
+    "kill": lambda c: c.alive,
+}
+
+
+def applies(action: Action, container: Container | None) -> bool:
+    """Whether the act makes sense for the container the cursor is on, by the state that is shown."""
+    if action.scope != "containers" or action.id in ("run", "hide_stopped", "sort"):
+        return True
+    if container is None:
+        return False
+    need = _CONTAINER_NEEDS.get(action.id)
+    return need is None or need(container)

@@ -1,0 +1,205 @@
+"""Which key does what. A preset maps action ids to keys; the user's own keys go on top.
+
+A key is the character it types, or Textual's name for one that types nothing (enter, tab, ctrl+d).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from textual.events import Key
+
+from tui.actions import ACTIONS, BY_ID, Action, scopes_of
+
+_COMMON: Final[dict[str, tuple[str, ...]]] = {
+    "open": ("enter",),
+    "attach": ("a",),
+    "run": ("r",),
+    "back": ("escape",),
+    "down": ("j", "down"),
+    "up": ("k", "up"),
+    "first": ("g", "home"),
+    "last": ("G", "end"),
+    "page_down": ("ctrl+d", "pagedown"),
+    "page_up": ("ctrl+u", "pageup"),
+    "next_pane": ("tab",),
+    "previous_pane": ("shift+tab",),
+    "list_1": ("1",),
+    "list_2": ("2",),
+    "list_3": ("3",),
+    "list_4": ("4",),
+    "list_5": ("5",),
+    "mark": ("space",),
+    "mark_all": ("*",),
+    "filter": ("/",),
+    "palette": (":",),
+    "log_search": ("/",),
+    "log_keep": ("&",),
+    "log_next": ("n", "N"),
+    "log_follow": ("f",),
+    "log_wrap": ("w",),
+    "log_time": ("t",),
+    "enter_terminal": ("enter",),
+    "help": ("?",),
+    "jobs": ("J",),
+    "theme": ("T",),
+    "zoom": ("z",),
+    "session_next": ("n",),
+    "session_new": ("E",),
+    "session_close": ("d",),
+    "retry": ("ctrl+r",),
+    "image_run": ("r",),
+    "image_load": ("l",),
+    "image_import": ("i",),
+    "image_tag": ("t",),
+    "image_save": ("S",),
+    "image_starter": ("b",),
+    "sort": ("O",),
+    "tab_left": ("[",),
+    "tab_right": ("]",),
+}
+
+PRESETS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
+    "lazydocker": {
+        **_COMMON,
+        "shell": ("E",),
+        "stop": ("s",),
+        "start": ("S",),
+        "restart": ("R",),
+        "pause": ("p",),
+        "kill": ("X",),
+        "remove": ("d",),
+        "export": ("x",),
+        "hide_stopped": ("e",),
+        "image_remove": ("d",),
+        "volume_remove": ("d",),
+        "pane_left": ("h", "left"),
+        "pane_right": ("l", "right"),
+        "yank": ("y",),
+        "quit": ("q",),
+    },
+    "k9s": {
+        **_COMMON,
+        "shell": ("s",),
+        "stop": ("S",),
+        "start": ("u",),
+        "restart": ("R",),
+        "pause": ("P",),
+        "kill": ("ctrl+k",),
+        "remove": ("ctrl+d", "delete"),
+        "page_down": ("pagedown", "ctrl+f"),
+        "page_up": ("pageup", "ctrl+b"),
+        "export": ("x",),
+        "hide_stopped": ("e",),
+        "image_remove": ("ctrl+d", "delete"),
+        "volume_remove": ("ctrl+d", "delete"),
+        "open": ("enter", "d", "l"),
+        "pane_left": ("h", "left"),
+        "pane_right": ("right",),
+        "yank": ("c",),
+        "quit": ("q",),
+    },
+}
+
+_SHOWN: Final = {
+    "escape": "esc",
+    "shift+tab": "S-tab",
+    "pagedown": "PgDn",
+    "pageup": "PgUp",
+    "down": "↓",
+    "up": "↑",
+    "left": "←",
+    "right": "→",
+    "delete": "del",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Keymap:
+    """Keys by action id, in the order they are shown."""
+
+    name: str
+    keys: Mapping[str, tuple[str, ...]]
+
+    def of(self, action_id: str) -> tuple[str, ...]:
+        return self.keys.get(action_id, ())
+
+    def shown(self, action_id: str) -> str:
+        """The first key of an act as the footer prints it; "" where it has none."""
+        keys = self.of(action_id)
+        return shown(keys[0]) if keys else ""
+
+    def find(self, key: str, place: str) -> Action | None:
+        """The act that `key` does in `place`, the narrowest scope first."""
+        for scope in scopes_of(place):
+            for action in ACTIONS:
+                if action.scope == scope and key in self.of(action.id):
+                    return action
+        return None
+
+    def all_of(self, key: str, place: str) -> tuple[Action, ...]:
+        """Every act of the narrowest scope that has one for `key`: they may differ in when they apply."""
+        for scope in scopes_of(place):
+            found = tuple(a for a in ACTIONS if a.scope == scope and key in self.of(a.id))
+            if found:
+                return found
+        return ()
+
+
+def shown(key: str) -> str:
+    """A key as the screen prints it: `esc`, `ctrl-d`, `E`."""
+    return _SHOWN.get(key, key.replace("ctrl+", "ctrl-"))
+
+
+def pressed(event: Key) -> str:
+    """The name under which a key stands in a keymap."""
+    if event.character and event.is_printable and event.character != " ":
+        return event.character
+    return event.key
+
+
+def keymap(preset: str, own: Mapping[str, tuple[str, ...]]) -> tuple[Keymap, tuple[str, ...]]:
+    """The preset with the user's keys on top, and one line for each thing wrong with it.
+
+    An unknown preset falls back to lazydocker, an unknown action is left out, a clash keeps the user's key and
+    takes it from the other act.
+    """
+    problems: list[str] = []
+    if preset not in PRESETS:
+        problems.append(f"keymap {preset} is not known; lazydocker is used")
+        preset = "lazydocker"
+    keys = dict(PRESETS[preset])
+    for action_id, wanted in own.items():
+        if action_id not in BY_ID:
+            problems.append(f"keys.{action_id} names no action")
+            continue
+        for other in _rivals(keys, action_id, wanted):
+            if other in own:
+                problems.append(f"keys.{action_id} and keys.{other} share a key")
+            else:
+                problems.append(f"keys.{action_id} takes a key from {other}")
+                keys[other] = tuple(key for key in keys[other] if key not in wanted)
+        keys[action_id] = wanted
+    return Keymap(preset, keys), tuple(problems)
+
+
+def _rivals(keys: Mapping[str, tuple[str, ...]], action_id: str, wanted: tuple[str, ...]) -> list[str]:
+    """Acts of the same scope that hold one of the wanted keys."""
+    scope = BY_ID[action_id].scope
+    return [
+        other
+        for other, held in keys.items()
+        if other != action_id and BY_ID[other].scope == scope and set(held) & set(wanted)
+    ]
+
+
+def clashes(keymap: Keymap) -> tuple[tuple[str, str], ...]:
+    """Pairs of acts of one scope that share a key."""
+    return tuple(
+        (one.id, two.id)
+        for n, one in enumerate(ACTIONS)
+        for two in ACTIONS[n + 1 :]
+        if one.scope == two.scope and set(keymap.of(one.id)) & set(keymap.of(two.id))
+    )
