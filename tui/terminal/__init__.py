@@ -1,1 +1,24 @@
-"""The emulator: screen, stream, keys, and the widget that shows them."""
+"""A terminal inside the app: emulator, keys, and the widget that shows them.
+
+From bytes to screen (no Textual): `attrs` and `cells` are the data, `grid`, `motion`, `editing`, `modal`,
+`report` the layers of `screen.FastScreen`, `stream.FastStream` the parser, `flood` what it may skip, `scrollback`
+what has scrolled away. `source` is where bytes come from, `pump` moves them, `session` holds one session together.
+
+On the screen (Textual): `view.TerminalView` with `paint`, `history`, `frames`, `keys`, `mouse`.
+
+The keyboard: while a `TerminalView` with a source has the focus, every key belongs to the program. An app that
+hosts one must
+
+1. be made with `driver_class=tui.terminal.driver.TerminalDriver`: typed bytes then go to the program untouched
+   and never become Textual events. Without that driver (pilots, pipes) `keys.encode` does what can be done;
+2. refuse its priority bindings meanwhile, since Textual runs those before the focused widget:
+
+       def check_action(self, action, parameters):
+           return allows_action(self, action) and super().check_action(action, parameters)
+
+   with `tui.terminal.capture.allows_action`;
+3. set `ESCAPE_TO_MINIMIZE = False` where a view may be maximised.
+
+The way out is the source's end: the engine matches the detach keys on bytes and closes the stream, and
+`TerminalView.Closed` says so. `TerminalView.Held` says when to show the hint for them.
+"""

@@ -1,0 +1,126 @@
+"""One live session: source, pump and emulator together, without any widget."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final, Protocol
+
+from tui.terminal.detach import RELEASE, DetachHint
+from tui.terminal.pump import Pump
+from tui.terminal.screen import FastScreen
+from tui.terminal.source import TerminalSource
+from tui.terminal.stream import FastStream
+
+DETACH_KEYS: Final = b"\x10\x11"
+
+
+class Watcher(Protocol):
+    """Who is told what happens, always on the event loop."""
+
+    def output_came(self) -> None:
+        """The emulator has executed some output."""
+        ...
+
+    def source_ended(self) -> None:
+        """The source has ended and been closed."""
+        ...
+
+    def keys_went(self, taken: bool) -> None:
+        """Something was typed; not taken means that the program has not read for long and no more fits."""
+        ...
+
+    def keys_held(self, held: bool) -> None:
+        """The engine began or stopped to hold typed bytes back as possible detach keys."""
+        ...
+
+
+class Session:
+    """`start` needs a running loop; before it and after `stop` the screen is there but nothing moves."""
+
+    def __init__(self, watcher: Watcher, *, detach_keys: bytes = DETACH_KEYS) -> None:
+        self.screen = FastScreen(80, 24)
+        self.screen.reply = self._reply
+        self.source: TerminalSource | None = None
+        self._watcher = watcher
+        self._stream = FastStream(self.screen)
+        self._hint = DetachHint(detach_keys)
+        self._pump: Pump | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._release: asyncio.TimerHandle | None = None
+
+    @property
+    def flooding(self) -> bool:
+        """Whether the last batch was so large that frames are better shown seldom."""
+        return self._pump is not None and self._pump.flooding
+
+    def start(self, source: TerminalSource) -> None:
+        """Begin to move bytes between `source` and the screen."""
+        self.stop()
+        self.source = source
+        self._loop = asyncio.get_running_loop()
+        self._pump = Pump(source, self._stream, self._watcher.output_came, self._ended)
+        source.resize(self.screen.columns, self.screen.lines)
+
+    def stop(self) -> None:
+        """Let go of the source and close it; what it runs goes on."""
+        if self._pump is not None:
+            self._pump.stop()
+            self._pump = None
+        if self.source is not None:
+            self.source.close()
+            self.source = None
+        self._follow(b"")
+
+    def resize(self, columns: int, lines: int) -> None:
+        """Give screen and source a new size."""
+        self.screen.resize(lines, columns)
+        if self.source is not None:
+            self.source.resize(columns, lines)
+
+    def replay(self, data: bytes) -> None:
+        """Execute earlier output: nothing is answered, and bell, clipboard and title stay silent."""
+        self.screen.muted = True
+        try:
+            self._stream.feed(data)
+        finally:
+            self.screen.muted = False
+
+    def send(self, data: bytes) -> None:
+        """Type `data`, from any thread: real keys come straight from the input thread."""
+        source, loop = self.source, self._loop
+        if source is None or loop is None or not data:
+            return
+        taken = source.write(data)
+        loop.call_soon_threadsafe(self._sent, data, taken)
+
+    def _sent(self, data: bytes, taken: bool) -> None:
+        if self._pump is not None and self.source is not None and self.source.pending:
+            self._pump.watch_writes()
+        self._watcher.keys_went(taken)
+        self._follow(data if taken else b"")
+
+    def _reply(self, text: str) -> None:
+        if self.source is not None:
+            self.source.write(text.encode())
+            if self._pump is not None and self.source.pending:
+                self._pump.watch_writes()
+
+    def _follow(self, data: bytes) -> None:
+        """Tell when the detach keys begin, and when the engine lets a lone first one through."""
+        before = self._release is not None
+        held = self._hint.feed(data) if data else False
+        if self._release is not None:
+            self._release.cancel()
+            self._release = None
+        if held and self._loop is not None:
+            self._release = self._loop.call_later(RELEASE, self._released)
+        if held != before:
+            self._watcher.keys_held(held)
+
+    def _released(self) -> None:
+        self._release = None
+        self._watcher.keys_held(False)
+
+    def _ended(self) -> None:
+        self.stop()
+        self._watcher.source_ended()
