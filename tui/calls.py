@@ -1,0 +1,160 @@
+"""What the app asks of the engine, one call each. The watching is in `tui.backend`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing
+from typing import IO, Any, Final, Literal, Protocol
+
+from core.client.aclient import HijackedSocket
+from core.client.address import Value, quote
+from core.errors import EngineError, NotModified
+from tui.state import Json
+
+Kind = Literal["containers", "images", "volumes", "networks"]
+Told = Callable[[int, int], None]
+"""Called with bytes done and bytes in all (0 = not known)."""
+
+SHELL: Final = ("/bin/sh", "-c", "exec $(command -v bash || command -v ash || command -v sh)")
+"""The best shell that the image has; one without any answers with its own words."""
+
+_FRAME: Final = 8  # bytes before each piece of a stream without a terminal: stream, three zeroes, length
+_ACTS: Final = {
+    "start": ("post", "/containers/{}/start"),
+    "stop": ("post", "/containers/{}/stop"),
+    "restart": ("post", "/containers/{}/restart"),
+    "kill": ("post", "/containers/{}/kill"),
+    "pause": ("post", "/containers/{}/pause"),
+    "unpause": ("post", "/containers/{}/unpause"),
+    "remove": ("delete", "/containers/{}"),
+    "image_remove": ("delete", "/images/{}"),
+    "volume_remove": ("delete", "/volumes/{}"),
+    "image_tag": ("post", "/images/{}/tag"),
+}
+
+
+class Client(Protocol):
+    """The calls of `core.client.aclient.AsyncClient` that are used here."""
+
+    async def get(self, path: str, **query: Value) -> Any: ...
+
+    async def post(self, path: str, body: object = None, **query: Value) -> Any: ...
+
+    async def delete(self, path: str, **query: Value) -> Any: ...
+
+    def stream(
+        self, path: str, *, method: str = "GET", body: object = None, **query: Value
+    ) -> AsyncGenerator[Any, None]: ...
+
+    def pieces(
+        self, path: str, *, method: str = "GET", body: object = None, **query: Value
+    ) -> AsyncGenerator[bytes, None]: ...
+
+    async def hijack(self, path: str, body: object = None, **query: Value) -> HijackedSocket: ...
+
+    def upload(
+        self, path: str, file: IO[bytes], progress: Told | None = None, **query: Value
+    ) -> AsyncGenerator[Any, None]: ...
+
+    async def download(self, path: str, file: IO[bytes], progress: Told | None = None, **query: Value) -> int: ...
+
+
+class Calls:
+    """The engine's verbs over a client. Each raises the EngineError of its failure."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+
+    async def document(self, kind: Kind, ref: str) -> Json:
+        """Everything the engine says of one object."""
+        tail = "" if kind in ("volumes", "networks") else "/json"
+        found: Json = await self.client.get(f"/{kind}/{_part(ref)}{tail}")
+        return found
+
+    async def history(self, image: str) -> Sequence[Json]:
+        """The lines that made an image, newest first."""
+        found: Sequence[Json] = await self.client.get(f"/images/{_part(image)}/history")
+        return found
+
+    async def isolation(self, container: str) -> Json:
+        """What makes a running container a container; only our own engine tells."""
+        found: Json = await self.client.get(f"/onggi/v1/containers/{container}/isolation")
+        return found
+
+    async def act(self, verb: str, ref: str, **query: Value) -> Any:
+        """Do a verb of the table; a thing already in the wanted state is no error."""
+        method, path = _ACTS[verb]
+        try:
+            if method == "delete":
+                return await self.client.delete(path.format(_part(ref)), **query)
+            return await self.client.post(path.format(_part(ref)), **query)
+        except NotModified:
+            return None
+
+    async def create(self, body: Json, name: str) -> str:
+        """Make a container; its id."""
+        answer = await self.client.post("/containers/create", body, name=name or None)
+        return str(answer["Id"])
+
+    async def logs(self, container: str, *, tty: bool, tail: int) -> AsyncIterator[tuple[str, bytes]]:
+        """The last `tail` lines and then what comes, as (stream, bytes with a time in front of each line)."""
+        query: dict[str, Value] = {"follow": True, "stdout": True, "stderr": True, "timestamps": True}
+        async with aclosing(self.client.pieces(f"/containers/{container}/logs", tail=tail, **query)) as pieces:
+            pending = b""
+            async for piece in pieces:
+                if tty:
+                    yield "stdout", piece
+                    continue
+                frames, pending = _frames(pending + piece)
+                for frame in frames:
+                    yield frame
+
+    async def attach(self, container: str) -> HijackedSocket:
+        """A container's own terminal, with what it showed before."""
+        query: dict[str, Value] = {"stream": True, "stdin": True, "stdout": True, "stderr": True}
+        return await self.client.hijack(f"/containers/{container}/attach", history=True, viewer=True, **query)
+
+    async def execute(
+        self, container: str, argv: Sequence[str], columns: int, lines: int, detach_keys: str
+    ) -> tuple[str, HijackedSocket]:
+        """One more program in a container, on a terminal of its own: its exec id and its stream."""
+        asked = {
+            "Cmd": list(argv),
+            "Tty": True,
+            "AttachStdin": True,
+            "AttachStdout": True,
+            "AttachStderr": True,
+            "Env": ["TERM=xterm-256color"],
+            "DetachKeys": detach_keys,
+            "ConsoleSize": [lines, columns],
+        }
+        made = await self.client.post(f"/containers/{container}/exec", asked)
+        exec_id = str(made["Id"])
+        start = {"Detach": False, "Tty": True, "ConsoleSize": [lines, columns]}
+        return exec_id, await self.client.hijack(f"/exec/{exec_id}/start", start, viewer=True)
+
+    async def resize(self, path: str, columns: int, lines: int) -> None:
+        """Tell a terminal its size; one that has ended meanwhile does not mind."""
+        try:
+            await self.client.post(f"{path}/resize", None, h=lines, w=columns)
+        except EngineError:
+            return
+
+
+def _part(ref: str) -> str:
+    """A reference as one part of a path; Docker's routes take its slashes and colons as they are."""
+    return quote(ref).replace("%2F", "/").replace("%3A", ":").replace("%40", "@")
+
+
+def _frames(data: bytes) -> tuple[list[tuple[str, bytes]], bytes]:
+    """The whole frames at the front of `data` as (stream, payload), and what is left."""
+    found: list[tuple[str, bytes]] = []
+    at = 0
+    while len(data) - at >= _FRAME:
+        size = int.from_bytes(data[at + 4 : at + 8], "big")
+        if len(data) - at - _FRAME < size:
+            break
+        stream = "stderr" if data[at] == 2 else "stdout"
+        found.append((stream, data[at + _FRAME : at + _FRAME + size]))
+        at += _FRAME + size
+    return found, data[at:]

@@ -1,0 +1,97 @@
+"""Rows of the image list and the tabs of one image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from textual.content import Content
+
+from tui.glyphs import Glyphs
+from tui.paint import fit, join
+from tui.panes.containers import mark
+from tui.safe import crop_end, crop_front, safe, safe_plain
+from tui.state import Image, Json, World
+from tui.text import ago, count, parse_time, size
+from tui.widgets.objectlist import Row
+
+NONE_YET: Final = join("None yet. ", ("l", "bold $accent"), " loads, ", ("b", "bold $accent"), " makes one.")
+
+_USED: Final = 11
+_SIZE: Final = 7
+_BAR: Final = 8
+
+
+def name(image: Image, width: int) -> Content:
+    """`nginx:1.27` with a muted tag; an image without a name by its id. Cut at the front: the tag is never cut."""
+    if not image.reference:
+        return join(("<none> ", "$muted"), (image.short_id, "$muted"))
+    shown = crop_front(safe_plain(image.reference), width)
+    slash, colon = shown.rfind("/"), shown.rfind(":")
+    if colon <= slash:
+        return safe(shown)
+    return safe(shown[:colon]) + safe(shown[colon:], style="$muted")
+
+
+def rows(shown: Sequence[Image], users: Callable[[str], int]) -> list[Row]:
+    """One row a tag; `users` counts the containers of an image id."""
+    return [Row(i.key, (i, users(i.id)), _painter(i, users(i.id))) for i in shown]
+
+
+def _painter(image: Image, users: int) -> Callable[[int], Content]:
+    def paint(width: int) -> Content:
+        room = width - _USED - _SIZE - 3
+        used = join(("used by ", "$muted"), str(users)) if users else join(("unused", "$muted"))
+        figure = size(image.size) if image.size else ""
+        return join(" ", fit(name(image, room), room), fit(join(figure), _SIZE, right=True), "  ", fit(used, _USED))
+
+    return paint
+
+
+def layers(history: Sequence[Json], glyphs: Glyphs, width: int, now: float) -> list[Content]:
+    """The Layers tab: the lines that made an image, oldest first, with a bar of each one's size."""
+    if not history:
+        return [join(("This image tells nothing of how it was made.", "$muted"))]
+    entries = list(reversed(history))
+    most = max(int(e.get("Size") or 0) for e in entries) or 1
+    lines = [fit(join(("     size   layer, by the line that made it", "$muted")), width)]
+    for number, entry in enumerate(entries, 1):
+        taken = int(entry.get("Size") or 0)
+        filled = round(taken / most * _BAR) if taken else 0
+        bar = join((glyphs.exited * max(filled, 1 if taken else 0), "$accent"))
+        bar = bar + join((glyphs.rest * (_BAR - bar.cell_length), "$line"))
+        made = made_by(str(entry.get("CreatedBy") or entry.get("Comment") or ""))
+        text = safe(
+            crop_end(safe_plain(made or "nothing said"), max(width - 25, 8)), style="" if taken else "$muted"
+        )
+        figure = fit(join(size(taken)), _SIZE, right=True)
+        lines.append(join((f"{number:>3}", "$muted"), figure, "  ", bar, "  ", text))
+    made_at = max((float(e.get("Created") or 0) for e in entries), default=0.0)
+    if made_at > 0:
+        lines += [Content(""), join((f"  made {ago(now - made_at)}", "$muted"))]
+    return lines
+
+
+def made_by(text: str) -> str:
+    """The instruction of a history entry, without the shell that Docker writes before it."""
+    for shell in ("/bin/sh -c #(nop) ", "|0 /bin/sh -c "):
+        text = text.removeprefix(shell)
+    if text.startswith("/bin/sh -c "):
+        text = "RUN " + text.removeprefix("/bin/sh -c ")
+    return " ".join(text.removesuffix("# buildkit").split())
+
+
+def users(world: World, image_id: str, glyphs: Glyphs) -> list[Content]:
+    """The Used by tab."""
+    found = world.image_users(image_id)
+    if not found:
+        return [join("No container uses it. ", ("r", "bold $accent"), " runs one.")]
+    return [join(" ", mark(one, glyphs), " ", safe(one.name), ("  " + one.status, "$muted")) for one in found]
+
+
+def facts(entry: Json, now: float) -> Content:
+    """The top right title: `212 M · 6 layers · made 3 d ago`."""
+    count_of = len((entry.get("RootFS") or {}).get("Layers") or ())
+    made = parse_time(str(entry.get("Created", "")))
+    when = f" · made {ago(now - made)}" if made > 0 else ""
+    return join((f"{size(int(entry.get('Size') or 0))} · {count(count_of, 'layer')}{when}", "$muted"))
