@@ -1,0 +1,118 @@
+"""One record a line: `{"log":"out\\n","stream":"stdout","time":"2026-11-23T18:10:57.279947561Z"}`.
+
+Docker's json-file driver (moby daemon/logger/jsonfilelog, copier.go). A line longer than 16 KiB becomes
+several records, and only the last of them ends with a newline. Encoding works on whole blocks, because a
+container may write hundreds of megabytes a second and one `json.dumps` a line would hold it back.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from json.encoder import encode_basestring
+
+RECORD_LIMIT = 16 * 1024  # Docker's copier buffer: a longer line is split here
+_BLOCK = 64 * 1024
+_LINE_LIMIT = 1024 * 1024  # six bytes an escaped byte of a record leave this far behind
+
+# Control bytes that have no cheap replacement below; newline, tab, return, escape and NUL have one.
+_RARE = bytes(set(range(32)) - {0, 9, 10, 13, 27})
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One record: `time` as written (RFC 3339, UTC), `end` = the offset behind it in its file."""
+
+    stream: str
+    time: str
+    data: bytes
+    end: int
+
+
+def timestamp(ns: int) -> str:
+    """Nanoseconds since the epoch as RFC 3339 in UTC with nine digits."""
+    seconds, fraction = divmod(ns, 1_000_000_000)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{fraction:09d}Z"
+
+
+def escape(data: bytes) -> bytes:
+    """`data` as the inside of a JSON string, newlines as the two bytes `\\n`; bad UTF-8 becomes U+FFFD.
+
+    A backslash in `data` becomes `\\u005c`, so that the bytes `\\n` in the result always are a newline.
+    """
+    if not data.isascii():
+        data = data.decode("utf-8", "replace").encode()
+    if len(data.translate(None, _RARE)) != len(data):
+        return encode_basestring(data.decode())[1:-1].replace("\\\\", "\\u005c").encode()
+    data = data.replace(b"\\", b"\\u005c").replace(b'"', b'\\"').replace(b"\r", b"\\r").replace(b"\t", b"\\t")
+    return data.replace(b"\x1b", b"\\u001b").replace(b"\0", b"\\u0000").replace(b"\n", b"\\n")
+
+
+def records(stream: str, escaped: bytes, stamp: str) -> bytes:
+    """Escaped text as log records: one for each newline in it, and one for a rest without newline."""
+    tail = b'","stream":"%s","time":"%s"}\n' % (stream.encode(), stamp.encode())
+    body = b'{"log":"' + escaped.replace(b"\\n", b"\\n" + tail + b'{"log":"')
+    if escaped.endswith(b"\\n"):
+        return body[: -len(b'{"log":"')]
+    return body + tail
+
+
+def parse(raw: bytes, end: int) -> Line | None:
+    """The record in one line of a file; None where it is damaged."""
+    try:
+        record = json.loads(raw)
+        return Line(record["stream"], record["time"], record["log"].encode("utf-8", "replace"), end)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+def tail(fd: int, count: int) -> int:
+    """The offset in `fd` from which the last `count` records are read; a torn last line is not one."""
+    position = os.fstat(fd).st_size
+    wanted = count + 1  # the newline that ends the record before the first one wanted
+    while position > 0 and wanted > 0:
+        start = max(0, position - _BLOCK)
+        block = os.pread(fd, position - start, start)
+        found = block.count(b"\n")
+        if found < wanted:
+            wanted -= found
+            position = start
+            continue
+        at = len(block)
+        for _ in range(wanted):
+            at = block.rindex(b"\n", 0, at)
+        return start + at + 1
+    return 0
+
+
+def read(
+    fd: int,
+    offset: int = 0,
+    *,
+    since: str = "",
+    until: str = "",
+    streams: Collection[str] = ("stdout", "stderr"),
+) -> Iterator[Line]:
+    """The whole records of `fd` from `offset` on, to the end the file has now.
+
+    `since` and `until` are RFC 3339 texts in UTC as `timestamp` writes them (they compare as text), ""
+    = no bound. Damaged lines are passed over, a torn last line is left for the next call. Raises OSError.
+    """
+    held = b""
+    while block := os.pread(fd, _BLOCK, offset + len(held)):
+        lines = (held + block).split(b"\n")
+        held = lines.pop()
+        for raw in lines:
+            offset += len(raw) + 1
+            line = parse(raw, offset)
+            if line is None or line.stream not in streams or line.time < since:
+                continue
+            if until and line.time > until:
+                return
+            yield line
+        if len(held) > _LINE_LIMIT:
+            offset += len(held)
+            held = b""

@@ -1,0 +1,1 @@
+"""One process a container: it holds the terminal, the log, the clients and the restart policy."""

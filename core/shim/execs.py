@@ -1,0 +1,95 @@
+"""Further processes in a running container."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from core.errors import Conflict
+from core.oci.runtime import Process, decode
+from core.packets import Message
+from core.shim.attach import AttachOptions
+from core.shim.loop import Loop
+from core.shim.outbox import Outbox
+from core.shim.reaper import Reaper
+from core.shim.streams import Streams
+from core.shim.task import Task
+
+
+class Execs:
+    """Every exec by its id, from its start until its clients have all its output."""
+
+    def __init__(
+        self, loop: Loop, reaper: Reaper, outbox: Outbox, task: Task, on_change: Callable[[], None]
+    ) -> None:
+        self._loop = loop
+        self._reaper = reaper
+        self._outbox = outbox
+        self._task = task
+        self._on_change = on_change
+        self._streams: dict[str, Streams] = {}
+        self._pids: dict[str, int] = {}
+
+    @property
+    def empty(self) -> bool:
+        """Whether none is left, running or with clients to serve."""
+        return not self._streams
+
+    def pids(self) -> dict[str, int]:
+        """The running ones."""
+        return dict(self._pids)
+
+    def streams(self, name: str) -> Streams | None:
+        """The streams of one, for resizing."""
+        return self._streams.get(name)
+
+    def start(self, message: Message, client: int | None) -> int:
+        """Run `message["process"]`; its pid as the host sees it. `client` is owned here.
+
+        Raises InitFailed (126, 127 where the program is at fault) and the other engine errors.
+        """
+        try:
+            name = str(message["exec"])
+            if name in self._streams:
+                raise Conflict(f"exec {name} runs already")
+            process = decode(message["process"], Process, "process")
+            tty, stdin = bool(message.get("tty")), bool(message.get("stdin"))
+            groups = tuple(map(str, message.get("groups") or ()))
+            pid, channels = self._task.enter(
+                process,
+                user=str(message.get("user") or ""),
+                groups=groups,
+                tty=tty,
+                stdin=stdin and client is not None,
+            )
+        except BaseException:
+            if client is not None:
+                os.close(client)
+            raise
+        streams = Streams(
+            self._loop,
+            tty=tty,
+            stdin_once=True,
+            on_detach=lambda: self._outbox.event({"event": "detached"}),
+            on_empty=lambda: self._forget(name),
+        )
+        self._streams[name] = streams
+        self._pids[name] = pid
+        self._reaper.expect(pid, lambda code: self._exited(name, code))
+        if client is not None:
+            streams.attach(client, AttachOptions.from_message(message))
+        if process.console_size:
+            streams.resize(process.console_size.height, process.console_size.width)
+        streams.bind(channels)
+        return pid
+
+    def _exited(self, name: str, code: int) -> None:
+        del self._pids[name]
+        self._streams[name].finish()
+        self._outbox.event({"event": "exec-exited", "exec": name, "exit_code": code})
+
+    def _forget(self, name: str) -> None:
+        """Its last client has left; while the process runs, its streams are still needed."""
+        if name not in self._pids:
+            self._streams.pop(name, None)
+            self._on_change()

@@ -1,0 +1,89 @@
+"""The fixed table of what the zygote's children do. The functions live where the knowledge is.
+
+A job gets its arguments and descriptors and gives an answer and descriptors; see `core.zygote.client` for
+the caller's side. It runs in a forked child of its own: it may enter namespaces, and it may die.
+
+| job | arguments | descriptors | answer |
+| --- | --- | --- | --- |
+| shim | core.shim.protocol.ShimConfig | netns when `netns` | none: the reply socket becomes the shim's link |
+| apply-layer | media_type limit_bytes opaque | blob, target directory | diff_id size |
+| copy-out | rootfs path flat | output | size |
+| prefill | rootfs path | target directory | copied |
+| make-netns | | | + netns, netlink socket born in it |
+| open-netns | | netns | + netlink socket born in it |
+| remove-tree | name | parent directory | |
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from core import packets
+from core.errors import InvalidArgument, to_wire
+from core.linux import namespaces
+from core.shim import job as shim
+from core.storage import apply, copy, tree
+
+Args = dict[str, Any]
+Answer = tuple[Args, list[int]]
+
+
+def _apply_layer(args: Args, fds: list[int]) -> Answer:
+    return apply.run_job(args, fds), []
+
+
+def _copy_out(args: Args, fds: list[int]) -> Answer:
+    return copy.run_copy_out(args, fds), []
+
+
+def _prefill(args: Args, fds: list[int]) -> Answer:
+    return copy.run_prefill(args, fds), []
+
+
+def _make_netns(args: Args, fds: list[int]) -> Answer:
+    return {"ok": True}, list(namespaces.make_netns())
+
+
+def _open_netns(args: Args, fds: list[int]) -> Answer:
+    return {"ok": True}, [namespaces.open_netns(fds[0])]
+
+
+def _remove_tree(args: Args, fds: list[int]) -> Answer:
+    tree.remove_tree(fds[0], str(args["name"]))
+    return {"ok": True}, []
+
+
+JOBS: dict[str, Callable[[Args, list[int]], Answer]] = {
+    "apply-layer": _apply_layer,
+    "copy-out": _copy_out,
+    "prefill": _prefill,
+    "make-netns": _make_netns,
+    "open-netns": _open_netns,
+    "remove-tree": _remove_tree,
+}
+
+SHIM = "shim"  # outlives the daemon and the zygote; every other job ends with the daemon that asked
+
+
+def run(args: Args, fds: list[int]) -> None:
+    """Do the job `args["job"]` and answer on `fds[0]`; in a child of its own."""
+    reply = socket.socket(fileno=fds[0])
+    if args.get("job") == SHIM:
+        shim.become(args, fds[1:], reply)
+        return
+    try:
+        function = JOBS.get(str(args.get("job")))
+        if function is None:
+            raise InvalidArgument(f"unknown job {args.get('job')!r}")
+        answer, answer_fds = function(args, fds[1:])
+    except MemoryError:
+        answer, answer_fds = {"error": {"kind": "SystemFailure", "message": "not enough memory"}}, []
+    except Exception as error:
+        answer, answer_fds = {"error": to_wire(error)}, []
+    try:
+        packets.send(reply, answer, answer_fds)
+    except OSError:
+        os._exit(1)  # nobody waits for it any more

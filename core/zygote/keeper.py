@@ -1,0 +1,205 @@
+"""The zygote's loop: keeps one daemon alive, forks a child for each job, reaps, and stops when told.
+
+One thread, because the kernel refuses namespaces to a process with two; and it never waits for a child.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import resource
+import signal
+import socket
+import sys
+from functools import partial
+
+from core import packets
+from core.errors import EngineError
+from core.packets import Message
+from core.shim.loop import GONE, READ, Loop, Timer, child_signals
+from core.zygote import claim, jobs
+from core.zygote.daemon import GIVE_UP, Daemon
+from core.zygote.options import Options
+
+STOP_PATIENCE = 10.0  # seconds for the daemon to end before it is killed
+_FILES = 65536  # a descriptor or two for each container and client
+_SIGNALS = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+def serve(options: Options) -> int:
+    """Claim, listen, and keep the daemon until told to stop; the exit code. Raises EngineError."""
+    os.umask(0o022)
+    os.chdir("/")
+    _raise_file_limit()
+    claim.make_directories(options.paths)
+    run_lock = claim.lock(f"{options.paths.run}/lock")
+    lock = claim.lock(str(options.paths.lock))
+    listener = claim.listen(options)
+    log = os.open(options.paths.engine_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    # What is alive now is shared with every child; a collection must not touch, and so copy, its pages.
+    gc.collect()
+    gc.freeze()
+    try:
+        return Keeper(Daemon(options, listener, lock), options, log).run()
+    finally:
+        os.close(run_lock)
+
+
+def _raise_file_limit() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+class Keeper:
+    """The daemon, the jobs and the loop."""
+
+    def __init__(self, daemon: Daemon, options: Options, log: int) -> None:
+        self._daemon = daemon
+        self._options = options
+        self._log = log
+        self._loop = Loop()
+        self._jobs: set[int] = set()
+        self._stopping = False
+        self._code = 0
+        self._killing: Timer | None = None
+
+    def run(self) -> int:
+        """Serve until stopped; the exit code."""
+        child_signals(self._loop, self._on_signal, _SIGNALS)
+        self._start_daemon()
+        self._loop.run()
+        return self._code
+
+    def _start_daemon(self) -> None:
+        if self._stopping:
+            return
+        try:
+            self._daemon.start()
+        except EngineError as error:
+            self._say(str(error))
+            self._loop.call_later(self._daemon.ended(), self._start_daemon)
+            return
+        control = self._daemon.control
+        assert control is not None
+        control.setblocking(False)
+        self._loop.watch(control.fileno(), READ, partial(self._on_control, control))
+
+    def _on_signal(self, number: int) -> None:
+        if number == signal.SIGCHLD:
+            self._reap()
+        elif number in (signal.SIGTERM, signal.SIGINT):
+            self._stop()
+            self._daemon.kill(signal.SIGTERM)
+
+    def _on_control(self, control: socket.socket, events: int) -> None:
+        try:
+            received = packets.receive(control)
+        except BlockingIOError:
+            return
+        except (OSError, ValueError) as error:
+            self._say(f"read from the daemon: {error}")
+            received = None if events & GONE or isinstance(error, OSError) else ({}, [])
+        if received is None:
+            self._loop.forget(control.fileno())
+            self._daemon.hang_up()
+            self._kill_later()
+            return
+        message, fds = received
+        if message.get("stop"):
+            self._stop()
+        elif "job" in message and fds:
+            self._fork(message, fds)
+        for fd in fds:
+            os.close(fd)
+
+    def _fork(self, message: Message, fds: list[int]) -> None:
+        try:
+            pid = os.fork()
+        except OSError as error:
+            self._say(f"fork for {message['job']}: {error.strerror}")
+            return  # the closed reply socket tells the daemon
+        if pid == 0:
+            self._work(message, fds)
+        if message["job"] != jobs.SHIM:
+            self._jobs.add(pid)
+
+    def _work(self, message: Message, fds: list[int]) -> None:
+        """In the child: keep nothing but the job's descriptors, do it, and end. Never returns."""
+        code = 1
+        try:
+            signal.set_wakeup_fd(-1)
+            for number in _SIGNALS:
+                signal.signal(number, signal.SIG_DFL)
+            os.dup2(self._log, 2)
+            _keep_only({0, 1, 2, *fds})
+            jobs.run(message, fds)
+            code = 0
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
+        finally:
+            os._exit(code)
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            self._jobs.discard(pid)
+            if pid == self._daemon.pid:
+                self._daemon_ended(os.waitstatus_to_exitcode(status))
+
+    def _daemon_ended(self, code: int) -> None:
+        if self._killing:
+            self._killing.cancel()
+            self._killing = None
+        if self._daemon.control is not None:
+            self._loop.forget(self._daemon.control.fileno())
+        pause = self._daemon.ended()
+        # The next daemon sweeps what half-done jobs leave; they must not go on beside it.
+        for pid in self._jobs:
+            os.kill(pid, signal.SIGKILL)
+        if self._stopping or code == GIVE_UP:
+            self._unlink_socket()
+            self._code = 0 if self._stopping else 1
+            self._loop.stop()
+            return
+        self._say(f"the daemon ended ({code}), starting it again")
+        self._loop.call_later(pause, self._start_daemon)
+
+    def _stop(self) -> None:
+        """No new clients, no new daemon; containers live on with their shims."""
+        if self._stopping:
+            return
+        self._stopping = True
+        self._unlink_socket()
+        if self._daemon.pid:
+            self._kill_later()
+        else:
+            self._loop.stop()
+
+    def _kill_later(self) -> None:
+        if self._killing is None:
+            self._killing = self._loop.call_later(STOP_PATIENCE, lambda: self._daemon.kill(signal.SIGKILL))
+
+    def _unlink_socket(self) -> None:
+        try:
+            os.unlink(self._options.socket)
+        except OSError:
+            pass
+
+    def _say(self, text: str) -> None:
+        print(f"onggi: {text}", file=sys.stderr, flush=True)
+
+
+def _keep_only(kept: set[int]) -> None:
+    """Close every descriptor but `kept`: the lock, above all, must not live on in a shim."""
+    start = 0
+    for fd in sorted(kept):
+        os.closerange(start, fd)
+        start = fd + 1
+    os.closerange(start, os.sysconf("SC_OPEN_MAX"))
