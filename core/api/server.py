@@ -108,7 +108,7 @@ class Server:
             await self._reply(connection, answer, close=not connection.body_is_read, bodiless=bodiless)
             return
         pump = asyncio.create_task(self._pump(connection, answer))
-        self._hangups.watch(connection.sock, pump.cancel)
+        self._hangups.watch(connection.sock, lambda: _cancel(pump))
         try:
             await pump
         except asyncio.CancelledError:
@@ -141,6 +141,10 @@ class Server:
             log.warning("a stream ended early: %s", error)
             raise ConnectionLost(str(error)) from error
         await connection.finish()
+
+
+def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
 
 
 class _Taken(Exception):

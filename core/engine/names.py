@@ -10,12 +10,12 @@ ADJECTIVES = tuple(
     amber ample aspen autumn azure bold brave breezy bright brisk calm celadon chilly clear clever coastal cobalt
     copper cosy crisp curious dapper dawn deep dewy earnest early eager easy evening fair fearless fervent fine firm
     foggy fond fresh gentle gifted glad glazed golden graceful grand great happy hardy hearty hidden honest humble
-    hushed indigo ivory jade jolly joyful keen kiln kind lively lone lucid lucky lunar mellow merry mild misty modest
-    morning mossy nimble noble olive open patient peaceful pearl pine plain polished proud quick quiet rapid ready
+    hushed indigo ivory jade jolly joyful keen kiln kind lively lone lucid lucky lunar mellow merry mild misty
+    modest morning mossy nimble noble olive open patient peaceful pearl pine plain proud quick quiet rapid ready
     ripe rosy round rustic salty scarlet serene shiny silent silver simple smooth snowy soft solid sound spry steady
     still stony sturdy summer sunny supple sure swift tender thrifty tidy tranquil true upbeat vivid warm white
     willing windy winter wise witty zesty
-    """.split()
+    """.split()  # noqa: SIM905
 )
 NOUNS = tuple(
     """
@@ -27,7 +27,7 @@ NOUNS = tuple(
     pagoda pebble persimmon pine plum pond potter quince rain reed ridge river saemaul salt samulnori sandal
     sanjo satgat seorak sesame sijo sikhye sool soban sotdae spring stone stream tide tiger toad tteok vessel
     vinegar wheel willow yakgwa yuja yut
-    """.split()
+    """.split()  # noqa: SIM905
 )
 
 

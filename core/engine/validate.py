@@ -10,6 +10,7 @@ import re
 
 from core.engine import binds, ports
 from core.engine.signals import parse_signal
+from core.engine.sizes import parse_size
 from core.errors import InvalidArgument, NoSuchNetwork, Unsupported
 from core.model.container import ContainerConfig, HostConfig, RestartPolicy
 
@@ -27,12 +28,12 @@ CAPABILITIES = frozenset(
     FOWNER FSETID IPC_LOCK IPC_OWNER KILL LEASE LINUX_IMMUTABLE MAC_ADMIN MAC_OVERRIDE MKNOD NET_ADMIN
     NET_BIND_SERVICE NET_BROADCAST NET_RAW PERFMON SETFCAP SETGID SETPCAP SETUID SYSLOG SYS_ADMIN SYS_BOOT
     SYS_CHROOT SYS_MODULE SYS_NICE SYS_PACCT SYS_PTRACE SYS_RAWIO SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG WAKE_ALARM
-    """.split()
+    """.split()  # noqa: SIM905
 )
 RLIMITS = frozenset(
     """
     core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack
-    """.split()
+    """.split()  # noqa: SIM905
 )
 
 
@@ -92,6 +93,9 @@ def check_host(host: HostConfig) -> None:
             )
     if host.log_config.type not in _LOG_DRIVERS:
         raise InvalidArgument(f'logger: no log driver named "{host.log_config.type}" is registered')
+    parse_size(host.log_config.config.get("max-size", "0"))
+    if not host.log_config.config.get("max-file", "1").isdecimal():
+        raise InvalidArgument(f"invalid value for max-file: {host.log_config.config['max-file']!r}")
 
 
 def check_restart_policy(policy: RestartPolicy) -> None:

@@ -69,10 +69,8 @@ def parse_object(body: bytes, *, what: str, optional: bool = False) -> dict[str,
 def parse_create(body: bytes) -> CreateRequest:
     """Parse the body of a create request. Raises InvalidArgument naming what is wrong."""
     document = parse_object(body, what="create request")
-    host = document.pop("HostConfig", None) or {}
-    networking = document.pop("NetworkingConfig", None) or {}
-    if not isinstance(host, dict) or not isinstance(networking, dict):
-        raise InvalidArgument("create request is not acceptable: HostConfig and NetworkingConfig must be objects")
+    host = _member(document, "HostConfig")
+    networking = _member(document, "NetworkingConfig")
     for member in ("Cmd", "Entrypoint"):
         document[member] = _words(document.get(member))
     endpoints = networking.get("EndpointsConfig") or {}
@@ -92,6 +90,16 @@ def parse_create(body: bytes) -> CreateRequest:
         convert(host, HostConfig, what="create request's HostConfig"),
         tuple(endpoints) if isinstance(endpoints, dict) else (),
     )
+
+
+def _member(document: dict[str, Any], name: str) -> dict[str, Any]:
+    """Take an object out of a request; null = empty."""
+    value = document.pop(name, None)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise InvalidArgument(f"create request is not acceptable: {name} must be an object")
+    return value
 
 
 def parse_exec(body: bytes) -> ExecConfig:

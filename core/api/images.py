@@ -1,0 +1,125 @@
+"""Routes of images."""
+
+from __future__ import annotations
+
+from core.api import image_views as views
+from core.api.progress import progress_stream
+from core.api.routing import Answer, Request, Route, Stream, json_reply
+from core.api.spool import pipe_out, spool
+from core.engine.engine import Engine
+from core.engine.images import Report
+from core.errors import InvalidArgument, Unsupported
+from core.wire.codec import parse_filters
+
+TAR = "application/x-tar"
+
+
+async def list_images(engine: Engine, request: Request) -> Answer:
+    """GET /images/json"""
+    images = await engine.images.select(parse_filters(request.text("filters")))
+    return json_reply([views.summary(image, len(engine.images.containers_of(image.id))) for image in images])
+
+
+async def inspect(engine: Engine, request: Request) -> Answer:
+    """GET /images/{name}/json"""
+    return json_reply(views.inspect(await engine.images.get(request.arguments["name"])))
+
+
+async def history(engine: Engine, request: Request) -> Answer:
+    """GET /images/{name}/history"""
+    return json_reply(await engine.images.history(request.arguments["name"]))
+
+
+async def tag(engine: Engine, request: Request) -> Answer:
+    """POST /images/{name}/tag"""
+    await engine.images.tag(request.arguments["name"], request.text("repo"), request.text("tag"))
+    return json_reply(None, 201)
+
+
+async def remove(engine: Engine, request: Request) -> Answer:
+    """DELETE /images/{name}"""
+    return json_reply(await engine.images.remove(request.arguments["name"], force=request.flag("force")))
+
+
+async def prune(engine: Engine, request: Request) -> Answer:
+    """POST /images/prune"""
+    filters = parse_filters(request.text("filters"))
+    dangling = (*filters.get("dangling", ()), "true")[0].lower() in ("true", "1")
+    gone, freed = await engine.images.prune(dangling_only=dangling)
+    return json_reply({"ImagesDeleted": gone, "SpaceReclaimed": freed})
+
+
+async def load(engine: Engine, request: Request) -> Answer:
+    """POST /images/load"""
+    archive = await spool(engine.paths, request.connection.body())
+
+    async def work(report: Report) -> list[dict[str, object]]:
+        with archive:
+            lines = await engine.images.load(archive.fileno(), report)
+        return [{"stream": f"{line}\n"} for line in lines]
+
+    return Stream(progress_stream(work, quiet=request.flag("quiet")))
+
+
+async def save(engine: Engine, request: Request) -> Answer:
+    """GET /images/get and GET /images/{name}/get"""
+    names = (request.arguments["name"],) if "name" in request.arguments else request.texts("names")
+    names = tuple(part for name in names for part in name.split(",") if part)
+    if not names:
+        raise InvalidArgument("no image to save: give at least one name")
+    for name in names:
+        await engine.images.get(name)
+    return Stream(pipe_out(lambda write: engine.images.save(names, write)), TAR)
+
+
+async def create(engine: Engine, request: Request) -> Answer:
+    """POST /images/create: import from the request's body; pulling needs a registry"""
+    source = request.text("fromSrc")
+    if not source:
+        raise Unsupported(
+            f"cannot pull {request.text('fromImage')}: this engine does not speak to registries yet; "
+            "load an archive, import a root file system or make the starter image"
+        )
+    if source != "-":
+        raise Unsupported("import from a URL is not supported: send the archive itself")
+    reference, tag_name = request.text("repo"), request.text("tag")
+    archive = await spool(engine.paths, request.connection.body())
+
+    async def work(report: Report) -> list[dict[str, object]]:
+        with archive:
+            image = await engine.images.import_(
+                archive.fileno(),
+                reference=f"{reference}:{tag_name}" if reference and tag_name else reference,
+                message=request.text("message"),
+                changes=request.texts("changes"),
+                progress=report,
+            )
+        return [{"status": image.id}]
+
+    return Stream(progress_stream(work, quiet=False))
+
+
+async def starter(engine: Engine, request: Request) -> Answer:
+    """POST /onggi/v1/images/starter"""
+
+    async def work(report: Report) -> list[dict[str, object]]:
+        image = await engine.images.starter(report)
+        reference = views.familiar(image.references[0]) if image.references else ""
+        return [{"aux": {"ID": image.id, "Reference": reference}}]
+
+    return Stream(progress_stream(work, quiet=False))
+
+
+ROUTES = (
+    Route("GET", "/images/json", list_images),
+    Route("POST", "/images/load", load, streams_body=True),
+    Route("GET", "/images/get", save),
+    Route("POST", "/images/create", create, streams_body=True),
+    Route("POST", "/images/prune", prune),
+    Route("GET", "/images/{name:path}/json", inspect),
+    Route("GET", "/images/{name:path}/history", history),
+    Route("GET", "/images/{name:path}/get", save),
+    Route("POST", "/images/{name:path}/tag", tag),
+    Route("DELETE", "/images/{name:path}", remove),
+    Route("POST", "/onggi/v1/images/starter", starter),
+)

@@ -1,0 +1,17 @@
+"""Every route, in one table."""
+
+from __future__ import annotations
+
+from core.api import container_streams, containers, execs, images, stores, system
+from core.api.routing import Table
+
+TABLE = Table(
+    (
+        *system.ROUTES,
+        *containers.ROUTES,
+        *container_streams.ROUTES,
+        *execs.ROUTES,
+        *images.ROUTES,
+        *stores.ROUTES,
+    )
+)

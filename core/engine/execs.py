@@ -1,0 +1,169 @@
+"""Further programs in a running container: `exec`. Instances live in memory, as Docker's do."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from core.engine.announce import announce
+from core.engine.events import Events
+from core.engine.keys import parse_detach_keys
+from core.engine.parking import AttachOptions, Client
+from core.engine.records import Records
+from core.engine.tasks import Tasks
+from core.errors import Conflict, EngineError, InitFailed, InvalidArgument, NoSuchExec, WrongState
+from core.model.container import ContainerRecord, ExecConfig, Status
+from core.oci.runtime import Process, encode
+
+
+class ProcessMaker(Protocol):
+    """Makes the process of an exec from its container's configuration."""
+
+    def __call__(self, record: ContainerRecord, config: ExecConfig) -> Process: ...
+
+
+@dataclass(slots=True)
+class Exec:
+    """One instance. `exit_code` is None until it has ended; `pid` 0 until it runs."""
+
+    id: str
+    container_id: str
+    config: ExecConfig
+    tty: bool = False
+    started: bool = False
+    running: bool = False
+    pid: int = 0
+    exit_code: int | None = None
+    stdin_open: bool = field(default=False)
+
+
+class Execs:
+    """Make, start and look up exec instances; they go when their container stops."""
+
+    def __init__(self, records: Records, events: Events, process: ProcessMaker) -> None:
+        self._records = records
+        self._events = events
+        self._process = process
+        self._execs: dict[str, Exec] = {}
+        self._tasks: Tasks | None = None
+
+    def use(self, tasks: Tasks) -> None:
+        """Where running containers are; comes after the tasks' observer, which needs the execs, is made."""
+        self._tasks = tasks
+
+    def get(self, ident: str) -> Exec:
+        """The instance with this id, or an unambiguous beginning of it. Raises NoSuchExec."""
+        if ident in self._execs:
+            return self._execs[ident]
+        found = [item for name, item in self._execs.items() if name.startswith(ident)]
+        if len(found) != 1:
+            raise NoSuchExec(f"No such exec instance: {ident}")
+        return found[0]
+
+    def of(self, container_id: str) -> list[str]:
+        """The ids of the running instances of a container."""
+        return [item.id for item in self._execs.values() if item.container_id == container_id and item.running]
+
+    def create(self, reference: str, config: ExecConfig) -> Exec:
+        """Make an instance. Raises WrongState when the container does not run."""
+        record = self._records.get(reference)
+        _check_running(record)
+        if not config.cmd or not config.cmd[0]:
+            raise InvalidArgument("No exec command specified")
+        parse_detach_keys(config.detach_keys)
+        made = Exec(secrets.token_hex(32), record.id, config, tty=config.tty)
+        self._execs[made.id] = made
+        announce(self._events, record, f"exec_create: {_command(config)}", execID=made.id)
+        return made
+
+    async def start(self, made: Exec, client: Client | None, *, viewer: bool = False) -> None:
+        """Start an instance; `client` gets its streams. Raises Conflict, WrongState, InitFailed.
+
+        The client's socket is handed over, or left to the caller when this raises.
+        """
+        record = self._records.get(made.container_id)
+        self.check_startable(made)
+        assert self._tasks is not None
+        task = self._tasks.get(record)
+        made.started = made.running = True
+        options = client.options if client else AttachOptions()
+        announce(self._events, record, f"exec_start: {_command(made.config)}", execID=made.id)
+        try:
+            made.pid = await task.shim.exec(
+                made.id,
+                process=encode(self._process(record, made.config)),
+                user=made.config.user or record.config.user,
+                groups=list(record.host_config.group_add),
+                tty=made.tty,
+                stdin=options.stdin,
+                detach_keys=options.detach_keys,
+                viewer=options.viewer or viewer,
+                early=client.early if client else b"",
+                fd=client.sock.fileno() if client else None,
+            )
+        except EngineError as error:
+            made.running = False
+            made.exit_code = error.exit_code if isinstance(error, InitFailed) else 126
+            announce(self._events, record, "exec_die", execID=made.id, exitCode=str(made.exit_code))
+            raise
+        if client is not None:
+            client.sock.close()
+
+    def check_startable(self, made: Exec) -> None:
+        """Raises Conflict or WrongState when an instance cannot be started now."""
+        if made.started:
+            raise Conflict(f"Error: Exec command {made.id} has already run")
+        _check_running(self._records.get(made.container_id))
+
+    async def resize(self, ident: str, *, height: int, width: int) -> None:
+        """Change the size of an instance's terminal."""
+        made = self.get(ident)
+        if not made.running:
+            raise WrongState(f"exec {made.id} is not running")
+        assert self._tasks is not None
+        task = self._tasks.get(self._records.get(made.container_id))
+        await task.shim.resize(height, width, exec_id=made.id)
+
+    def adopt(self, container_id: str, running: dict[str, Any]) -> None:
+        """Know the instances that run under a shim found again; `running` is id -> pid."""
+        for ident, pid in running.items():
+            self._execs[ident] = Exec(
+                ident, container_id, ExecConfig(), started=True, running=True, pid=int(pid or 0)
+            )
+
+    def exited(self, container_id: str, exec_id: str, exit_code: int) -> None:
+        """An instance ended. One that an engine before us made becomes known by it."""
+        made = self._execs.get(exec_id)
+        if made is None:
+            made = self._execs[exec_id] = Exec(exec_id, container_id, ExecConfig(), started=True)
+        made.running, made.pid, made.exit_code = False, 0, exit_code
+        record = self._records.find(container_id)
+        if record is not None:
+            announce(self._events, record, "exec_die", execID=exec_id, exitCode=str(exit_code))
+
+    def all_exited(self, container_id: str) -> None:
+        """The container stopped: instances that never ran go, the others keep their exit codes a while."""
+        for ident, made in list(self._execs.items()):
+            if made.container_id != container_id:
+                continue
+            if made.running:
+                made.running, made.pid, made.exit_code = False, 0, 137
+            elif not made.started:
+                del self._execs[ident]
+
+    def forget(self, container_id: str) -> None:
+        """The container is removed."""
+        for ident in [ident for ident, made in self._execs.items() if made.container_id == container_id]:
+            del self._execs[ident]
+
+
+def _check_running(record: ContainerRecord) -> None:
+    if record.state.status is Status.PAUSED:
+        raise Conflict(f"Container {record.id} is paused, unpause the container before exec")
+    if record.state.status is not Status.RUNNING:
+        raise WrongState(f"Container {record.id} is not running")
+
+
+def _command(config: ExecConfig) -> str:
+    return " ".join(config.cmd)

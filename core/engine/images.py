@@ -1,0 +1,163 @@
+"""Images as clients act on them: with their events, and kept while a container needs them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from core.engine.events import Events
+from core.engine.filters import has_label
+from core.engine.records import Records
+from core.errors import InvalidArgument, NoSuchImage
+from core.model.events import Progress
+from core.model.image import Image
+from core.oci.digest import Digest
+from core.oci.reference import Reference
+
+Report = Callable[[Progress], None]
+FILTERS = frozenset({"before", "dangling", "label", "reference", "since", "until"})
+
+
+class Service(Protocol):
+    """The image store."""
+
+    async def resolve(self, reference: str) -> Image: ...
+    async def load(self, fd: int, *, progress: Report) -> tuple[str, ...]: ...
+    async def save(self, refs: Sequence[str], write: Callable[[bytes], Awaitable[None]]) -> None: ...
+    async def import_(
+        self, fd: int, *, reference: str, message: str, changes: Sequence[str], progress: Report
+    ) -> Image: ...
+    async def tag(self, source: str, target: str) -> None: ...
+    async def remove(
+        self, ref: str, *, force: bool, in_use: Callable[[Digest], tuple[str, ...]]
+    ) -> list[dict[str, str]]: ...
+    async def starter(self, progress: Report) -> Image: ...
+    async def history(self, ref: str) -> Any: ...
+    async def list(self) -> tuple[Image, ...]: ...
+
+
+class ImageActs:
+    """Load, save, import, tag, list and remove images."""
+
+    def __init__(self, service: Service, records: Records, events: Events) -> None:
+        self._service = service
+        self._records = records
+        self._events = events
+
+    async def get(self, reference: str) -> Image:
+        """Raises NoSuchImage."""
+        return await self._service.resolve(reference)
+
+    async def select(self, filters: Mapping[str, Sequence[str]]) -> list[Image]:
+        """The images that pass `filters`, newest first. Raises InvalidArgument."""
+        for name in filters:
+            if name not in FILTERS:
+                raise InvalidArgument(f"invalid filter '{name}'")
+        images = await self._service.list()
+        bounds = {name: [await self.get(value) for value in filters.get(name, ())] for name in ("before", "since")}
+        found = [
+            image
+            for image in images
+            if _matches(image, filters)
+            and all(image.config.created < bound.config.created for bound in bounds["before"])
+            and all(image.config.created > bound.config.created for bound in bounds["since"])
+        ]
+        return sorted(found, key=lambda image: image.config.created, reverse=True)
+
+    def containers_of(self, image: Digest) -> tuple[str, ...]:
+        """The ids of the containers made from an image."""
+        return tuple(record.id for record in self._records.all() if record.image_id == image)
+
+    async def shown_name(self, asked: str, image_id: str) -> str:
+        """What the IMAGE column shows: the name asked for while it still means that image, else the id."""
+        try:
+            image = await self._service.resolve(asked)
+        except (NoSuchImage, InvalidArgument):
+            return image_id
+        return asked if image.id == image_id else image_id
+
+    async def load(self, fd: int, progress: Report) -> tuple[str, ...]:
+        """Load an archive; the lines that say what came in."""
+        before = {image.id for image in await self._service.list()}
+        lines = await self._service.load(fd, progress=progress)
+        for image in await self._service.list():
+            if image.id not in before:
+                self._publish("load", image.id, image.id)
+        return lines
+
+    async def save(self, references: Sequence[str], write: Callable[[bytes], Awaitable[None]]) -> None:
+        """Write an archive of images."""
+        await self._service.save(references, write)
+        for reference in references:
+            image = await self._service.resolve(reference)
+            self._publish("save", image.id, image.id)
+
+    async def import_(
+        self, fd: int, *, reference: str, message: str, changes: Sequence[str], progress: Report
+    ) -> Image:
+        """Make an image of a root file system."""
+        image = await self._service.import_(
+            fd, reference=reference, message=message, changes=changes, progress=progress
+        )
+        self._publish("import", image.id, reference or image.id)
+        return image
+
+    async def starter(self, progress: Report) -> Image:
+        """Make an image of what this machine has."""
+        image = await self._service.starter(progress)
+        self._publish("import", image.id, next(iter(image.references), image.id))
+        return image
+
+    async def tag(self, source: str, repository: str, tag: str) -> None:
+        """Give an image one more name."""
+        target = f"{repository}:{tag}" if tag else repository
+        await self._service.tag(source, target)
+        image = await self._service.resolve(target)
+        self._publish("tag", image.id, Reference.parse(target).with_default_tag().familiar)
+
+    async def remove(self, reference: str, *, force: bool) -> list[dict[str, str]]:
+        """Take a name from an image, and the image itself with its last name."""
+        image = await self._service.resolve(reference)
+        gone = await self._service.remove(reference, force=force, in_use=self.containers_of)
+        for line in gone:
+            action = "untag" if "Untagged" in line else "delete"
+            self._publish(action, image.id, image.id)
+        return gone
+
+    async def prune(self, *, dangling_only: bool) -> tuple[list[dict[str, str]], int]:
+        """Remove images that no container needs: those without a name, or all; and the bytes that were theirs."""
+        gone: list[dict[str, str]] = []
+        freed = 0
+        for image in await self._service.list():
+            if (dangling_only and image.references) or self.containers_of(image.id):
+                continue
+            gone += await self.remove(image.id, force=True)
+            freed += image.size
+        return gone, freed
+
+    async def history(self, reference: str) -> Any:
+        """What made an image, newest first."""
+        return await self._service.history(reference)
+
+    def _publish(self, action: str, ident: str, name: str) -> None:
+        self._events.publish("image", action, ident, {"name": name})
+
+
+def _matches(image: Image, filters: Mapping[str, Sequence[str]]) -> bool:
+    dangling = filters.get("dangling", ())
+    if dangling and (not image.references) is not (dangling[0].lower() in ("true", "1")):
+        return False
+    if not all(has_label(image.config.config.labels, value) for value in filters.get("label", ())):
+        return False
+    wanted = filters.get("reference", ())
+    return not wanted or any(_named(image, pattern) for pattern in wanted)
+
+
+def _named(image: Image, pattern: str) -> bool:
+    from fnmatch import fnmatchcase
+
+    for name in image.references:
+        reference = Reference.parse(name)
+        if fnmatchcase(reference.familiar, pattern) or fnmatchcase(reference.familiar_name, pattern):
+            return True
+    return False

@@ -1,0 +1,121 @@
+"""Taking a stopped container away, in an order that leaves garbage rather than lies when interrupted."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Sequence
+from typing import Protocol
+
+from core.aio import off_loop
+from core.engine.announce import announce
+from core.engine.events import Events
+from core.engine.locks import Locks
+from core.engine.records import Records
+from core.engine.waiters import Waiters
+from core.errors import EngineError
+from core.model.container import ContainerRecord, Status
+from core.model.network import VolumeRecord
+from core.paths import Paths
+
+log = logging.getLogger(__name__)
+
+
+class Snapshots(Protocol):
+    """The part of the snapshots that removal needs."""
+
+    async def remove(self, key: str) -> None: ...
+
+
+class Volumes(Protocol):
+    """The part of the volumes that removal needs."""
+
+    async def remove(self, name: str) -> None: ...
+    async def get(self, name: str) -> VolumeRecord: ...
+
+
+class Networks(Protocol):
+    async def detach(self, container_id: str) -> None: ...
+
+
+class Drains(Protocol):
+    """Tells when a container's shim has let go of its mounts."""
+
+    async def drained(self, ident: str) -> None: ...
+
+
+class Removal:
+    """Removes containers that do not run."""
+
+    def __init__(
+        self,
+        paths: Paths,
+        records: Records,
+        events: Events,
+        waiters: Waiters,
+        locks: Locks,
+        *,
+        snapshots: Snapshots,
+        volumes: Volumes,
+        networks: Networks,
+    ) -> None:
+        self._paths = paths
+        self._records = records
+        self._events = events
+        self._waiters = waiters
+        self._locks = locks
+        self._snapshots = snapshots
+        self._volumes = volumes
+        self._networks = networks
+
+    async def remove(self, ident: str, *, volumes: bool) -> None:
+        """Remove a container that does not run, and with `volumes` its anonymous ones. Gone already = done."""
+        async with self._locks.of(ident):
+            record = self._records.find(ident)
+            if record is None or record.running:
+                return
+            self._records.set_state(ident, status=Status.REMOVING)
+            try:
+                await self._networks.detach(ident)
+                await self._snapshots.remove(ident)
+                await off_loop(_remove_folders, self._paths, ident)
+            except BaseException:
+                self._records.set_state(ident, status=Status.DEAD)
+                raise
+            self._records.delete(ident)
+            announce(self._events, record, "destroy")
+            if volumes:
+                await self._remove_anonymous(record)
+            self._waiters.removed(ident, record.state.exit_code)
+
+    async def _remove_anonymous(self, record: ContainerRecord) -> None:
+        for name in anonymous_volumes(record):
+            try:
+                if (await self._volumes.get(name)).anonymous and not self._used(name):
+                    await self._volumes.remove(name)
+                    self._events.publish("volume", "destroy", name, {"driver": "local"})
+            except EngineError as error:
+                log.warning("remove volume %s: %s", name, error)
+
+    def _used(self, name: str) -> bool:
+        return bool(containers_using(self._records.all(), name))
+
+
+def anonymous_volumes(record: ContainerRecord) -> tuple[str, ...]:
+    """The volumes of a container whose names look as if nobody gave them."""
+    return tuple(point.name for point in record.mounts if point.type == "volume" and len(point.name) == 64)
+
+
+def containers_using(records: Sequence[ContainerRecord], volume: str) -> tuple[str, ...]:
+    """The ids of the containers that mount `volume`."""
+    return tuple(
+        record.id
+        for record in records
+        if any(point.type == "volume" and point.name == volume for point in record.mounts)
+    )
+
+
+def _remove_folders(paths: Paths, ident: str) -> None:
+    # Only our own files lie here, none of the container's: its root is a mount of the shim's namespace.
+    for folder in (paths.task(ident), paths.bundle(ident)):
+        shutil.rmtree(folder, ignore_errors=True)

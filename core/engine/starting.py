@@ -1,0 +1,200 @@
+"""Starting a container: network, bundle, shim, waiting clients, process; undone in reverse when a step fails."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from typing import Any, Protocol
+
+import msgspec
+
+from core.engine.announce import announce_network, announce_volumes
+from core.engine.bundle import Bundles
+from core.engine.events import Events
+from core.engine.locks import Locks
+from core.engine.parking import AttachOptions, Client, Parking
+from core.engine.ports import Ports, published
+from core.engine.records import Records
+from core.engine.removal import Removal
+from core.engine.signals import parse_signal
+from core.engine.sizes import parse_size
+from core.engine.tasks import Task, Tasks
+from core.errors import Conflict, EngineError, InitFailed, NotModified
+from core.model.container import ContainerRecord, Endpoint, Status
+from core.packets import Message
+from core.paths import Paths
+
+JSON_FILE_DRIVERS = ("json-file", "local")
+
+
+class Attached(Protocol):
+    """A place on a network; `netns_fd` is None on the host's own."""
+
+    @property
+    def endpoint(self) -> Endpoint: ...
+    @property
+    def netns_fd(self) -> int | None: ...
+
+
+class Networks(Protocol):
+    """The part of the networks that a start needs."""
+
+    async def attach(self, container_id: str, *, mode: str, ports: Ports, hostname: str) -> Attached: ...
+    async def detach(self, container_id: str) -> None: ...
+
+
+class Snapshots(Protocol):
+    """Where a container's root file system is."""
+
+    def rootfs(self, key: str) -> Mapping[str, Any]: ...
+
+
+class Starter:
+    """Starts containers; `start` is also what a restart policy and the engine's own start call."""
+
+    def __init__(
+        self,
+        paths: Paths,
+        records: Records,
+        events: Events,
+        locks: Locks,
+        tasks: Tasks,
+        parking: Parking,
+        *,
+        bundles: Bundles,
+        snapshots: Snapshots,
+        networks: Networks,
+        removal: Removal,
+    ) -> None:
+        self._paths = paths
+        self._records = records
+        self._events = events
+        self._locks = locks
+        self._tasks = tasks
+        self._parking = parking
+        self._bundles = bundles
+        self._snapshots = snapshots
+        self._networks = networks
+        self._removal = removal
+
+    async def start(self, ident: str, *, restart_count: int = 0) -> None:
+        """Start the container with this id. Raises NotModified when it runs, InitFailed and its like."""
+        try:
+            async with self._locks.of(ident):
+                await self._tasks.drained(ident)
+                record = self._check(self._records.get(ident))
+                await self._start(record, restart_count)
+        except NotModified:
+            raise
+        except EngineError as error:
+            await self._failed(ident, error)
+            raise
+
+    @staticmethod
+    def _check(record: ContainerRecord) -> ContainerRecord:
+        status = record.state.status
+        if status is Status.PAUSED:
+            raise Conflict("cannot start a paused container, try unpause instead")
+        if record.running:
+            raise NotModified(f"container {record.id} is already running")
+        if status in (Status.REMOVING, Status.DEAD):
+            raise Conflict("container is marked for removal and cannot be started")
+        return record
+
+    async def _start(self, record: ContainerRecord, restart_count: int) -> None:
+        async with AsyncExitStack() as undo:
+            undo.push_async_callback(self._networks.detach, record.id)
+            attached = await self._networks.attach(
+                record.id,
+                mode="bridge" if record.host_config.network_mode == "default" else record.host_config.network_mode,
+                ports=published(record.host_config, record.config.exposed_ports),
+                hostname=record.config.hostname,
+            )
+            fds = [] if attached.netns_fd is None else [attached.netns_fd]
+            try:
+                record = self._records.change(
+                    record.id,
+                    lambda old: msgspec.structs.replace(old, endpoint=attached.endpoint, manually_stopped=False),
+                )
+                announce_network(self._events, record, "connect")
+                announce_volumes(self._events, record, "mount")
+                rootfs = dict(self._snapshots.rootfs(record.id))
+                await self._bundles.write(record)
+                config = shim_config(record, self._paths, rootfs, netns=bool(fds), restart_count=restart_count)
+                task = await self._tasks.spawn(record.id, config, fds)
+            finally:
+                for fd in fds:
+                    os.close(fd)
+            undo.pop_all()  # from here on the shim's last event does it
+        await self._hand_over(task, record)
+        await self._tasks.launch(task)
+
+    async def _hand_over(self, task: Task, record: ContainerRecord) -> None:
+        for client in self._parking.take(record.id):
+            await attach_client(task, client)
+
+    async def _failed(self, ident: str, error: EngineError) -> None:
+        """What a failed start leaves: the reason in the record, no waiting client, with `--rm` nothing at all."""
+        self._parking.dismiss(ident)
+        record = self._records.find(ident)
+        if record is None or record.running:
+            return
+        code = error.exit_code if isinstance(error, InitFailed) else 128
+        self._records.set_state(ident, error=error.message, exit_code=code)
+        await self._tasks.drained(ident)
+        if record.host_config.auto_remove:
+            await self._removal.remove(ident, volumes=True)
+
+
+async def attach_client(task: Task, client: Client) -> None:
+    """Hand a client's socket to the shim; ours is closed, the stream goes on without us."""
+    options: AttachOptions = client.options
+    try:
+        await task.shim.attach(
+            client.sock.fileno(),
+            stdin=options.stdin,
+            stdout=options.stdout,
+            stderr=options.stderr,
+            detach_keys=options.detach_keys,
+            history=options.history,
+            viewer=options.viewer,
+            head=options.head,
+            early=client.early,
+        )
+    finally:
+        client.sock.close()
+
+
+def shim_config(
+    record: ContainerRecord, paths: Paths, rootfs: Mapping[str, Any], *, netns: bool, restart_count: int
+) -> Message:
+    """What a shim must know of its container. Pure."""
+    host, config = record.host_config, record.config
+    log = host.log_config
+    return {
+        "id": record.id,
+        "bundle": str(paths.bundle(record.id)),
+        "run": str(paths.task(record.id)),
+        "journal": str(paths.journal(record.id)),
+        "log": str(paths.log(record.id)) if log.type in JSON_FILE_DRIVERS else None,
+        "log_max_size": parse_size(log.config.get("max-size", "0")),
+        "log_max_file": int(log.config.get("max-file", "1")),
+        "rootfs": dict(rootfs),
+        "user": config.user,
+        "groups": list(host.group_add),
+        "tty": config.tty,
+        "open_stdin": config.open_stdin,
+        "stdin_once": config.stdin_once,
+        "restart": {"name": host.restart_policy.name or "no", "max": host.restart_policy.maximum_retry_count},
+        "stop_signal": parse_signal(config.stop_signal or "SIGTERM"),
+        "default_home": True,
+        "netns": netns,
+        "restart_count": restart_count,
+        "cgroup": cgroup_path(record.id),
+    }
+
+
+def cgroup_path(ident: str) -> str:
+    """The cgroup of a container, in every hierarchy."""
+    return f"/onggi/{ident}"

@@ -1,0 +1,78 @@
+"""Volumes as clients see them: with their events, and kept while a container needs them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from core.engine.binds import check_volume_name
+from core.engine.events import Events
+from core.engine.records import Records
+from core.engine.removal import containers_using
+from core.errors import InvalidArgument, NoSuchVolume, VolumeInUse
+from core.model.network import VolumeRecord
+
+
+class Store(Protocol):
+    """The volumes themselves."""
+
+    async def create(self, name: str | None, labels: Mapping[str, str]) -> VolumeRecord: ...
+    async def get(self, name: str) -> VolumeRecord: ...
+    async def list(self) -> tuple[VolumeRecord, ...]: ...
+    async def remove(self, name: str) -> None: ...
+
+
+class VolumeActs:
+    """Make, list and remove volumes."""
+
+    def __init__(self, store: Store, records: Records, events: Events) -> None:
+        self._store = store
+        self._records = records
+        self._events = events
+
+    async def create(self, name: str, *, driver: str, labels: Mapping[str, str]) -> VolumeRecord:
+        """Make a volume; one that is there already is returned as it is. Raises InvalidArgument."""
+        if driver not in ("", "local"):
+            raise InvalidArgument(f'error looking up volume plugin {driver}: plugin "{driver}" not found')
+        if name:
+            check_volume_name(name)
+        known = {record.name for record in await self._store.list()}
+        record = await self._store.create(name or None, labels)
+        if record.name not in known:
+            self._events.publish("volume", "create", record.name, {"driver": "local"})
+        return record
+
+    async def get(self, name: str) -> VolumeRecord:
+        """Raises NoSuchVolume."""
+        return await self._store.get(name)
+
+    async def all(self) -> tuple[VolumeRecord, ...]:
+        """Every volume, by name."""
+        return tuple(sorted(await self._store.list(), key=lambda record: record.name))
+
+    def users(self, name: str) -> tuple[str, ...]:
+        """The ids of the containers that mount a volume."""
+        return containers_using(self._records.all(), name)
+
+    async def remove(self, name: str, *, force: bool = False) -> None:
+        """Remove a volume and what it holds. Raises VolumeInUse, and NoSuchVolume unless forced."""
+        try:
+            await self._store.get(name)
+        except NoSuchVolume:
+            if force:
+                return
+            raise
+        users = self.users(name)
+        if users:
+            raise VolumeInUse(f"remove {name}: volume is in use - [{', '.join(users)}]")
+        await self._store.remove(name)
+        self._events.publish("volume", "destroy", name, {"driver": "local"})
+
+    async def prune(self, *, named: bool) -> list[str]:
+        """Remove the volumes that no container mounts, anonymous ones only unless `named`; their names."""
+        gone = []
+        for record in await self.all():
+            if (named or record.anonymous) and not self.users(record.name):
+                await self.remove(record.name)
+                gone.append(record.name)
+        return gone

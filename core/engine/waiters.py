@@ -1,0 +1,65 @@
+"""Who waits for a container, and for what. `POST /containers/{id}/wait`."""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+from collections import defaultdict
+
+from core.errors import InvalidArgument
+from core.model.container import ContainerRecord
+
+
+class Condition(enum.StrEnum):
+    """What to wait for."""
+
+    NOT_RUNNING = "not-running"
+    NEXT_EXIT = "next-exit"
+    REMOVED = "removed"
+
+    @classmethod
+    def parse(cls, text: str) -> Condition:
+        """ "" = not-running. Raises InvalidArgument."""
+        try:
+            return cls(text or "not-running")
+        except ValueError as error:
+            raise InvalidArgument(f'invalid condition: "{text}"') from error
+
+
+class Waiters:
+    """Futures that are settled with a container's exit code."""
+
+    def __init__(self) -> None:
+        self._waiting: defaultdict[str, list[tuple[Condition, asyncio.Future[int]]]] = defaultdict(list)
+
+    def wait(self, record: ContainerRecord, condition: Condition) -> asyncio.Future[int]:
+        """A future with the exit code once `condition` holds; it may hold already."""
+        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        if condition is Condition.NOT_RUNNING and not record.running:
+            future.set_result(record.state.exit_code)
+            return future
+        entry = (condition, future)
+        self._waiting[record.id].append(entry)
+        future.add_done_callback(lambda _: self._forget(record.id, entry))
+        return future
+
+    def _forget(self, ident: str, entry: tuple[Condition, asyncio.Future[int]]) -> None:
+        entries = self._waiting.get(ident, [])
+        if entry in entries:
+            entries.remove(entry)
+        if not entries:
+            self._waiting.pop(ident, None)
+
+    def exited(self, ident: str, exit_code: int, *, for_good: bool) -> None:
+        """The container's process ended; `for_good` = its restart policy does not start it again."""
+        reached = {Condition.NEXT_EXIT, Condition.NOT_RUNNING} if for_good else {Condition.NEXT_EXIT}
+        self._settle(ident, reached, exit_code)
+
+    def removed(self, ident: str, exit_code: int) -> None:
+        """The container is gone, and with it everything one could wait for."""
+        self._settle(ident, set(Condition), exit_code)
+
+    def _settle(self, ident: str, reached: set[Condition], exit_code: int) -> None:
+        for condition, future in list(self._waiting.get(ident, ())):
+            if condition in reached and not future.done():
+                future.set_result(exit_code)
