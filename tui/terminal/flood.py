@@ -67,7 +67,11 @@ def _keep(screen: FastScreen, text: str, lines: int) -> None:
             screen.unpushed -= 1
         else:
             screen.scrollback.push(row)
-    screen.scrollback.push_raw(screen.cursor.attrs, screen.rows[y].text()[: screen.cursor.x] + text, lines)
+    begun, x = screen.rows[y], screen.cursor.x
+    before = "".join(begun.chars[:x])
+    if behind := "".join(begun.chars[x:]).rstrip(" "):  # CR or BS left the cursor inside of its line
+        before += f"{behind}\x1b[{x + 1}G"
+    screen.scrollback.push_raw(screen.cursor.attrs, before + text, lines)
 
 
 def _attr_after(attr: Attr, text: str, start: int, end: int) -> Attr:

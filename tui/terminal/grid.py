@@ -112,8 +112,7 @@ class Grid(pyte.Screen):  # type: ignore[misc]  # pyte is followed as untyped
 
     def _draw_cells(self, text: str, count: int) -> None:
         cursor, columns = self.cursor, self.columns
-        if IRM in self.mode:
-            self.rows[cursor.y].insert(min(cursor.x, columns - 1), min(count, columns), erased(cursor.attrs))
+        insert = IRM in self.mode
         at = 0
         while True:
             x = cursor.x
@@ -122,6 +121,8 @@ class Grid(pyte.Screen):  # type: ignore[misc]  # pyte is followed as untyped
             room = columns - x
             left = count - at
             piece = left if left <= room else room
+            if insert:
+                self.rows[cursor.y].insert(x, piece, erased(cursor.attrs))
             self.rows[cursor.y].put(x, text if piece == count else text[at : at + piece], piece, cursor.attrs)
             self.dirty.add(cursor.y)
             cursor.x = x + piece
@@ -135,8 +136,7 @@ class Grid(pyte.Screen):  # type: ignore[misc]  # pyte is followed as untyped
         cursor, columns = self.cursor, self.columns
         if columns < 2:
             return
-        if IRM in self.mode:
-            self.rows[cursor.y].insert(min(cursor.x, columns - 1), 2 * len(text), erased(cursor.attrs))
+        insert = IRM in self.mode
         at = 0
         while at < len(text):
             x = cursor.x
@@ -145,6 +145,8 @@ class Grid(pyte.Screen):  # type: ignore[misc]  # pyte is followed as untyped
             piece = text[at : at + (columns - x) // 2]
             cells = [""] * (2 * len(piece))
             cells[::2] = piece
+            if insert:
+                self.rows[cursor.y].insert(x, len(cells), erased(cursor.attrs))
             self.rows[cursor.y].put(x, cells, len(cells), cursor.attrs)
             self.dirty.add(cursor.y)
             cursor.x = x + len(cells)

@@ -97,24 +97,27 @@ class FastStream(pyte.ByteStream):  # type: ignore[misc]  # pyte is followed as 
     def _run(self, text: str, at: int, end: int) -> tuple[int, bool]:
         """Execute tokens from `at` to about `end`; returns how far, and whether there a sequence is cut off."""
         while at < end:
-            try:
-                at = self._tokens(text, at, end)
-                if at >= end:
-                    break
-                match = _TOKEN.match(text, at)
-                if match is not None and match.lastindex != _ODD:
-                    end = match.end()
-                elif _UNFINISHED.match(text, at):
-                    return at, True
-                else:
-                    at = self._failed = at + 1
-                    at = self._odd(text, at)
-            except Exception:
-                if self.strict:
-                    raise
-                self.errors += 1
-                at = self._failed
+            at = self._guarded(text, at, end)
+            if at >= end:
+                break
+            match = _TOKEN.match(text, at)
+            if match is not None and match.lastindex != _ODD:
+                end = match.end()
+            elif _UNFINISHED.match(text, at):
+                return at, True
+            else:
+                at = self._odd(text, at + 1)
         return at, False
+
+    def _guarded(self, text: str, at: int, end: int) -> int:
+        """`_tokens`, going on behind a token whose handler raised: a defect of ours must not end a session."""
+        try:
+            return self._tokens(text, at, end)
+        except Exception:
+            if self.strict:
+                raise
+            self.errors += 1
+            return self._failed
 
     def _tokens(self, text: str, at: int, end: int) -> int:
         """The fast path; returns `end`, or where something for the slow path begins."""
@@ -199,12 +202,10 @@ class FastStream(pyte.ByteStream):  # type: ignore[misc]  # pyte is followed as 
                 clean.append(char)
                 done = _finishes(clean)
         at = min(at, size)
-        for char in executed:
-            if char in self._controls:
-                self._controls[char]()
+        self._guarded("".join(executed), 0, len(executed))
         if done:
             sequence = "".join(clean)
-            self._tokens(sequence, 0, len(sequence))
+            self._guarded(sequence, 0, len(sequence))
         elif clean:
             self._keep("".join(clean))
         return at
