@@ -50,7 +50,7 @@ class Server:
                     continue
                 self.adopt(sock)
         finally:
-            await self._end()
+            await self.close()
 
     def adopt(self, sock: socket.socket) -> None:
         """Serve one connected socket in a task of its own."""
@@ -58,7 +58,8 @@ class Server:
         self._connections.add(task)
         task.add_done_callback(self._connections.discard)
 
-    async def _end(self) -> None:
+    async def close(self) -> None:
+        """End every connection."""
         for task in list(self._connections):
             task.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from core.aio import off_loop
-from core.engine.starting import cgroup_path
+from core.engine.shimconfig import cgroup_path
 from core.errors import SyscallFailed
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from core.aio import off_loop
 from core.engine import isolation, processes
 from core.engine.groups import Groups
 from core.engine.records import Records
-from core.engine.starting import cgroup_path
+from core.engine.shimconfig import cgroup_path
 from core.errors import NotFound, WrongState
 from core.model.container import ContainerRecord
 from core.oci.document import plain

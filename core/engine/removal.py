@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from core.aio import off_loop
@@ -35,13 +35,9 @@ class Volumes(Protocol):
 
 
 class Networks(Protocol):
+    """The part of the networks that removal needs."""
+
     async def detach(self, container_id: str) -> None: ...
-
-
-class Drains(Protocol):
-    """Tells when a container's shim has let go of its mounts."""
-
-    async def drained(self, ident: str) -> None: ...
 
 
 class Removal:
@@ -58,7 +54,9 @@ class Removal:
         snapshots: Snapshots,
         volumes: Volumes,
         networks: Networks,
+        forget: Callable[[str], None],
     ) -> None:
+        """`forget` is told of each container that is gone."""
         self._paths = paths
         self._records = records
         self._events = events
@@ -67,6 +65,7 @@ class Removal:
         self._snapshots = snapshots
         self._volumes = volumes
         self._networks = networks
+        self._forget = forget
 
     async def remove(self, ident: str, *, volumes: bool) -> None:
         """Remove a container that does not run, and with `volumes` its anonymous ones. Gone already = done."""
@@ -83,6 +82,7 @@ class Removal:
                 self._records.set_state(ident, status=Status.DEAD)
                 raise
             self._records.delete(ident)
+            self._forget(ident)
             announce(self._events, record, "destroy")
             if volumes:
                 await self._remove_anonymous(record)

@@ -9,6 +9,7 @@ import ipaddress
 import re
 
 from core.engine import binds, ports
+from core.engine.seccomp import check_security_options
 from core.engine.signals import parse_signal
 from core.engine.sizes import parse_size
 from core.errors import InvalidArgument, NoSuchNetwork, Unsupported
@@ -79,6 +80,7 @@ def check_host(host: HostConfig) -> None:
     binds.mount_points(host, ())
     _check_modes(host)
     _check_names(host)
+    check_security_options(host.security_opt)
     for line in host.extra_hosts:
         parse_extra_host(line)
     for name in host.sysctls:

@@ -1,0 +1,236 @@
+"""The daemon's beginning, and the only file that names concrete classes and joins them.
+
+The zygote executes it with the listening socket as fd 3 and its own control socket as fd 4; ROOT's lock stays
+open as fd 5 so that no other engine can take ROOT while this one lives. It speaks on stderr.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import platform
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from core import cgroups
+from core.api.server import Server
+from core.api.table import TABLE
+from core.engine.adoption import Adoption
+from core.engine.attaching import Attaching
+from core.engine.bundle import Bundles
+from core.engine.containers import Containers
+from core.engine.creation import Creator
+from core.engine.engine import Engine
+from core.engine.events import Events
+from core.engine.execs import Execs
+from core.engine.exporting import Exporting
+from core.engine.groups import Groups
+from core.engine.images import ImageActs
+from core.engine.inspection import Inspection
+from core.engine.lifecycle import Lifecycle
+from core.engine.locks import Locks
+from core.engine.logs import Logs
+from core.engine.networks import NetworkViews
+from core.engine.parking import Parking
+from core.engine.records import Records
+from core.engine.removal import Removal
+from core.engine.seccomp import Programs
+from core.engine.specgen import exec_process
+from core.engine.starting import Starter
+from core.engine.system import System, host_cpus
+from core.engine.tasks import Tasks
+from core.engine.volumes import VolumeActs
+from core.engine.waiters import Waiters
+from core.errors import CorruptStore, EngineError
+from core.images.service import Images
+from core.linux import filter as seccomp_filter
+from core.network.manager import Networks
+from core.paths import Paths
+from core.runtime.default_profile import default_seccomp
+from core.storage.content import ContentStore
+from core.storage.db import Database
+from core.storage.overlay import Snapshots
+from core.storage.volumes import Volumes
+from core.wire.hangup import Hangups
+from core.zygote.client import Zygote
+
+log = logging.getLogger("core.daemon")
+
+LISTEN_FD, CONTROL_FD = 3, 4
+GIVE_UP = 78  # EX_CONFIG: the zygote does not start a daemon again that ends with it
+
+
+def main() -> None:
+    """Run the engine until the zygote goes or SIGTERM comes."""
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    logging.getLogger("asyncio").setLevel(logging.WARNING)
+    try:
+        asyncio.run(_run(Paths.from_environment()))
+    except CorruptStore as error:
+        log.error("%s", error)
+        sys.exit(GIVE_UP)
+    except EngineError as error:
+        log.error("%s", error)
+        sys.exit(1)
+
+
+async def _run(paths: Paths) -> None:
+    for fd in (LISTEN_FD, CONTROL_FD):
+        os.set_inheritable(fd, False)
+    listening, zygote = socket.socket(fileno=LISTEN_FD), Zygote(socket.socket(fileno=CONTROL_FD))
+    stopping = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
+
+    def stop() -> None:
+        zygote.stop()
+        stopping.set()
+
+    db = Database(paths.database)
+    house = _assemble(paths, db, zygote, stop)
+    await house.adoption.adopt()
+    await house.adoption.finish()
+    work = [
+        asyncio.create_task(house.server.run(listening)),
+        asyncio.create_task(zygote.gone()),
+        asyncio.create_task(stopping.wait()),
+    ]
+    due = asyncio.create_task(house.adoption.start_due(fresh=_is_fresh(paths)))
+    log.info("ready: root %s, run %s", paths.root, paths.run)
+    await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
+    house.tasks.close()
+    for task in (due, *work):
+        task.cancel()
+    await asyncio.gather(due, *work, return_exceptions=True)
+    db.close()
+
+
+def _is_fresh(paths: Paths) -> bool:
+    """Whether this is the first daemon of its zygote: the engine was started, not only its daemon again."""
+    mark, parent = paths.run / "zygote", str(os.getppid())
+    try:
+        before = mark.read_text()
+    except OSError:
+        before = ""
+    mark.write_text(parent)
+    return before != parent
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """What lies under ROOT and in the kernel."""
+
+    images: Images
+    snapshots: Snapshots
+    volumes: Volumes
+    networks: Networks
+    cgroups: cgroups.Manager
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What the daemon's life is made of."""
+
+    server: Server
+    tasks: Tasks
+    adoption: Adoption
+
+
+def _open_stores(paths: Paths, db: Database, zygote: Zygote) -> Stores:
+    snapshots = Snapshots(db, paths)
+    images = Images(db, ContentStore(paths), snapshots, zygote, paths)
+    manager = cgroups.detect()
+    return Stores(images, snapshots, Volumes(db, paths, zygote), Networks(db, paths, zygote), manager)
+
+
+def _compile_default(capabilities: tuple[str, ...]) -> bytes:
+    return seccomp_filter.compile(default_seccomp(capabilities, platform.release()), platform.machine())
+
+
+def _assemble(paths: Paths, db: Database, zygote: Zygote, stop: Callable[[], None]) -> House:
+    """Make every service, each with what it needs; bottom up."""
+    stores = _open_stores(paths, db, zygote)
+    records, events, waiters, locks, hangups = Records(db), Events(), Waiters(), Locks(), Hangups()
+    parking, groups = Parking(hangups), Groups(stores.cgroups)
+    execs = Execs(records, events, exec_process)
+    removal = Removal(
+        paths, records, events, waiters, locks,
+        snapshots=stores.snapshots, volumes=stores.volumes, networks=stores.networks,
+        forget=execs.forget,
+    )  # fmt: skip
+
+    async def start(ident: str) -> None:
+        # The lifecycle starts what its policy wants again, with the starter that needs the lifecycle's tasks.
+        await starter.start(ident)
+
+    lifecycle = Lifecycle(
+        records, events, waiters, stores.networks, execs, remover=removal, kill_group=groups.kill, revive=start
+    )
+    tasks = Tasks(paths, zygote, lifecycle)
+    execs.use(tasks)
+    filters = Programs(paths.root / "seccomp", _compile_default)
+    starter = Starter(
+        paths, records, events, locks, tasks, parking,
+        bundles=Bundles(paths, filters, cgroup_version=stores.cgroups.version),
+        snapshots=stores.snapshots, networks=stores.networks, removal=removal,
+    )  # fmt: skip
+    engine = _engine(
+        paths, zygote, stores, records, events, stop,
+        containers=Containers(
+            records, events, waiters, locks, tasks, parking, starter=starter, removal=removal, freezer=groups
+        ),
+        execs=execs,
+        attaching=Attaching(records, events, tasks, parking),
+        logs=Logs(paths, records, tasks),
+        groups=groups,
+    )  # fmt: skip
+    adoption = Adoption(
+        paths, records, tasks, lifecycle, execs, networks=stores.networks, removal=removal, start=start
+    )
+    return House(Server(engine, TABLE, hangups), tasks, adoption)
+
+
+def _engine(
+    paths: Paths,
+    zygote: Zygote,
+    stores: Stores,
+    records: Records,
+    events: Events,
+    stop: Callable[[], None],
+    *,
+    containers: Containers,
+    execs: Execs,
+    attaching: Attaching,
+    logs: Logs,
+    groups: Groups,
+) -> Engine:
+    version = stores.cgroups.version
+    return Engine(
+        paths=paths,
+        records=records,
+        events=events,
+        creator=Creator(
+            records,
+            events,
+            images=stores.images,
+            snapshots=stores.snapshots,
+            volumes=stores.volumes,
+            cpus=host_cpus,
+        ),
+        containers=containers,
+        execs=execs,
+        attaching=attaching,
+        logs=logs,
+        exporting=Exporting(zygote, stores.snapshots, events),
+        inspection=Inspection(records, stores.snapshots, groups, version),
+        images=ImageActs(stores.images, records, events),
+        volumes=VolumeActs(stores.volumes, records, events),
+        networks=NetworkViews(stores.networks, records),
+        system=System(paths, records, images=stores.images, volumes=stores.volumes, cgroup_version=version),
+        stop=stop,
+    )  # fmt: skip
