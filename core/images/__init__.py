@@ -1,0 +1,1 @@
+"""Images: names to documents, in and out as archives, layers to snapshots."""

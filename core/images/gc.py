@@ -1,0 +1,98 @@
+"""What no image names and no container stands on is removed, once nobody is bringing anything in."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from core.errors import Conflict, DataLoss
+from core.images.layers import Layers
+from core.images.store import ImageStore
+from core.images.transfer import blocking
+from core.model.image import Image
+from core.oci.digest import Digest
+from core.oci.document import decode
+from core.oci.image import Manifest
+from core.storage.content import ContentStore
+from core.storage.overlay import Snapshots
+
+log = logging.getLogger(__name__)
+
+
+class Collector:
+    """Counts who works on the store; the last one to leave takes the garbage out."""
+
+    def __init__(self, content: ContentStore, snapshots: Snapshots, layers: Layers, store: ImageStore) -> None:
+        self._content = content
+        self._snapshots = snapshots
+        self._layers = layers
+        self._store = store
+        self._gate = asyncio.Lock()
+        self._workers = 0
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """While inside, nothing that is stored is garbage, named or not."""
+        async with self._gate:
+            self._workers += 1
+        try:
+            yield
+        finally:
+            self._workers -= 1
+            await self.collect()
+
+    async def collect(self) -> tuple[str, ...]:
+        """Remove what is garbage now, unless somebody works; the layers removed, by chainID, top first."""
+        async with self._gate:
+            if self._workers:
+                return ()
+            removed = await self._collect_snapshots()
+            used = await blocking(self._used_blobs)
+            await blocking(self._collect_blobs, used)
+            return removed
+
+    async def _collect_snapshots(self) -> tuple[str, ...]:
+        used = {str(name) for image in self._store.all() for name in image.config.chain}
+        for snapshot in self._snapshots.all():
+            if not snapshot.committed:
+                used.update(self._snapshots.parents(snapshot.parent))
+        unused = [item for item in self._snapshots.all() if item.committed and item.name not in used]
+        removed = []
+        for snapshot in sorted(unused, key=lambda item: len(self._snapshots.parents(item.name)), reverse=True):
+            try:
+                await self._snapshots.remove(snapshot.name)
+            except Conflict:
+                continue  # a container has been made on it this moment
+            removed.append(snapshot.name)
+        return tuple(removed)
+
+    def _used_blobs(self) -> set[Digest]:
+        used: set[Digest] = set()
+        for image in self._store.all():
+            used |= {image.id, image.manifest.digest}
+            for diff_id in image.config.rootfs.diff_ids:
+                layer = self._layers.get(diff_id)
+                if layer is not None:
+                    used.add(layer.blob)
+            used |= self._named_by_manifest(image)
+        return used
+
+    def _named_by_manifest(self, image: Image) -> set[Digest]:
+        """The very blobs of an image that came with a manifest: a push gives them back."""
+        try:
+            manifest = decode(self._content.read(image.manifest.digest), Manifest, what="manifest")
+        except DataLoss as error:
+            log.error("manifest of image %s is unusable: %s", image.id, error)
+            return set()
+        return {layer.digest for layer in manifest.layers}
+
+    def _collect_blobs(self, used: set[Digest]) -> None:
+        wanted = {diff_id for image in self._store.all() for diff_id in image.config.rootfs.diff_ids}
+        for layer in self._layers.all():
+            if layer.diff_id not in wanted:
+                self._layers.delete(layer.diff_id)
+        for digest in list(self._content.walk()):
+            if digest not in used:
+                self._content.delete(digest)

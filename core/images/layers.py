@@ -1,0 +1,70 @@
+"""Which blob holds which layer: diffID to what the layer came as. The blob stays, so that `save` and `push`
+give back the very bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.oci.digest import Digest
+from core.oci.image import OCI_LAYER, OCI_LAYER_GZIP, Descriptor
+from core.storage.db import Database
+
+SCHEMA = (
+    """CREATE TABLE layer (
+        diff_id TEXT PRIMARY KEY,
+        blob TEXT NOT NULL,
+        media_type TEXT NOT NULL,
+        blob_size INTEGER NOT NULL,
+        size INTEGER NOT NULL)""",
+)
+# OCI has no names for bzip2 and xz; they are read, and written again as plain tars.
+MEDIA_TYPES = {"": OCI_LAYER, "gzip": OCI_LAYER_GZIP}
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One layer at rest: `blob` of `blob_size` bytes is the tar of `size` bytes, perhaps compressed."""
+
+    diff_id: Digest
+    blob: Digest
+    media_type: str
+    blob_size: int
+    size: int
+
+    @property
+    def descriptor(self) -> Descriptor:
+        """The layer as a manifest names it."""
+        return Descriptor(media_type=self.media_type, digest=self.blob, size=self.blob_size)
+
+
+class Layers:
+    """The table, kept in memory."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        db.migrate("layers", SCHEMA)
+        rows = db.query("SELECT diff_id, blob, media_type, blob_size, size FROM layer")
+        found = [Layer(Digest(row[0]), Digest(row[1]), row[2], row[3], row[4]) for row in rows]
+        self._layers = {layer.diff_id: layer for layer in found}
+
+    def get(self, diff_id: Digest) -> Layer | None:
+        """The layer with this diffID, if it is known."""
+        return self._layers.get(diff_id)
+
+    def add(self, layer: Layer) -> None:
+        """Remember a layer whose blob is stored and checked. Unsynced: the image's own row comes later."""
+        self._db.execute(
+            "INSERT OR REPLACE INTO layer VALUES (?, ?, ?, ?, ?)",
+            (layer.diff_id, layer.blob, layer.media_type, layer.blob_size, layer.size),
+            durable=False,
+        )
+        self._layers[layer.diff_id] = layer
+
+    def all(self) -> tuple[Layer, ...]:
+        """Every layer."""
+        return tuple(self._layers.values())
+
+    def delete(self, diff_id: Digest) -> None:
+        """Forget a layer."""
+        self._db.execute("DELETE FROM layer WHERE diff_id = ?", (diff_id,), durable=False)
+        self._layers.pop(diff_id, None)

@@ -1,0 +1,152 @@
+"""The images of an engine: the one door for those who list, run, load, save, tag and remove them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from core.errors import NoSuchImage
+from core.images import summaries
+from core.images.archive_write import Choice, plan, write_archive
+from core.images.gc import Collector
+from core.images.importer import Importer, parse_target
+from core.images.layers import Layers
+from core.images.load import Loader
+from core.images.removal import InUse, Remover, Running
+from core.images.starter import make_starter
+from core.images.store import ImageStore
+from core.images.transfer import blocking
+from core.images.unpack import Unpacker, Zygote
+from core.model.events import Progress
+from core.model.image import Image
+from core.oci.digest import Digest
+from core.oci.reference import Reference
+from core.paths import Paths
+from core.storage.content import ContentStore
+from core.storage.db import Database
+from core.storage.overlay import Snapshots
+
+Report = Callable[[Progress], None]
+Objects = list[dict[str, Any]]
+Meant = list[tuple[Image, Reference | None]]
+Choices = list[Choice]
+
+
+class Images:
+    """Every method that takes a name takes an id, the beginning of one, or a reference."""
+
+    def __init__(
+        self, db: Database, content: ContentStore, snapshots: Snapshots, zygote: Zygote, paths: Paths
+    ) -> None:
+        self._content = content
+        self._snapshots = snapshots
+        self._layers = Layers(db)
+        self._store = ImageStore(db, content)
+        self._collector = Collector(content, snapshots, self._layers, self._store)
+        unpacker = Unpacker(content, snapshots, self._layers, zygote)
+        self._loader = Loader(content, self._layers, self._store, unpacker)
+        self._importer = Importer(content, self._layers, self._store, unpacker)
+        self._root = paths.root
+
+    async def start(self) -> None:
+        """Take out what an earlier engine left half done. Before anything else, after the snapshots' sweep."""
+        await blocking(self._content.sweep)
+        await self._collector.collect()
+
+    async def resolve(self, reference: str) -> Image:
+        """Raises NoSuchImage, BadReference."""
+        return self._store.find(reference)
+
+    async def list(self) -> tuple[Image, ...]:
+        """Every image, newest first."""
+        return self._store.all()
+
+    async def load(self, fd: int, *, progress: Report) -> tuple[str, ...]:
+        """Take in an archive; the lines to print, one a name. Raises BadArchive with one line, keeping nothing."""
+        async with self._collector.working():
+            return await self._loader.load(fd, progress)
+
+    async def save(self, references: Sequence[str], write: Callable[[bytes], Awaitable[None]]) -> None:
+        """Stream an archive of images through `write`. Raises NoSuchImage before the first byte."""
+        choices = self._choices(references)
+        async with self._collector.working():
+            archive = await blocking(plan, choices, self._content, self._layers)
+            await write_archive(archive, self._content, write)
+
+    async def import_(
+        self, fd: int, *, reference: str | None, message: str, changes: Sequence[str], progress: Report
+    ) -> Image:
+        """Make an image of a root file system's tar. Raises BadArchive, BadReference, InvalidArgument."""
+        async with self._collector.working():
+            ident = await self._importer.import_(
+                fd, reference=reference, message=message, changes=changes, report=progress
+            )
+            return self._image(ident)
+
+    async def starter(self, progress: Report) -> Image:
+        """Make, or make again, an image of what this machine has, without any network. Raises Unsupported."""
+        async with self._collector.working():
+            return self._image(await make_starter(self._importer, self._content, progress))
+
+    async def tag(self, source: str, target: str) -> Image:
+        """Give the image another name, which any other image loses. Raises NoSuchImage, BadReference."""
+        image = self._store.find(source)
+        await blocking(self._store.tag, image, parse_target(target))
+        return self._image(image.id)
+
+    async def remove(
+        self, reference: str, *, force: bool, in_use: InUse, running: Running = lambda ident: False
+    ) -> Objects:
+        """Take a name away, and the image with its last one: `{"Untagged"}` and `{"Deleted"}`, in order.
+
+        `in_use` gives the ids of the containers of an image, `running` tells whether one of them runs.
+        Raises NoSuchImage, ImageInUse.
+        """
+        done = Remover(self._store, in_use=in_use, running=running).remove(reference, force=force)
+        layers = await self._collector.collect()
+        return done + [{"Deleted": layer} for layer in layers]
+
+    async def prepare(self, container_id: str, image: Image) -> None:
+        """Make a container's root on top of the image's layers: snapshot `container_id`. Raises NotFound."""
+        await self._snapshots.prepare(container_id, image.snapshot)
+
+    async def history(self, reference: str) -> Objects:
+        """The steps an image was made in, newest first, as Docker shows them. Raises NoSuchImage."""
+        return summaries.history(self._store.find(reference), self._snapshots.size)
+
+    def _image(self, ident: Digest) -> Image:
+        image = self._store.get(ident)
+        if image is None:
+            raise NoSuchImage(f"No such image: {ident}")
+        return image
+
+    def _choices(self, references: Sequence[str]) -> Choices:
+        """What to save: a name without a tag means all its tags, an id none; an image only once."""
+        chosen: dict[Digest, dict[str, Reference]] = {}
+        for text in references:
+            for image, reference in self._meant(text):
+                tags = chosen.setdefault(image.id, {})
+                if reference is not None:
+                    tags[str(reference)] = reference
+        return [Choice(self._image(ident), tuple(tags.values())) for ident, tags in chosen.items()]
+
+    def _meant(self, text: str) -> Meant:
+        try:
+            image = self._store.find(text)
+        except NoSuchImage:
+            tags = self._named(text)
+            if not tags:
+                raise
+            return [(found, tag) for tag, found in tags]
+        if len(text) >= 64:
+            return [(image, None)]
+        reference = Reference.parse(text)
+        if reference.tag is None and reference.digest is None and (tags := self._named(text)):
+            return [(found, tag) for tag, found in tags]
+        tagged = str(reference) in image.references
+        return [(image, reference if tagged else None)]
+
+    def _named(self, text: str) -> tuple[tuple[Reference, Image], ...]:
+        if len(text) >= 64:
+            return ()
+        return self._store.by_name(Reference.parse(text))

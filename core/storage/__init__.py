@@ -1,0 +1,1 @@
+"""What lies on disk: blobs, snapshots, volumes, one database; and how archives become directories and back."""

@@ -1,0 +1,274 @@
+"""A layer's tar becomes a directory: image-spec layer.md, "Applying Changesets".
+
+Runs in a child of the zygote that has one thread, changes its root to the target and has bounded memory.
+Every path is resolved by the kernel inside that root (openat2 with RESOLVE_IN_ROOT), links are made and
+never followed for what they name, and only known extended attributes are kept. Whiteouts become what
+overlayfs understands: a character device 0:0, and `trusted.overlay.opaque` on directories.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import stat
+from typing import Any
+
+from core.errors import BadArchive, SyscallFailed
+from core.linux.syscalls import syncfs
+from core.storage.compression import stream_of
+from core.storage.roots import Root
+from core.storage.tarball import Entry, Kind, TarReader, components, shown
+
+MEMORY_LIMIT = 512 << 20  # bytes of address space; the working set is a few MiB
+_ID_LIMIT = (1 << 32) - 1
+_WHITEOUT = b".wh."
+_WHITEOUT_META = b".wh..wh."
+_OPAQUE = b".wh..wh..opq"
+_OVERLAY_OPAQUE = "trusted.overlay.opaque"
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+# Only a path that cannot be made, a loop of links or a broken attribute end like this.
+_ARCHIVES_FAULT = (
+    errno.ENOTDIR,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+    errno.EXDEV,
+    errno.ENOENT,
+    errno.EEXIST,
+    errno.EINVAL,
+)
+_UNSUPPORTED = (errno.ENOTSUP, errno.EOPNOTSUPP)
+
+
+def run_job(args: dict[str, Any], fds: list[int]) -> dict[str, Any]:
+    """The zygote's job `apply-layer`: blob descriptor and target directory descriptor.
+
+    Answers `{"diff_id", "size", "unpacked"}`: digest and bytes of the uncompressed tar, bytes of its files.
+    Raises BadArchive, SyscallFailed.
+    """
+    blob, target = fds
+    limit = args.get("limit_bytes")
+    enter(target)
+    try:
+        return apply(blob, target, limit=int(limit) if limit else None)
+    except OSError as error:
+        failure = SyscallFailed.of("apply layer: make", error)
+        raise (BadArchive(failure.message) if error.errno in _ARCHIVES_FAULT else failure) from error
+    except MemoryError as error:
+        raise BadArchive("layer needs more memory than a layer may") from error
+
+
+def enter(target: int) -> None:
+    """Make `target` the root of this process and bound what it may take. There is no way back.
+
+    Modules are not imported any more afterwards: the root is the image's from here on.
+    """
+    os.umask(0)
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    if soft == resource.RLIM_INFINITY or soft > MEMORY_LIMIT:
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, hard))
+    os.fchdir(target)
+    os.chroot(".")
+    os.chdir("/")
+
+
+def apply(blob: int, target: int, *, limit: int | None = None) -> dict[str, Any]:
+    """Unpack the tar that `blob` reads into directory `target`, at most `limit` bytes of it; see `run_job`."""
+    stream = stream_of(blob, limit=limit)
+    with Root(target) as root:
+        unpacked = Layer(root, TarReader(stream)).unpack()
+        while stream.read_some(1 << 20):
+            pass  # what follows the end mark belongs to the digest
+        if not stream.size:
+            raise BadArchive("layer is empty, not a tar archive")
+        syncfs(root.fd)
+    return {"diff_id": stream.digest, "size": stream.size, "unpacked": unpacked}
+
+
+class Layer:
+    """One pass over one tar. `whiteouts` off takes names as they are: a plain copy of a tree."""
+
+    def __init__(self, root: Root, reader: TarReader, *, whiteouts: bool = True) -> None:
+        self._root = root
+        self._reader = reader
+        self._whiteouts = whiteouts
+        self._times: dict[tuple[bytes, ...], int] = {}  # of directories, which change while they are filled
+
+    def unpack(self) -> int:
+        """Bytes written to files."""
+        unpacked = 0
+        for entry in self._reader:
+            try:
+                self._one(entry, components(entry.name))
+            except OSError as error:
+                error.filename = shown(entry.name)
+                raise
+            unpacked += entry.size
+        for path, mtime in self._times.items():
+            self._set_directory_time(path, mtime)
+        return unpacked
+
+    def _one(self, entry: Entry, path: tuple[bytes, ...]) -> None:
+        if not path:
+            self._root_entry(entry)
+        elif not self._whiteouts:
+            self._make(entry, path)
+        elif any(part.startswith(_WHITEOUT_META) for part in path[:-1]):
+            pass  # aufs' own book-keeping in very old layers
+        elif any(part.startswith(_WHITEOUT) for part in path[:-1]):
+            raise BadArchive(f"layer has an entry below a whiteout: {shown(entry.name)}")
+        elif path[-1].startswith(_WHITEOUT):
+            self._whiteout(path)
+        else:
+            self._make(entry, path)
+
+    def _root_entry(self, entry: Entry) -> None:
+        if entry.kind is not Kind.DIRECTORY:
+            raise BadArchive(f"layer replaces its root by a {entry.kind.value}")
+        self._dress(self._root.fd_for_reading(()), entry)
+        self._times[()] = entry.mtime_ns
+
+    def _whiteout(self, path: tuple[bytes, ...]) -> None:
+        name = path[-1]
+        if name == _OPAQUE:
+            self._make_opaque(path[:-1])
+            return
+        if name.startswith(_WHITEOUT_META):
+            return
+        hidden = name[len(_WHITEOUT) :]
+        if hidden in (b"", b".", b".."):
+            raise BadArchive(f"layer has a whiteout of nothing: {shown(name)}")
+        parent = self._root.parent(path)
+        found = self._root.kind_of(parent, hidden)
+        if found is None:
+            os.mknod(hidden, stat.S_IFCHR, os.makedev(0, 0), dir_fd=parent)
+        elif stat.S_ISDIR(found):  # whiteouts hide what is below only: this layer's own directory stays
+            self._make_opaque((*path[:-1], hidden))
+
+    def _make_opaque(self, path: tuple[bytes, ...]) -> None:
+        self._root.make_directories(path)
+        fd = self._root.fd_for_reading(path)
+        try:
+            os.setxattr(fd, _OVERLAY_OPAQUE, b"y")
+        finally:
+            os.close(fd)
+
+    def _make(self, entry: Entry, path: tuple[bytes, ...]) -> None:
+        parent, name = self._root.parent(path), path[-1]
+        if max(entry.uid, entry.gid) >= _ID_LIMIT:
+            raise BadArchive(f"layer has an owner out of range: {shown(entry.name)}")
+        found = self._root.kind_of(parent, name)
+        if entry.kind is Kind.DIRECTORY:
+            self._directory(entry, path, found)
+            return
+        if entry.kind is Kind.LINK:
+            self._link(entry, path, found)
+            return
+        if found is not None:
+            self._root.remove(parent, name)
+        if entry.kind is Kind.FILE:
+            self._file(entry, parent, name)
+        elif entry.kind is Kind.SYMLINK:
+            os.symlink(entry.link, name, dir_fd=parent)
+            self._own(entry, parent, name)
+        else:
+            self._node(entry, parent, name)
+
+    def _directory(self, entry: Entry, path: tuple[bytes, ...], found: int | None) -> None:
+        parent, name = self._root.parent(path), path[-1]
+        replaces_whiteout = found is not None and self._root.is_whiteout(parent, name)
+        if found is not None and not stat.S_ISDIR(found):
+            self._root.remove(parent, name)
+            found = None
+        if found is None:
+            os.mkdir(name, 0o700, dir_fd=parent)
+        fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+        self._dress(fd, entry, opaque=replaces_whiteout)
+        self._times[path] = entry.mtime_ns
+
+    def _file(self, entry: Entry, parent: int, name: bytes) -> None:
+        fd = os.open(name, _CREATE, 0o600, dir_fd=parent)
+        try:
+            for piece in self._reader.body():
+                view = memoryview(piece)
+                while view:
+                    view = view[os.write(fd, view) :]
+        except BaseException:
+            os.close(fd)
+            raise
+        self._dress(fd, entry)
+
+    def _link(self, entry: Entry, path: tuple[bytes, ...], found: int | None) -> None:
+        target = components(entry.link)
+        if target == path:
+            return
+        if not target:
+            raise BadArchive(f"layer links to its root: {shown(entry.name)}")
+        # Modes and owners of the entry are not applied: they would change the target's.
+        source = self._root.open_parent(target)
+        try:
+            if found is not None:
+                self._root.remove(self._root.parent(path), path[-1])
+            os.link(
+                target[-1], path[-1], src_dir_fd=source, dst_dir_fd=self._root.parent(path), follow_symlinks=False
+            )
+        except FileNotFoundError as error:
+            raise BadArchive(f"layer links to what it does not have: {shown(entry.link)}") from error
+        finally:
+            os.close(source)
+
+    def _node(self, entry: Entry, parent: int, name: bytes) -> None:
+        kind = {Kind.CHARACTER: stat.S_IFCHR, Kind.BLOCK_DEVICE: stat.S_IFBLK, Kind.FIFO: stat.S_IFIFO}[entry.kind]
+        if entry.major >= 1 << 12 or entry.minor >= 1 << 20:  # what the kernel's dev_t holds
+            raise BadArchive(f"layer has a device number out of range: {shown(entry.name)}")
+        os.mknod(name, kind | entry.mode, os.makedev(entry.major, entry.minor), dir_fd=parent)
+        self._own(entry, parent, name)
+
+    def _own(self, entry: Entry, parent: int, name: bytes) -> None:
+        """Owner and time of what cannot be opened; umask is 0, so the mode is right already."""
+        os.chown(name, entry.uid, entry.gid, dir_fd=parent, follow_symlinks=False)
+        os.utime(name, ns=(entry.mtime_ns, entry.mtime_ns), dir_fd=parent, follow_symlinks=False)
+
+    def _dress(self, fd: int, entry: Entry, *, opaque: bool = False) -> None:
+        """Everything but the contents; closes `fd`. chown(2) clears set-id bits and capabilities: it is first."""
+        try:
+            if max(entry.uid, entry.gid) >= _ID_LIMIT:
+                raise BadArchive(f"layer has an owner out of range: {shown(entry.name)}")
+            os.fchown(fd, entry.uid, entry.gid)
+            os.fchmod(fd, entry.mode)
+            if opaque:
+                os.setxattr(fd, _OVERLAY_OPAQUE, b"y")
+            for name, value in entry.xattrs.items():
+                _set_xattr(fd, name, value)
+            if entry.kind is Kind.FILE:
+                os.utime(fd, ns=(entry.mtime_ns, entry.mtime_ns))
+        finally:
+            os.close(fd)
+
+    def _set_directory_time(self, path: tuple[bytes, ...], mtime: int) -> None:
+        try:
+            fd = self._root.fd_for_reading(path)
+        except OSError:
+            return  # a later entry has replaced it
+        try:
+            os.utime(fd, ns=(mtime, mtime))
+        finally:
+            os.close(fd)
+
+
+def keeps_xattr(name: str) -> bool:
+    """Whether an image may set this extended attribute: never what overlayfs would take for its own."""
+    if name == "security.capability":
+        return True
+    return name.startswith("user.") and not name.startswith("user.overlay.")
+
+
+def _set_xattr(fd: int, name: str, value: bytes) -> None:
+    if not keeps_xattr(name):
+        return
+    try:
+        os.setxattr(fd, name, value)
+    except OSError as error:
+        if error.errno in _UNSUPPORTED:
+            return  # the file system keeps none; the files are still right
+        raise

@@ -1,0 +1,255 @@
+"""Snapshots on overlayfs: ROOT/snapshots/N/{fs,work}. kernel Documentation/filesystems/overlayfs.rst.
+
+`key` names an active snapshot, which is being written (a container's, by its id, or a layer that is being
+applied); `name` a committed one, which never changes again: the chainID of its layer. The directory exists
+before the row and goes after it, so a crash leaves directories without a row, and `sweep` takes them.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.aio import off_loop
+from core.errors import Conflict, NotFound
+from core.paths import Paths
+from core.storage.content import sync_directory
+from core.storage.db import Database
+from core.storage.trash import Trash
+
+log = logging.getLogger(__name__)
+
+SCHEMA = (
+    """CREATE TABLE snapshot (
+        name TEXT PRIMARY KEY,
+        number INTEGER NOT NULL UNIQUE,
+        parent TEXT,
+        committed INTEGER NOT NULL,
+        opaque INTEGER NOT NULL DEFAULT 0,
+        size INTEGER NOT NULL DEFAULT 0)""",
+)
+UNPACKING = "unpack-"  # how the keys of layers begin that are being applied: void after a crash
+_EMPTY = "empty"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One row. `opaque` = its root hides everything below; `size` = bytes of its files, once committed."""
+
+    name: str
+    number: int
+    parent: str | None
+    committed: bool
+    opaque: bool
+    size: int
+
+
+class Snapshots:
+    """The snapshots of one ROOT. The table is small and kept in memory."""
+
+    def __init__(self, db: Database, paths: Paths) -> None:
+        self._db = db
+        self._path = paths.snapshots
+        self._trash = Trash(paths)
+        db.migrate("snapshots", SCHEMA)
+        (self._path / _EMPTY).mkdir(mode=0o755, parents=True, exist_ok=True)
+        self._path.chmod(0o711)  # containers may one day run in user namespaces and must get through
+        rows = db.query("SELECT name, number, parent, committed, opaque, size FROM snapshot")
+        self._rows = {
+            name: Snapshot(name, number, parent, bool(committed), bool(opaque), size)
+            for name, number, parent, committed, opaque, size in rows
+        }
+        self._highest = max((self._highest_directory(), *(row.number for row in self._rows.values())), default=0)
+
+    def exists(self, name: str) -> bool:
+        """Whether there is a committed snapshot `name`."""
+        row = self._rows.get(name)
+        return row is not None and row.committed
+
+    def size(self, name: str) -> int:
+        """Bytes of the files of one committed layer, without its parents."""
+        return self._rows[name].size if name in self._rows else 0
+
+    def all(self) -> tuple[Snapshot, ...]:
+        """Every snapshot, in no order."""
+        return tuple(self._rows.values())
+
+    def upper(self, key: str) -> Path:
+        """The directory that holds what the snapshot itself has. Raises NotFound."""
+        return self._path / str(self._row(key).number) / "fs"
+
+    def rootfs(self, key: str) -> dict[str, Any]:
+        """`{"lower": [top first], "upper": path|None, "work": path|None}` for a mount. Raises NotFound.
+
+        An image without layers stands on one empty directory, because an overlay needs a lower one.
+        """
+        row = self._row(key)
+        lower = [str(self.upper(name)) for name in self._chain(row if row.committed else self._parent(row))]
+        if row.committed:
+            return {"lower": lower, "upper": None, "work": None}
+        home = self._path / str(row.number)
+        return {
+            "lower": lower or [str(self._path / _EMPTY)],
+            "upper": str(home / "fs"),
+            "work": str(home / "work"),
+        }
+
+    async def prepare(self, key: str, parent: str | None) -> None:
+        """Make an active snapshot on top of committed `parent`. Raises Conflict, NotFound."""
+        if key in self._rows:
+            raise Conflict(f"snapshot {key} exists already")
+        if parent is not None and not self.exists(parent):
+            raise NotFound(f"no such snapshot: {parent}")
+        self._highest += 1
+        row = Snapshot(key, self._highest, parent, committed=False, opaque=False, size=0)
+        self._rows[key] = row
+        try:
+            await off_loop(self._make, row)
+        except BaseException:
+            del self._rows[key]
+            raise
+
+    async def commit(self, key: str, name: str, *, size: int) -> None:
+        """Turn active `key` into committed `name`, `size` bytes. When `name` is there already, `key` goes."""
+        if self.exists(name):
+            await self.remove(key)
+            return
+        row = self._row(key)
+        opaque = await off_loop(_is_opaque, self._path / str(row.number) / "fs")
+        done = Snapshot(name, row.number, row.parent, committed=True, opaque=opaque, size=size)
+        await off_loop(self._seal, key, done)
+        del self._rows[key]
+        self._rows[name] = done
+
+    async def remove(self, key: str) -> None:
+        """Remove a snapshot that nothing stands on; a missing one is fine. Raises Conflict."""
+        row = self._rows.get(key)
+        if row is None:
+            return
+        if any(other.parent == key for other in self._rows.values()):
+            raise Conflict(f"snapshot {key} is in use")
+        del self._rows[key]
+        await off_loop(self._destroy, row)
+
+    async def usage(self, key: str) -> int:
+        """Bytes of the files that the snapshot itself has, counted now for an active one."""
+        row = self._row(key)
+        return row.size if row.committed else await off_loop(disk_usage, self.upper(key))
+
+    async def sweep(self, containers: Collection[str] | None = None) -> None:
+        """At start: remove half-applied layers, unknown directories and, when `containers` (ids) is given,
+        active snapshots of none of them."""
+        for row in self.all():
+            stale = containers is not None and row.name not in containers
+            if not row.committed and (row.name.startswith(UNPACKING) or stale):
+                await self.remove(row.name)
+        await off_loop(self._sweep_directories)
+
+    def parents(self, name: str | None) -> list[str]:
+        """`name` and all it stands on, top first."""
+        found: list[str] = []
+        while name is not None and name in self._rows:
+            found.append(name)
+            name = self._rows[name].parent
+        return found
+
+    def _row(self, key: str) -> Snapshot:
+        if key not in self._rows:
+            raise NotFound(f"no such snapshot: {key}")
+        return self._rows[key]
+
+    def _parent(self, row: Snapshot) -> Snapshot | None:
+        return None if row.parent is None else self._row(row.parent)
+
+    def _chain(self, row: Snapshot | None) -> list[str]:
+        """What an overlay must stack, top first. overlayfs ignores opacity of a layer's root, so it ends here."""
+        found: list[str] = []
+        while row is not None:
+            found.append(row.name)
+            row = None if row.opaque else self._parent(row)
+        return found
+
+    def _make(self, row: Snapshot) -> None:
+        self._make_directories(row)
+        # Not synced: whoever needs the snapshot after a power loss has written a record later, which was.
+        self._db.execute(
+            "INSERT INTO snapshot (name, number, parent, committed) VALUES (?, ?, ?, 0)",
+            (row.name, row.number, row.parent),
+            durable=False,
+        )
+
+    def _make_directories(self, row: Snapshot) -> None:
+        home = self._path / str(row.number)
+        for folder, mode in ((home, 0o711), (home / "fs", 0o755), (home / "work", 0o711)):
+            folder.mkdir(exist_ok=True)
+            folder.chmod(mode)
+        self._copy_root(row, home / "fs")
+
+    def _copy_root(self, row: Snapshot, target: Path) -> None:
+        """The root of an overlay shows the upper directory's own owner and mode: take the parent's."""
+        if row.parent is None:
+            return
+        parent = self.upper(row.parent).stat()
+        target.chmod(parent.st_mode & 0o7777)
+        if (parent.st_uid, parent.st_gid) != (os.geteuid(), os.getegid()):
+            os.chown(target, parent.st_uid, parent.st_gid)
+
+    def _seal(self, key: str, done: Snapshot) -> None:
+        # What applied the layer has synced the files; the row must not be there before the directory is.
+        home = self._path / str(done.number)
+        self._trash.throw(home / "work")
+        sync_directory(home)
+        sync_directory(self._path)
+        self._db.execute(
+            "UPDATE snapshot SET name = ?, committed = 1, opaque = ?, size = ? WHERE name = ?",
+            (done.name, int(done.opaque), done.size, key),
+        )
+
+    def _destroy(self, row: Snapshot) -> None:
+        self._db.execute("DELETE FROM snapshot WHERE number = ?", (row.number,), durable=False)
+        self._trash.throw(self._path / str(row.number))
+
+    def _sweep_directories(self) -> None:
+        known = {row.number for row in self._rows.values()}
+        for entry in os.listdir(self._path):
+            if entry.isdecimal() and int(entry) not in known:
+                self._trash.throw(self._path / entry)
+        for row in self.all():
+            if (self._path / str(row.number) / "fs").is_dir():
+                continue
+            if row.committed:
+                log.error("layer %s has lost its directory %s", row.name, self._path / str(row.number))
+            else:  # made just before a power loss, never written to
+                self._make_directories(row)
+        self._trash.sweep()
+
+    def _highest_directory(self) -> int:
+        return max((int(entry) for entry in os.listdir(self._path) if entry.isdecimal()), default=0)
+
+
+def disk_usage(path: Path) -> int:
+    """Bytes of all regular files below `path`, links counted once."""
+    total, seen, pending = 0, set(), [os.fspath(path)]
+    while pending:
+        with os.scandir(pending.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append(entry.path)
+                    continue
+                stat = entry.stat(follow_symlinks=False)
+                if stat.st_nlink > 1 and (stat.st_dev, stat.st_ino) in seen:
+                    continue
+                seen.add((stat.st_dev, stat.st_ino))
+                total += stat.st_size
+    return total
+
+
+def _is_opaque(path: Path) -> bool:
+    try:
+        return os.getxattr(path, "trusted.overlay.opaque") == b"y"
+    except OSError:
+        return False

@@ -1,0 +1,114 @@
+"""Volumes: ROOT/volumes/NAME/_data, named by people or, when anonymous, by 64 hex digits."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from core.aio import off_loop
+from core.errors import CorruptStore, InvalidArgument, NoSuchVolume
+from core.model.network import VolumeRecord
+from core.oci.document import decode, encode
+from core.paths import Paths
+from core.storage.db import Database
+from core.storage.trash import Trash
+
+SCHEMA = ("CREATE TABLE volume (name TEXT PRIMARY KEY, record BLOB NOT NULL)",)
+_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,254}")
+
+
+class Zygote(Protocol):
+    """Who does what needs a process of its own."""
+
+    async def run(
+        self, job: str, args: dict[str, Any] | None = None, fds: Sequence[int] = ()
+    ) -> tuple[dict[str, Any], list[int]]: ...
+
+
+class Volumes:
+    """The volumes of one ROOT. Whether a container uses one is the engine's to know."""
+
+    def __init__(self, db: Database, paths: Paths, zygote: Zygote) -> None:
+        self._db = db
+        self._path = paths.volumes
+        self._zygote = zygote
+        self._trash = Trash(paths)
+        self._path.mkdir(mode=0o711, parents=True, exist_ok=True)
+        db.migrate("volumes", SCHEMA)
+        self._records: dict[str, VolumeRecord] = {}
+        for name, blob in db.query("SELECT name, record FROM volume"):
+            record = decode(bytes(blob), VolumeRecord, what=f"record of volume {name}", error=CorruptStore)
+            self._records[record.name] = record
+
+    async def create(self, name: str | None, labels: Mapping[str, str]) -> VolumeRecord:
+        """The volume `name`, made when it is missing; None makes an anonymous one. Raises InvalidArgument."""
+        if name is not None and name in self._records:
+            return self._records[name]
+        record = VolumeRecord(
+            name=_checked(name) if name else secrets.token_hex(32),
+            mountpoint="",
+            created_at=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            labels=dict(labels) if name else {**labels, "com.docker.volume.anonymous": ""},
+            anonymous=not name,
+        )
+        record = msgspec.structs.replace(record, mountpoint=str(self._path / record.name / "_data"))
+        self._records[record.name] = record
+        try:
+            await off_loop(self._make, record)
+        except BaseException:
+            del self._records[record.name]
+            raise
+        return record
+
+    async def get(self, name: str) -> VolumeRecord:
+        """Raises NoSuchVolume."""
+        if name not in self._records:
+            raise NoSuchVolume(f"get {name}: no such volume")
+        return self._records[name]
+
+    async def list(self) -> tuple[VolumeRecord, ...]:
+        """Every volume, by name."""
+        return tuple(self._records[name] for name in sorted(self._records))
+
+    async def remove(self, name: str) -> None:
+        """Remove a volume that no container uses, with all it holds. Raises NoSuchVolume."""
+        await self.get(name)
+        del self._records[name]
+        await off_loop(self._destroy, name)
+
+    async def prefill(self, volume: VolumeRecord, rootfs: Mapping[str, Any], path: str) -> None:
+        """Copy what `rootfs` has at `path` into `volume` if it is empty, with owner and mode."""
+        fd = await off_loop(os.open, volume.mountpoint, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            await self._zygote.run("prefill", {"rootfs": dict(rootfs), "path": path}, [fd])
+        finally:
+            os.close(fd)
+
+    def _make(self, record: VolumeRecord) -> None:
+        home = self._path / record.name
+        home.mkdir(mode=0o711, exist_ok=True)
+        data = Path(record.mountpoint)
+        data.mkdir(exist_ok=True)
+        data.chmod(0o755)
+        self._db.execute("INSERT INTO volume (name, record) VALUES (?, ?)", (record.name, encode(record)))
+
+    def _destroy(self, name: str) -> None:
+        # First the data, synced: a name without data is made anew, data without a name would be lost to sight.
+        self._trash.throw(self._path / name, durable=True)
+        self._db.execute("DELETE FROM volume WHERE name = ?", (name,))
+
+
+def _checked(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise InvalidArgument(
+            f'create {name}: "{name}" includes invalid characters for a local volume name, only '
+            '"[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path'
+        )
+    return name

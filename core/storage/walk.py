@@ -1,0 +1,170 @@
+"""A directory tree as a tar stream, read by descriptors only, in the order of its names.
+
+Mounts inside are not entered unless asked for. Sockets are left out, as every tar does.
+Stdlib and `core.linux` only.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable
+from typing import NamedTuple
+
+from core.linux.constants import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_XDEV
+from core.linux.syscalls import openat2
+from core.storage.apply import keeps_xattr
+from core.storage.tarwrite import Member, header, padding
+
+CHUNK = 1 << 18
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+Write = Callable[[bytes], None]
+
+
+class _Pending(NamedTuple):
+    """A directory whose children are still to be written: where it is, and its name in the archive."""
+
+    path: bytes
+    name: bytes
+
+
+class TreeWriter:
+    """Writes what lies below `root_fd` through `write`; `size` counts the bytes."""
+
+    def __init__(self, root_fd: int, write: Write, *, cross_mounts: bool = False) -> None:
+        self._root = root_fd
+        self._write = write
+        self._resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | (0 if cross_mounts else RESOLVE_NO_XDEV)
+        self._links: dict[tuple[int, int], bytes] = {}
+        self.size = 0
+
+    def emit(self, data: bytes) -> None:
+        """Write bytes of the archive."""
+        self._write(data)
+        self.size += len(data)
+
+    def tree(self, path: bytes, name: bytes) -> None:
+        """`path` (b"." = the root) under the name `name` in the archive (b"" = its children at top level).
+
+        Raises OSError.
+        """
+        if name:
+            self.node(path, name)
+        fd = openat2(self._root, os.fsdecode(path), os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, 0, self._resolve)
+        try:
+            is_directory = stat.S_ISDIR(os.fstat(fd).st_mode)
+        finally:
+            os.close(fd)
+        pending = [_Pending(path, name)] if is_directory else []
+        while pending:
+            folder = pending.pop()
+            pending.extend(reversed(self._children(folder)))
+
+    def _children(self, folder: _Pending) -> list[_Pending]:
+        """Write everything of one directory but its subdirectories' contents, which it returns."""
+        try:
+            fd = openat2(self._root, os.fsdecode(folder.path), _DIRECTORY, 0, self._resolve)
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EXDEV):  # vanished, replaced, or a mount
+                return []
+            raise
+        try:
+            found = []
+            for entry in sorted(os.fsencode(child) for child in os.listdir(fd)):
+                name = folder.name + b"/" + entry if folder.name else entry
+                if self._entry(fd, entry, name):
+                    found.append(_Pending(folder.path + b"/" + entry, name))
+            return found
+        finally:
+            os.close(fd)
+
+    def node(self, path: bytes, name: bytes) -> None:
+        """One thing by itself, without what it holds."""
+        folder, _, leaf = path.rpartition(b"/")
+        fd = openat2(self._root, os.fsdecode(folder) or ".", _DIRECTORY, 0, self._resolve)
+        try:
+            self._entry(fd, leaf, name)
+        finally:
+            os.close(fd)
+
+    def _entry(self, folder: int, leaf: bytes, name: bytes) -> bool:
+        """Write one entry; whether it is a directory to go into. What has vanished meanwhile is left out."""
+        try:
+            found = os.stat(leaf, dir_fd=folder, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        kind = stat.S_IFMT(found.st_mode)
+        if kind == stat.S_IFSOCK:
+            return False
+        key = (found.st_dev, found.st_ino)
+        if kind != stat.S_IFDIR and found.st_nlink > 1 and key in self._links:
+            self.emit(header(_member(found, name, link=self._links[key], hard_link=True)))
+            return False
+        if kind == stat.S_IFREG:
+            self._file(folder, leaf, name)
+        elif kind == stat.S_IFDIR:
+            self._directory(folder, leaf, name, found)
+        else:
+            link = os.readlink(leaf, dir_fd=folder) if kind == stat.S_IFLNK else b""
+            self.emit(header(_member(found, name, link=link)))
+        if kind != stat.S_IFDIR and found.st_nlink > 1:
+            self._links[key] = name
+        return kind == stat.S_IFDIR
+
+    def _directory(self, folder: int, leaf: bytes, name: bytes, found: os.stat_result) -> None:
+        fd = os.open(leaf, _DIRECTORY, dir_fd=folder)
+        try:
+            self.emit(header(_member(found, name, xattrs=_xattrs(fd))))
+        finally:
+            os.close(fd)
+
+    def _file(self, folder: int, leaf: bytes, name: bytes) -> None:
+        # O_NONBLOCK: a fifo may have taken the file's place since the stat, and would hang us.
+        fd = os.open(leaf, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+        try:
+            found = os.fstat(fd)
+            if not stat.S_ISREG(found.st_mode):
+                return
+            self.emit(header(_member(found, name, size=found.st_size, xattrs=_xattrs(fd))))
+            left = found.st_size
+            while left and (piece := os.read(fd, min(CHUNK, left))):
+                self.emit(piece)
+                left -= len(piece)
+            while left:  # it shrank while it was read; the header has promised so many bytes
+                self.emit(bytes(min(CHUNK, left)))
+                left -= min(CHUNK, left)
+            self.emit(padding(found.st_size))
+        finally:
+            os.close(fd)
+
+
+def _member(
+    found: os.stat_result,
+    name: bytes,
+    *,
+    size: int = 0,
+    link: bytes = b"",
+    hard_link: bool = False,
+    xattrs: dict[str, bytes] | None = None,
+) -> Member:
+    return Member(
+        name=name,
+        mode=found.st_mode,
+        size=size,
+        uid=found.st_uid,
+        gid=found.st_gid,
+        mtime=max(0, int(found.st_mtime)),
+        link=link,
+        hard_link=hard_link,
+        rdev=(os.major(found.st_rdev), os.minor(found.st_rdev)),
+        xattrs=xattrs or {},
+    )
+
+
+def _xattrs(fd: int) -> dict[str, bytes]:
+    try:
+        return {name: os.getxattr(fd, name) for name in sorted(os.listxattr(fd)) if keeps_xattr(name)}
+    except OSError:
+        return {}
