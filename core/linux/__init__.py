@@ -1,4 +1,1 @@
-"""The only room that imports ctypes. Functions are named after the system call and raise OSError.
-
-Import the modules, not this: what needs no ctypes must not pay for it.
-"""
+"""The one room that knows ctypes: constants and system calls of Linux, named as the kernel names them."""

@@ -1,7 +1,4 @@
-"""Namespaces by the specification's words, and network namespaces made by a short-lived process.
-
-namespaces(7), network_namespaces(7), netdevice(7).
-"""
+"""Namespaces: entering, leaving, making. namespaces(7), network_namespaces(7)."""
 
 from __future__ import annotations
 
@@ -9,60 +6,76 @@ import fcntl
 import os
 import socket
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from core.linux import constants as k
 from core.linux.syscalls import setns, unshare
 
-FLAGS = {
-    "mount": k.CLONE_NEWNS,
-    "pid": k.CLONE_NEWPID,
-    "network": k.CLONE_NEWNET,
-    "ipc": k.CLONE_NEWIPC,
-    "uts": k.CLONE_NEWUTS,
-    "cgroup": k.CLONE_NEWCGROUP,
-    "user": k.CLONE_NEWUSER,
-    "time": k.CLONE_NEWTIME,
+# the runtime specification's word -> (flag, name under /proc/PID/ns)
+KINDS = {
+    "user": (k.CLONE_NEWUSER, "user"),
+    "time": (k.CLONE_NEWTIME, "time"),
+    "cgroup": (k.CLONE_NEWCGROUP, "cgroup"),
+    "ipc": (k.CLONE_NEWIPC, "ipc"),
+    "uts": (k.CLONE_NEWUTS, "uts"),
+    "network": (k.CLONE_NEWNET, "net"),
+    "pid": (k.CLONE_NEWPID, "pid"),
+    "mount": (k.CLONE_NEWNS, "mnt"),
 }
+CHILD_FLAGS = k.CLONE_NEWPID | k.CLONE_NEWTIME  # these take effect for the next child, not for the caller
 
-_SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1
+
+@contextmanager
+def children_in(flags: int, joined: int | None = None) -> Iterator[None]:
+    """Children forked inside are born in new namespaces (`flags`: pid, time), or in the pid namespace `joined`.
+
+    The caller's own children go where it is itself again afterwards, so that one fork suffices to give birth
+    to a pid 1. Raises OSError.
+    """
+    homes = [
+        (os.open(f"/proc/self/ns/{name}", os.O_RDONLY | os.O_CLOEXEC), flag)
+        for flag, name in KINDS.values()
+        if flag & flags & CHILD_FLAGS or (joined is not None and flag == k.CLONE_NEWPID)
+    ]
+    try:
+        if joined is not None:
+            setns(joined, k.CLONE_NEWPID)
+        if flags & CHILD_FLAGS:
+            unshare(flags & CHILD_FLAGS)
+        yield
+    finally:
+        for fd, flag in homes:
+            setns(fd, flag)
+            os.close(fd)
 
 
 def make_netns() -> tuple[int, int]:
-    """A new network namespace with its loopback up: `(namespace fd, netlink socket born inside)`.
+    """Put this process into a new network namespace with its loopback up.
 
-    The calling process ends up inside it: call this in a process of its own.
+    Returns the namespace and a netlink socket born in it, both CLOEXEC. The process belongs there from now on.
     """
     unshare(k.CLONE_NEWNET)
-    _forbid_router_advertisements()
-    _bring_up("lo")
-    namespace = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-    return namespace, _netlink()
+    fd = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    set_link_up("lo")
+    return fd, _netlink()
 
 
 def open_netns(fd: int) -> int:
-    """A netlink socket born in the namespace `fd`; the calling process ends up inside it."""
+    """Enter the network namespace `fd`; a netlink socket born in it, CLOEXEC."""
     setns(fd, k.CLONE_NEWNET)
     return _netlink()
 
 
 def _netlink() -> int:
-    # SOCK_DGRAM: pyroute2's AsyncIPRoute takes over such a socket, not a raw one.
-    sock = socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
-    return sock.detach()
+    # SOCK_DGRAM: pyroute2 takes no SOCK_RAW socket from outside.
+    kind = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC
+    return socket.socket(socket.AF_NETLINK, kind, socket.NETLINK_ROUTE).detach()
 
 
-def _bring_up(interface: str) -> None:
+def set_link_up(name: str) -> None:
+    """Set a network interface of this namespace up. netdevice(7)."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
-        request = struct.pack("16sH14x", interface.encode(), 0)
-        flags = struct.unpack("16xH14x", fcntl.ioctl(sock, _SIOCGIFFLAGS, request))[0]
-        fcntl.ioctl(sock, _SIOCSIFFLAGS, struct.pack("16sH14x", interface.encode(), flags | _IFF_UP))
-
-
-def _forbid_router_advertisements() -> None:
-    """A rogue router on the bridge must not give the container an address or a route (CVE-2020-13401)."""
-    for name in ("all", "default"):
-        try:
-            with open(f"/proc/sys/net/ipv6/conf/{name}/accept_ra", "w", encoding="ascii") as file:
-                file.write("0")
-        except OSError:
-            pass  # no IPv6, or /proc is read-only
+        request = struct.pack("16sh22x", name.encode(), 0)
+        _, flags = struct.unpack("16sh22x", fcntl.ioctl(sock, k.SIOCGIFFLAGS, request))
+        fcntl.ioctl(sock, k.SIOCSIFFLAGS, struct.pack("16sh22x", name.encode(), flags | k.IFF_UP))

@@ -1,41 +1,52 @@
-"""What a process may say of itself: prctl(2), close_range(2), keyctl(2), seccomp(2)."""
+"""What a process may set on itself: prctl(2), close_range(2), keyrings(7)."""
 
 from __future__ import annotations
+
+import errno
+import signal
 
 from core.linux import constants as k
 from core.linux import syscalls
 
 
-def set_parent_death_signal(signal: int) -> None:
-    """Get `signal` when the parent dies. The caller must check that it has not died already."""
-    syscalls.prctl(k.PR_SET_PDEATHSIG, signal)
-
-
 def set_child_subreaper() -> None:
-    """Become the parent of orphaned descendants."""
+    """Orphans below this process become its children."""
     syscalls.prctl(k.PR_SET_CHILD_SUBREAPER, 1)
 
 
-def set_dumpable(dumpable: bool) -> None:
-    """Whether others may ptrace this process and read its /proc files. An exec resets it."""
-    syscalls.prctl(k.PR_SET_DUMPABLE, int(dumpable))
+def set_parent_death_signal(number: int) -> None:
+    """Get a signal when the parent thread dies."""
+    syscalls.prctl(k.PR_SET_PDEATHSIG, number)
 
 
-def set_no_new_privileges() -> None:
-    """No exec from here on gains privileges."""
+def set_dumpable(value: bool) -> None:
+    """Without it only a holder of CAP_SYS_PTRACE reads our /proc files or traces us. execve(2) sets it again."""
+    syscalls.prctl(k.PR_SET_DUMPABLE, int(value))
+
+
+def set_no_new_privs() -> None:
+    """No set-user-ID, no file capabilities, for ever."""
     syscalls.prctl(k.PR_SET_NO_NEW_PRIVS, 1)
 
 
 def close_on_exec_from(first: int) -> None:
-    """Set CLOEXEC on every descriptor from `first` on."""
+    """Mark every descriptor from `first` up."""
     syscalls.close_range(first, 0xFFFFFFFF, k.CLOSE_RANGE_CLOEXEC)
 
 
-def join_new_session_keyring() -> None:
-    """Leave the session keyring of whoever started us."""
-    syscalls.keyctl(k.KEYCTL_JOIN_SESSION_KEYRING)
+def join_session_keyring(name: str) -> None:
+    """A new session keyring, so that a container finds no key of the host's. Nothing where keys do not exist."""
+    try:
+        syscalls.keyctl(k.KEYCTL_JOIN_SESSION_KEYRING, name)
+    except OSError as error:
+        # EPERM: a filter around us forbids it; EDQUOT: the user's keys are used up, and ours is not needed.
+        if error.errno not in (errno.ENOSYS, errno.EPERM, errno.EDQUOT):
+            raise
 
 
-def load_seccomp(program: bytes) -> None:
-    """Confine this process to `program`, an array of struct sock_filter."""
-    syscalls.seccomp(k.SECCOMP_SET_MODE_FILTER, 0, program)
+def reset_signals() -> None:
+    """Default dispositions and nothing blocked: Python ignores SIGPIPE and SIGXFSZ, and that survives execve(2)."""
+    for number in signal.valid_signals():
+        if number not in (signal.SIGKILL, signal.SIGSTOP):
+            signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
