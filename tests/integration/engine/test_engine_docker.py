@@ -1,0 +1,118 @@
+"""Docker's own command line client against our socket."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+
+import pytest
+
+from tests.integration.conftest import EngineUnderTest
+
+pytestmark = [pytest.mark.root, pytest.mark.docker]
+
+
+def docker(engine: EngineUnderTest, *words: str, stdin: bytes = b"", code: int | None = 0) -> str:
+    done = subprocess.run(
+        ["docker", *words], input=stdin, env=engine.environment, capture_output=True, timeout=60, check=False
+    )
+    text = (done.stdout + done.stderr).decode()
+    if code is not None:
+        assert done.returncode == code, text
+    return text
+
+
+NONE = ("--network", "none")
+
+
+def test_version_info_and_ping(engine: EngineUnderTest) -> None:
+    assert "onggi" in docker(engine, "version")
+    assert json.loads(docker(engine, "info", "--format", "{{json .}}"))["Driver"] == "overlay2"
+
+
+def test_run_gives_output_and_exit_code(engine: EngineUnderTest) -> None:
+    assert docker(engine, "run", "--rm", *NONE, "busybox", "echo", "hi") == "hi\n"
+    assert docker(engine, "run", "--rm", *NONE, "busybox", "sh", "-c", "exit 3", code=3) == ""
+    assert "not found" in docker(engine, "run", "--rm", *NONE, "busybox", "nosuch", code=127)
+    docker(engine, "run", "--rm", *NONE, "busybox", "/etc", code=126)
+    assert docker(engine, "run", "-i", "--rm", *NONE, "busybox", "cat", stdin=b"typed\n") == "typed\n"
+    assert docker(engine, "ps", "-aq") == ""
+
+
+def test_the_usual_verbs(engine: EngineUnderTest) -> None:
+    ident = docker(
+        engine, "run", "-d", "--name", "web", *NONE, "busybox", "sh", "-c", "echo hello; sleep 60"
+    ).strip()
+    assert len(ident) == 64
+    assert docker(engine, "ps", "--format", "{{.Names}} {{.Image}} {{.State}}") == "web busybox running\n"
+    assert docker(engine, "exec", "web", "echo", "inside") == "inside\n"
+    docker(engine, "exec", "web", "nosuch", code=127)
+    assert docker(engine, "logs", "web") == "hello\n"
+    assert json.loads(docker(engine, "inspect", "web"))[0]["State"]["Running"] is True
+    assert "sleep 60" in docker(engine, "top", "web")
+    assert docker(engine, "stats", "--no-stream", "--format", "{{.Name}}", "web") == "web\n"
+    assert docker(engine, "rename", "web", "web2") == ""
+    assert docker(engine, "pause", "web2") == "web2\n"
+    assert docker(engine, "unpause", "web2") == "web2\n"
+    assert docker(engine, "stop", "-t", "1", "web2") == "web2\n"
+    assert docker(engine, "wait", "web2") == "137\n"
+    assert docker(engine, "start", "web2") == "web2\n"
+    assert docker(engine, "kill", "web2") == "web2\n"
+    assert docker(engine, "rm", "-f", "web2") == "web2\n"
+    assert "No such container: web2" in docker(engine, "logs", "web2", code=1)
+
+
+def test_images_go_out_and_come_in(engine: EngineUnderTest, tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("archives")
+    before = docker(engine, "images", "-q", "--no-trunc", "busybox")
+    docker(engine, "tag", "busybox", "mine:1")
+    docker(engine, "save", "-o", str(folder / "a.tar"), "mine:1")
+    assert "Untagged: mine:1" in docker(engine, "rmi", "mine:1")
+    assert docker(engine, "load", "-i", str(folder / "a.tar")).strip().endswith("Loaded image: mine:1")
+    assert docker(engine, "images", "-q", "--no-trunc", "mine:1") == before
+    docker(engine, "rmi", "mine:1")
+    docker(engine, "create", "--name", "flat", *NONE, "busybox", "true")
+    docker(engine, "export", "-o", str(folder / "r.tar"), "flat")
+    docker(engine, "import", str(folder / "r.tar"), "flat:1")
+    assert "No command specified" in docker(engine, "run", "--rm", *NONE, "flat:1", code=125)
+    assert docker(engine, "run", "--rm", *NONE, "flat:1", "/bin/echo", "x") == "x\n"
+    docker(engine, "rm", "flat")
+    docker(engine, "rmi", "flat:1")
+
+
+def test_a_terminal_session_with_detach_and_attach(engine: EngineUnderTest) -> None:
+    def session(words: list[str], typed: list[tuple[bytes, bytes]]) -> tuple[int, bytes]:
+        """Run docker on a terminal: for each pair, wait for the first and type the second."""
+        pid, master = pty.fork()
+        if pid == 0:
+            os.execvpe("docker", ["docker", *words], engine.environment)
+        seen = b""
+        for word, answer in typed:
+            while word not in seen:
+                seen += os.read(master, 4096)
+            seen = b""
+            os.write(master, answer)
+        try:
+            while piece := os.read(master, 4096):
+                seen += piece
+        except OSError:
+            pass
+        os.close(master)
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), seen
+
+    code, _ = session(["run", "-it", "--name", "tty", *NONE, "busybox", "sh"], [(b"# ", b"\x10\x11")])
+    assert code == 0
+    assert docker(engine, "ps", "--format", "{{.Names}}") == "tty\n"
+    code, _ = session(["attach", "tty"], [(b"", b"echo $((1+1))x\n"), (b"2x", b"exit 5\n")])
+    assert code == 5
+    docker(engine, "rm", "tty")
+
+
+def test_volumes_and_networks_are_listed(engine: EngineUnderTest) -> None:
+    assert docker(engine, "volume", "create", "v1") == "v1\n"
+    assert "v1" in docker(engine, "volume", "ls", "-q").split()
+    docker(engine, "volume", "rm", "v1")
+    assert {"bridge", "host", "none"} <= set(docker(engine, "network", "ls", "--format", "{{.Name}}").split())
+    assert "Images" in docker(engine, "system", "df")

@@ -1,0 +1,105 @@
+"""What dies, and what lives on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from core import errors
+from core.client import spawn
+from core.paths import Paths
+from tests.integration.conftest import EngineUnderTest, alive, wait_until
+
+pytestmark = pytest.mark.root
+ALL = {"stream": "1", "stdin": "1", "stdout": "1", "stderr": "1"}
+
+
+def test_a_container_and_its_client_outlive_the_daemon(fresh_engine: EngineUnderTest) -> None:
+    engine = fresh_engine
+    ident = engine.create("sh", Tty=True, OpenStdin=True)
+    stream = engine.client.hijack(f"/containers/{ident}/attach", ALL)
+    engine.client.post(f"/containers/{ident}/start")
+    pid = engine.state(ident)["Pid"]
+    engine.kill_daemon()
+    stream.sock.settimeout(10)
+    stream.sock.sendall(b"echo $((40+2))\n")
+    data = b""
+    while b"\r\n42\r\n" not in data:
+        data += stream.sock.recv(1000)
+    state = engine.state(ident)
+    assert (state["Status"], state["Pid"]) == ("running", pid)
+    stream.sock.sendall(b"exit 6\n")
+    assert engine.wait(ident) == 6
+
+
+def test_an_exit_that_no_engine_saw_is_told_by_the_next(fresh_engine: EngineUnderTest) -> None:
+    engine = fresh_engine
+    quick = engine.run("sh", "-c", "sleep 0.5; exit 8")
+    gone = engine.run("sleep", "0.5", host={"AutoRemove": True})
+    stays = engine.run("sleep", "60")
+    shim = engine.shim_pid(stays)
+    shims = [engine.shim_pid(quick), engine.shim_pid(gone)]
+    engine.stop()
+    wait_until(lambda: not any(map(alive, shims)), "the short ones end by themselves")
+    assert alive(shim)
+    engine.start()
+    assert engine.state(quick)["ExitCode"] == 8
+    assert engine.state(stays)["Status"] == "running"
+    wait_until(lambda: len(engine.client.get("/containers/json", {"all": "1"})) == 2, "--rm is made up for")
+    assert engine.client.get("/containers/json")[0]["Id"] == stays
+
+
+def test_a_lost_shim_is_a_137_and_the_policy_starts_again(fresh_engine: EngineUnderTest) -> None:
+    engine = fresh_engine
+    plain = engine.run("sleep", "60")
+    always = engine.run("sleep", "60", host={"RestartPolicy": {"Name": "always"}})
+    pids = [engine.state(plain)["Pid"], engine.state(always)["Pid"]]
+    for ident in (plain, always):
+        os.kill(engine.shim_pid(ident), signal.SIGKILL)
+    assert engine.wait(plain) == 137
+    assert engine.state(plain)["Error"] == "shim lost"
+    wait_until(lambda: engine.state(always)["Pid"] not in (0, pids[1]), "it runs again")
+    assert not any(map(alive, pids))
+    assert engine.inspect(always)["RestartCount"] == 1
+
+
+def test_policies_hold_over_a_restart_of_the_engine(fresh_engine: EngineUnderTest) -> None:
+    engine = fresh_engine
+    stopped = engine.run("sleep", "60", host={"RestartPolicy": {"Name": "unless-stopped"}})
+    always = engine.run("sleep", "60", host={"RestartPolicy": {"Name": "always"}})
+    for ident in (stopped, always):
+        engine.client.post(f"/containers/{ident}/kill")
+        engine.wait(ident)
+    engine.kill_daemon()
+    assert engine.state(always)["Status"] == "exited"
+    engine.stop()
+    engine.start()
+    wait_until(lambda: engine.state(always)["Status"] == "running", "always starts with the engine")
+    assert engine.state(stopped)["Status"] == "exited"
+
+
+def test_a_second_engine_on_the_same_root_is_refused_at_once(fresh_engine: EngineUnderTest) -> None:
+    engine = fresh_engine
+    other = Paths(engine.paths.root, engine.paths.run.with_name("run2"))
+    started = time.monotonic()
+    with pytest.raises(errors.EngineUnreachable, match="lock"):
+        spawn.ensure_engine(other, netns=engine.netns)
+    assert time.monotonic() - started < 2
+
+
+def test_nothing_is_left_when_everything_is_removed(fresh_engine: EngineUnderTest) -> None:
+    engine = fresh_engine
+    idents = [engine.run("sleep", "60") for _ in range(3)]
+    processes = [engine.shim_pid(ident) for ident in idents] + [engine.state(ident)["Pid"] for ident in idents]
+    engine.remove_all()
+    wait_until(lambda: not any(map(alive, processes)), "shims and containers end")
+    assert not list(engine.paths.run.glob("containers/*"))
+    assert not list(engine.paths.root.glob("containers/*"))
+    mounts = subprocess.run(["cat", f"/proc/{engine.zygote_pid()}/mounts"], capture_output=True, text=True).stdout
+    assert str(engine.paths.root) not in mounts
+    for ident in idents:
+        assert not subprocess.run(["find", "/sys/fs/cgroup", "-name", ident], capture_output=True).stdout
