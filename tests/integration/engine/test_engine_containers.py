@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
+import socket
+import tarfile
 import threading
 import time
 from collections.abc import Iterator
@@ -39,7 +42,7 @@ def test_a_container_lives_from_create_to_remove(engine: EngineUnderTest) -> Non
         assert sorted(engine.logs(ident).splitlines()) == ["err", "out"]
         engine.client.delete(f"/containers/{ident}")
     assert actions == ["create", "start", "die", "destroy"]
-    with pytest.raises(errors.NotFound, match="^No such container: life$"):
+    with pytest.raises(errors.NotFound, match=r"^No such container: life$"):
         engine.inspect("life")
 
 
@@ -131,7 +134,8 @@ def test_a_running_container_is_only_removed_by_force(engine: EngineUnderTest) -
     with pytest.raises(errors.Conflict) as caught:
         engine.client.delete(f"/containers/{ident}")
     assert str(caught.value) == (
-        f"You cannot remove a running container {ident}. Stop the container before attempting removal or force remove"
+        f"You cannot remove a running container {ident}. "
+        "Stop the container before attempting removal or force remove"
     )
     engine.client.delete(f"/containers/{ident}", {"force": "1"})
     with pytest.raises(errors.NotFound):
@@ -186,13 +190,8 @@ def test_limits_reach_the_kernel(engine: EngineUnderTest) -> None:
     found = engine.client.get(f"/onggi/v1/containers/{ident}/isolation")
     assert found["cgroup"]["usage"]["memory_limit"] == 32 << 20
     assert found["seccomp"]["mode"] == "filter"
-    assert {item["type"] for item in found["namespaces"] if not item["shared"]} >= {
-        "mnt",
-        "pid",
-        "net",
-        "ipc",
-        "uts",
-    }
+    own = {item["type"] for item in found["namespaces"] if not item["shared"]}
+    assert own >= {"mnt", "pid", "net", "ipc", "uts"}
     assert "CAP_SYS_ADMIN" in found["capabilities"]["dropped"]
     assert "/proc/kcore" in found["masked"]
     assert "/proc/sys" in found["readonly"]
@@ -291,13 +290,11 @@ def test_a_bind_mount_shows_the_host(engine: EngineUnderTest) -> None:
 
 
 def test_export_is_the_whole_root_file_system(engine: EngineUnderTest) -> None:
-    import io
-    import tarfile
-
     ident = engine.run("sh", "-c", "echo new > /tmp/new; sleep 60")
     until_file(engine, ident, "/tmp/new")
     data = engine.client.open("GET", f"/containers/{ident}/export").read()
-    names = tarfile.open(fileobj=io.BytesIO(data)).getnames()
+    with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+        names = tar.getnames()
     assert {"tmp/new", "bin/busybox", "etc/passwd"} <= {name.removeprefix("./") for name in names}
     engine.client.delete(f"/containers/{ident}", {"force": "1"})
 
@@ -327,8 +324,6 @@ def test_exec_runs_beside_and_tells_its_code(engine: EngineUnderTest) -> None:
         made = engine.client.post(f"/containers/{ident}/exec", None, body)
         stream = engine.client.hijack(f"/exec/{made['Id']}/start", None, {})
         stream.sock.sendall(b"typed\n")
-        import socket
-
         stream.sock.shutdown(socket.SHUT_WR)
         data = stream.early
         while piece := stream.sock.recv(1000):
