@@ -1,0 +1,164 @@
+from textual.app import App, ComposeResult
+from textual.widgets import Static
+
+from tui.logview import LogView
+
+
+class Host(App[None]):
+    def __init__(self) -> None:
+        super().__init__()
+        self.missed: list[str] = []
+
+    def compose(self) -> ComposeResult:
+        yield Static("above")
+        yield LogView(id="log")
+
+    def on_mount(self) -> None:
+        self.view.focus()
+
+    @property
+    def view(self) -> LogView:
+        return self.query_one(LogView)
+
+    def on_key(self, event: object) -> None:
+        self.missed.append(event.key)  # type: ignore[attr-defined]
+
+
+def rows(view: LogView) -> list[str]:
+    return [view.render_line(y).text.rstrip() for y in range(view.size.height)]
+
+
+def numbered(count: int, start: int = 0) -> bytes:
+    return b"".join(b"line %d\n" % n for n in range(start, start + count))
+
+
+async def test_it_follows_until_the_reader_scrolls_up() -> None:
+    app = Host()
+    async with app.run_test(size=(40, 6)) as pilot:
+        view = app.view
+        view.append("stdout", None, numbered(50))
+        await pilot.pause(0.1)
+        assert rows(view)[-1] == "│ line 49" and view.mode == "follow · wrap off"
+        await pilot.press("k", "k")
+        view.append("stdout", None, numbered(12, 50))
+        await pilot.pause(0.1)
+        assert rows(view)[-1] == "│ line 47" and view.mode == "12 new lines · wrap off"
+        await pilot.press("G")
+        assert rows(view)[-1] == "│ line 61" and view.mode == "follow · wrap off"
+        await pilot.press("g")
+        assert rows(view)[0] == "│ line 0" and not view.follow
+        await pilot.press("f")
+        assert rows(view)[-1] == "│ line 61" and view.follow
+        assert app.missed == []
+
+
+async def test_the_readers_place_stays_when_old_lines_go() -> None:
+    app = Host()
+    async with app.run_test(size=(40, 6)) as pilot:
+        view = app.view
+        view._store._limit = 100
+        view.append("stdout", None, numbered(100))
+        await pilot.pause(0.1)
+        await pilot.press("ctrl+u")
+        before = rows(view)
+        view.append("stdout", None, numbered(40, 100))
+        await pilot.pause(0.1)
+        assert rows(view) == before
+
+
+async def test_search_counts_while_typing_and_steps() -> None:
+    app = Host()
+    async with app.run_test(size=(60, 8)) as pilot:
+        view = app.view
+        view.append("stdout", None, numbered(300))
+        await pilot.pause(0.1)
+        await pilot.press("/", "7", "1")
+        await pilot.pause(0.1)
+        assert rows(view)[-1].startswith("/71▏") and rows(view)[-1].endswith("3 hits in 300 lines")
+        await pilot.press("q", "backspace", "enter")
+        await pilot.pause(0.1)
+        assert "│ line 71" in rows(view) and view.shown == "1 of 3 hits in 300 lines"
+        await pilot.press("n")
+        assert "│ line 171" in rows(view)
+        await pilot.press("N", "N")
+        assert view.shown == "3 of 3 hits in 300 lines"
+        await pilot.press("escape")
+        assert view.shown == "300 lines" and app.missed == []
+        await pilot.press("escape")
+        assert app.missed == ["escape"]  # nothing to clear: the key is the app's
+
+
+async def test_keep_only_and_invert() -> None:
+    app = Host()
+    async with app.run_test(size=(60, 8)) as pilot:
+        view = app.view
+        view.append("stdout", None, b"GET /\nPOST /\nGET /x\n")
+        await pilot.press("&", *"get", "enter")
+        await pilot.pause(0.1)
+        assert rows(view)[:3] == ["│ GET /", "│ GET /x", ""] and view.shown == "2 of 3 lines"
+        view.append("stdout", None, b"GET /y\nPUT /\n")
+        await pilot.pause(0.1)
+        assert rows(view)[:4] == ["│ GET /", "│ GET /x", "│ GET /y", ""]
+        await pilot.press("!")
+        await pilot.pause(0.1)
+        assert rows(view)[:3] == ["│ POST /", "│ PUT /", ""]
+        await pilot.press("&")
+        await pilot.pause(0.1)
+        assert view.shown == "5 lines"
+        await pilot.press("&", *"nothing", "enter")
+        await pilot.pause(0.1)
+        assert rows(view)[0] == " 0 of 5 lines match; & shows all."
+
+
+async def test_streams_times_wrap_and_sideways() -> None:
+    app = Host()
+    async with app.run_test(size=(30, 8)) as pilot:
+        view = app.view
+        view.append("stdout", 1_700_000_000_000_000_000, b"short\n")
+        view.append("stderr", 1_700_000_000_000_000_000, b"0123456789" * 4 + b"end\n")
+        await pilot.pause(0.1)
+        assert rows(view)[:2] == ["│ short", "┃ 0123456789012345678901234567"]
+        await pilot.press("right")
+        assert rows(view)[1].endswith("end")
+        await pilot.press("left", "left")
+        assert rows(view)[0] == "│ short" and app.missed == ["left"]
+        await pilot.press("w")
+        assert rows(view)[1:3] == ["┃ 0123456789012345678901234567", "┃ 890123456789end"]
+        await pilot.press("w", "t")
+        assert rows(view)[0][10:] == " short" and rows(view)[0][4] == ":"
+
+
+async def test_hostile_output_stays_text() -> None:
+    app = Host()
+    async with app.run_test(size=(70, 8)) as pilot:
+        view = app.view
+        view.append(
+            "stdout", None, b"[@click=app.quit]x[/] \x1b]52;c;aGk=\x07 \x1b[2J\x1b[31mred\x1b[m \xe2\x80\xae\xff\n"
+        )
+        await pilot.pause(0.1)
+        assert rows(view)[0] == "│ [@click=app.quit]x[/] ␛]52;c;aGk=␇ ␛[2Jred ␦\\xff"
+
+
+async def test_an_empty_log_says_why() -> None:
+    app = Host()
+    async with app.run_test(size=(70, 8)) as pilot:
+        view = app.view
+        view.set_state("No output yet; it started 2 s ago.")
+        await pilot.pause()
+        assert rows(view)[0] == " No output yet; it started 2 s ago."
+        view.append("stdout", None, b"x\n")
+        await pilot.pause(0.1)
+        assert rows(view)[0] == "│ x"
+        view.clear()
+        assert rows(view)[0] == " No output yet; it started 2 s ago."
+
+
+async def test_a_keymap_decides() -> None:
+    class Mapped(Host):
+        def compose(self) -> ComposeResult:
+            yield LogView(act_of=lambda event: {"x": "log_wrap", "M": "log_next"}.get(event.key), id="log")
+
+    app = Mapped()
+    async with app.run_test() as pilot:
+        await pilot.press("x")
+        assert app.view.wrap
