@@ -43,6 +43,7 @@ from core.engine.specgen import exec_process
 from core.engine.starting import Starter
 from core.engine.system import System, host_cpus
 from core.engine.tasks import Tasks
+from core.engine.updating import Updating
 from core.engine.volumes import VolumeActs
 from core.engine.waiters import Waiters
 from core.errors import CorruptStore, EngineError
@@ -93,6 +94,9 @@ async def _run(paths: Paths) -> None:
 
     db = Database(paths.database)
     house = _assemble(paths, db, zygote, stop)
+    await house.stores.snapshots.sweep({record.id for record in house.records.all()})
+    await house.stores.images.start()
+    await house.stores.networks.start()
     await house.adoption.adopt()
     await house.adoption.finish()
     work = [
@@ -136,6 +140,8 @@ class Stores:
 class House:
     """What the daemon's life is made of."""
 
+    stores: Stores
+    records: Records
     server: Server
     tasks: Tasks
     adoption: Adoption
@@ -184,6 +190,7 @@ def _assemble(paths: Paths, db: Database, zygote: Zygote, stop: Callable[[], Non
         containers=Containers(
             records, events, waiters, locks, tasks, parking, starter=starter, removal=removal, freezer=groups
         ),
+        updating=Updating(records, events, tasks, groups, host_cpus),
         execs=execs,
         attaching=Attaching(records, events, tasks, parking),
         logs=Logs(paths, records, tasks),
@@ -192,7 +199,7 @@ def _assemble(paths: Paths, db: Database, zygote: Zygote, stop: Callable[[], Non
     adoption = Adoption(
         paths, records, tasks, lifecycle, execs, networks=stores.networks, removal=removal, start=start
     )
-    return House(Server(engine, TABLE, hangups), tasks, adoption)
+    return House(stores, records, Server(engine, TABLE, hangups), tasks, adoption)
 
 
 def _engine(
@@ -204,6 +211,7 @@ def _engine(
     stop: Callable[[], None],
     *,
     containers: Containers,
+    updating: Updating,
     execs: Execs,
     attaching: Attaching,
     logs: Logs,
@@ -223,6 +231,7 @@ def _engine(
             cpus=host_cpus,
         ),
         containers=containers,
+        updating=Updating(records, events, tasks, groups, host_cpus),
         execs=execs,
         attaching=attaching,
         logs=logs,

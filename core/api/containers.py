@@ -13,7 +13,7 @@ from core.engine.engine import Engine
 from core.engine.filters import has_label
 from core.errors import InvalidArgument, NoSuchImage
 from core.model.container import ContainerRecord
-from core.wire.codec import parse_create, parse_filters
+from core.wire.codec import parse_create, parse_filters, parse_object
 
 
 async def list_containers(engine: Engine, request: Request) -> Answer:
@@ -132,6 +132,12 @@ async def rename(engine: Engine, request: Request) -> Answer:
     return no_content()
 
 
+async def update(engine: Engine, request: Request) -> Answer:
+    """POST /containers/{id}/update"""
+    await engine.updating.update(request.id, parse_object(request.body, what="update request"))
+    return json_reply({"Warnings": []})
+
+
 async def pause(engine: Engine, request: Request) -> Answer:
     """POST /containers/{id}/pause"""
     await engine.containers.pause(request.id)
@@ -197,6 +203,7 @@ ROUTES = (
     Route("POST", "/containers/{id}/restart", restart),
     Route("POST", "/containers/{id}/kill", kill),
     Route("POST", "/containers/{id}/rename", rename),
+    Route("POST", "/containers/{id}/update", update),
     Route("POST", "/containers/{id}/pause", pause),
     Route("POST", "/containers/{id}/unpause", unpause),
     Route("POST", "/containers/{id}/resize", resize),

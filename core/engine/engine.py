@@ -17,6 +17,7 @@ from core.engine.logs import Logs
 from core.engine.networks import NetworkViews
 from core.engine.records import Records
 from core.engine.system import System
+from core.engine.updating import Updating
 from core.engine.volumes import VolumeActs
 from core.paths import Paths
 
@@ -30,6 +31,7 @@ class Engine:
     events: Events
     creator: Creator
     containers: Containers
+    updating: Updating
     execs: Execs
     attaching: Attaching
     logs: Logs

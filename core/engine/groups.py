@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from core.aio import off_loop
 from core.engine.shimconfig import cgroup_path
 from core.errors import SyscallFailed
+from core.oci.runtime import Resources
 
 if TYPE_CHECKING:
     from core.cgroups import Cgroup, Manager, Stats
@@ -30,6 +32,10 @@ class Groups:
         """Let every process go on."""
         await self._do(self.of(ident).thaw, "thaw container")
 
+    async def apply(self, ident: str, resources: Resources) -> None:
+        """Change limits."""
+        await self._do(lambda: self.of(ident).apply(resources), "set limits of container")
+
     async def stats(self, ident: str) -> Stats:
         """What the container uses now."""
         try:
@@ -48,7 +54,7 @@ class Groups:
         """End every process and remove the cgroup; it may be gone already."""
         await off_loop(_kill, self.of(ident))
 
-    async def _do(self, act, what: str) -> None:  # type: ignore[no-untyped-def]
+    async def _do(self, act: Callable[[], None], what: str) -> None:
         try:
             await off_loop(act)
         except OSError as error:

@@ -15,6 +15,8 @@ from core.oci.digest import Digest
 from core.oci.reference import Reference
 
 Report = Callable[[Progress], None]
+InUse = Callable[[Digest], Sequence[str]]
+Lines = list[dict[str, Any]]
 FILTERS = frozenset({"before", "dangling", "label", "reference", "since", "until"})
 
 
@@ -23,16 +25,16 @@ class Service(Protocol):
 
     async def resolve(self, reference: str) -> Image: ...
     async def load(self, fd: int, *, progress: Report) -> tuple[str, ...]: ...
-    async def save(self, refs: Sequence[str], write: Callable[[bytes], Awaitable[None]]) -> None: ...
+    async def save(self, references: Sequence[str], write: Callable[[bytes], Awaitable[None]]) -> None: ...
     async def import_(
         self, fd: int, *, reference: str, message: str, changes: Sequence[str], progress: Report
     ) -> Image: ...
-    async def tag(self, source: str, target: str) -> None: ...
+    async def tag(self, source: str, target: str) -> Image: ...
     async def remove(
-        self, ref: str, *, force: bool, in_use: Callable[[Digest], tuple[str, ...]]
-    ) -> list[dict[str, str]]: ...
+        self, reference: str, *, force: bool, in_use: InUse, running: Callable[[str], bool]
+    ) -> Lines: ...
     async def starter(self, progress: Report) -> Image: ...
-    async def history(self, ref: str) -> Any: ...
+    async def history(self, reference: str) -> Lines: ...
     async def list(self) -> tuple[Image, ...]: ...
 
 
@@ -111,22 +113,21 @@ class ImageActs:
     async def tag(self, source: str, repository: str, tag: str) -> None:
         """Give an image one more name."""
         target = f"{repository}:{tag}" if tag else repository
-        await self._service.tag(source, target)
-        image = await self._service.resolve(target)
+        image = await self._service.tag(source, target)
         self._publish("tag", image.id, Reference.parse(target).with_default_tag().familiar)
 
-    async def remove(self, reference: str, *, force: bool) -> list[dict[str, str]]:
+    async def remove(self, reference: str, *, force: bool) -> Lines:
         """Take a name from an image, and the image itself with its last name."""
         image = await self._service.resolve(reference)
-        gone = await self._service.remove(reference, force=force, in_use=self.containers_of)
+        gone = await self._service.remove(reference, force=force, in_use=self.containers_of, running=self._running)
         for line in gone:
             action = "untag" if "Untagged" in line else "delete"
             self._publish(action, image.id, image.id)
         return gone
 
-    async def prune(self, *, dangling_only: bool) -> tuple[list[dict[str, str]], int]:
+    async def prune(self, *, dangling_only: bool) -> tuple[Lines, int]:
         """Remove images that no container needs: those without a name, or all; and the bytes that were theirs."""
-        gone: list[dict[str, str]] = []
+        gone: Lines = []
         freed = 0
         for image in await self._service.list():
             if (dangling_only and image.references) or self.containers_of(image.id):
@@ -135,9 +136,13 @@ class ImageActs:
             freed += image.size
         return gone, freed
 
-    async def history(self, reference: str) -> Any:
+    async def history(self, reference: str) -> Lines:
         """What made an image, newest first."""
         return await self._service.history(reference)
+
+    def _running(self, container_id: str) -> bool:
+        record = self._records.find(container_id)
+        return record is not None and record.running
 
     def _publish(self, action: str, ident: str, name: str) -> None:
         self._events.publish("image", action, ident, {"name": name})

@@ -220,13 +220,18 @@ def _devices(host: HostConfig, facts: HostFacts) -> list[Device]:
 
 
 def resources(host: HostConfig, facts: HostFacts) -> Resources:
-    """Limits. No swap limit given = as much swap as memory, as Docker has it; -1 = no limit."""
+    """Limits, and the devices that may be used."""
     rules = list(defaults.device_rules(privileged=host.privileged))
     rules += [
         facts.devices[mapping.path_on_host].rule(mapping.cgroup_permissions)
         for mapping in host.devices
         if mapping.path_on_host in facts.devices
     ]
+    return replace(limits(host), devices=tuple(rules))
+
+
+def limits(host: HostConfig) -> Resources:
+    """Limits alone. No swap limit given = as much swap as memory, as Docker has it; -1 = no limit."""
     memory = None
     if host.memory or host.memory_reservation or host.oom_kill_disable:
         memory = Memory(
@@ -236,7 +241,7 @@ def resources(host: HostConfig, facts: HostFacts) -> Resources:
             disable_oom_killer=host.oom_kill_disable,
         )
     pids = Pids(host.pids_limit) if host.pids_limit and host.pids_limit > 0 else None
-    return Resources(devices=tuple(rules), memory=memory, cpu=_cpu(host), pids=pids)
+    return Resources(memory=memory, cpu=_cpu(host), pids=pids)
 
 
 def _cpu(host: HostConfig) -> Cpu | None:
