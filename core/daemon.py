@@ -13,7 +13,7 @@ import platform
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from core import cgroups
@@ -92,26 +92,37 @@ async def _run(paths: Paths) -> None:
         zygote.stop()
         stopping.set()
 
-    db = Database(paths.database)
-    house = _assemble(paths, db, zygote, stop)
-    await house.stores.snapshots.sweep({record.id for record in house.records.all()})
-    await house.stores.images.start()
-    await house.stores.networks.start()
-    await house.adoption.adopt()
-    await house.adoption.finish()
+    db, hangups = Database(paths.database), Hangups()
+    stores = _open_stores(paths, db, zygote)
+    machinery = _build_machinery(paths, db, zygote, stores, hangups)
+    engine = _build_engine(paths, zygote, stores, machinery, stop)
+    adoption = Adoption(
+        paths, machinery.records, machinery.tasks, machinery.lifecycle, machinery.execs,
+        networks=stores.networks, removal=machinery.removal, start=machinery.start,
+    )  # fmt: skip
+    await _make_ready(stores, machinery.records, adoption)
     work = [
-        asyncio.create_task(house.server.run(listening)),
+        asyncio.create_task(Server(engine, TABLE, hangups).run(listening)),
         asyncio.create_task(zygote.gone()),
         asyncio.create_task(stopping.wait()),
     ]
-    due = asyncio.create_task(house.adoption.start_due(fresh=_is_fresh(paths)))
+    due = asyncio.create_task(adoption.start_due(fresh=_is_fresh(paths)))
     log.info("ready: root %s, run %s", paths.root, paths.run)
     await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
-    house.tasks.close()
+    machinery.tasks.close()
     for task in (due, *work):
         task.cancel()
     await asyncio.gather(due, *work, return_exceptions=True)
     db.close()
+
+
+async def _make_ready(stores: Stores, records: Records, adoption: Adoption) -> None:
+    """Put in order what an earlier engine left, before the first client is heard."""
+    await stores.snapshots.sweep({record.id for record in records.all()})
+    await stores.images.start()
+    await stores.networks.start()
+    await adoption.adopt()
+    await adoption.finish()
 
 
 def _is_fresh(paths: Paths) -> bool:
@@ -136,17 +147,6 @@ class Stores:
     cgroups: cgroups.Manager
 
 
-@dataclass(frozen=True, slots=True)
-class House:
-    """What the daemon's life is made of."""
-
-    stores: Stores
-    records: Records
-    server: Server
-    tasks: Tasks
-    adoption: Adoption
-
-
 def _open_stores(paths: Paths, db: Database, zygote: Zygote) -> Stores:
     snapshots = Snapshots(db, paths)
     images = Images(db, ContentStore(paths), snapshots, zygote, paths)
@@ -158,20 +158,32 @@ def _compile_default(capabilities: tuple[str, ...]) -> bytes:
     return seccomp_filter.compile(default_seccomp(capabilities, platform.release()), platform.machine())
 
 
-def _assemble(paths: Paths, db: Database, zygote: Zygote, stop: Callable[[], None]) -> House:
-    """Make every service, each with what it needs; bottom up."""
-    stores = _open_stores(paths, db, zygote)
-    records, events, waiters, locks, hangups = Records(db), Events(), Waiters(), Locks(), Hangups()
-    parking, groups = Parking(hangups), Groups(stores.cgroups)
-    execs = Execs(records, events, exec_process)
+@dataclass(frozen=True, slots=True)
+class Machinery:
+    """What makes containers live."""
+
+    records: Records
+    events: Events
+    execs: Execs
+    groups: Groups
+    removal: Removal
+    lifecycle: Lifecycle
+    tasks: Tasks
+    containers: Containers
+    attaching: Attaching
+    start: Callable[[str], Awaitable[None]]
+
+
+def _build_machinery(paths: Paths, db: Database, zygote: Zygote, stores: Stores, hangups: Hangups) -> Machinery:
+    records, events, waiters, locks = Records(db), Events(), Waiters(), Locks()
+    parking, groups, execs = Parking(hangups), Groups(stores.cgroups), Execs(records, events, exec_process)
     removal = Removal(
         paths, records, events, waiters, locks,
-        snapshots=stores.snapshots, volumes=stores.volumes, networks=stores.networks,
-        forget=execs.forget,
+        snapshots=stores.snapshots, volumes=stores.volumes, networks=stores.networks, forget=execs.forget,
     )  # fmt: skip
 
     async def start(ident: str) -> None:
-        # The lifecycle starts what its policy wants again, with the starter that needs the lifecycle's tasks.
+        # What a policy wants again is started by the starter, which needs the tasks that need the lifecycle.
         await starter.start(ident)
 
     lifecycle = Lifecycle(
@@ -185,56 +197,31 @@ def _assemble(paths: Paths, db: Database, zygote: Zygote, stop: Callable[[], Non
         bundles=Bundles(paths, filters, cgroup_version=stores.cgroups.version),
         snapshots=stores.snapshots, networks=stores.networks, removal=removal,
     )  # fmt: skip
-    engine = _engine(
-        paths, zygote, stores, records, events, stop,
-        containers=Containers(
-            records, events, waiters, locks, tasks, parking, starter=starter, removal=removal, freezer=groups
-        ),
-        updating=Updating(records, events, tasks, groups, host_cpus),
-        execs=execs,
-        attaching=Attaching(records, events, tasks, parking),
-        logs=Logs(paths, records, tasks),
-        groups=groups,
-    )  # fmt: skip
-    adoption = Adoption(
-        paths, records, tasks, lifecycle, execs, networks=stores.networks, removal=removal, start=start
+    containers = Containers(
+        records, events, waiters, locks, tasks, parking, starter=starter, removal=removal, freezer=groups
     )
-    return House(stores, records, Server(engine, TABLE, hangups), tasks, adoption)
+    attaching = Attaching(records, events, tasks, parking)
+    return Machinery(records, events, execs, groups, removal, lifecycle, tasks, containers, attaching, start)
 
 
-def _engine(
-    paths: Paths,
-    zygote: Zygote,
-    stores: Stores,
-    records: Records,
-    events: Events,
-    stop: Callable[[], None],
-    *,
-    containers: Containers,
-    updating: Updating,
-    execs: Execs,
-    attaching: Attaching,
-    logs: Logs,
-    groups: Groups,
+def _build_engine(
+    paths: Paths, zygote: Zygote, stores: Stores, machinery: Machinery, stop: Callable[[], None]
 ) -> Engine:
+    records, events, tasks, groups = machinery.records, machinery.events, machinery.tasks, machinery.groups
     version = stores.cgroups.version
+    creator = Creator(
+        records, events, images=stores.images, snapshots=stores.snapshots, volumes=stores.volumes, cpus=host_cpus
+    )
     return Engine(
         paths=paths,
         records=records,
         events=events,
-        creator=Creator(
-            records,
-            events,
-            images=stores.images,
-            snapshots=stores.snapshots,
-            volumes=stores.volumes,
-            cpus=host_cpus,
-        ),
-        containers=containers,
+        creator=creator,
+        containers=machinery.containers,
         updating=Updating(records, events, tasks, groups, host_cpus),
-        execs=execs,
-        attaching=attaching,
-        logs=logs,
+        execs=machinery.execs,
+        attaching=machinery.attaching,
+        logs=Logs(paths, records, tasks),
         exporting=Exporting(zygote, stores.snapshots, events),
         inspection=Inspection(records, stores.snapshots, groups, version),
         images=ImageActs(stores.images, records, events),
@@ -242,4 +229,4 @@ def _engine(
         networks=NetworkViews(stores.networks, records),
         system=System(paths, records, images=stores.images, volumes=stores.volumes, cgroup_version=version),
         stop=stop,
-    )  # fmt: skip
+    )
