@@ -119,6 +119,7 @@ class Session:
 
     def _released(self) -> None:
         self._release = None
+        self._hint.release()
         self._watcher.keys_held(False)
 
     def _ended(self) -> None:
