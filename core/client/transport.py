@@ -134,6 +134,11 @@ class Response:
         if pending.strip():
             yield _decode(decoder, pending.decode("utf-8", "replace").lstrip())[0]
 
+    @property
+    def has_more(self) -> bool:
+        """Whether a part of the body has been read from the socket already: polling would not show it."""
+        return bool(self._buffer)
+
     def buffered(self) -> bytes:
         """What was read past the head: the early bytes of a stream that was taken over."""
         return self._take(len(self._buffer))
@@ -154,6 +159,18 @@ class Stream:
     def close(self) -> None:
         """Close the stream: the other end sees a client that left."""
         self.sock.close()
+
+
+def answer(sock: socket.socket) -> Response:
+    """The answer to a request that was begun. Raises the error that it is."""
+    try:
+        response = Response(sock)
+        if response.status >= 400:
+            raise failure(response.status, response.read())
+    except BaseException:
+        sock.close()
+        raise
+    return response
 
 
 class Client:
@@ -178,6 +195,29 @@ class Client:
             return sock
         return socket.create_connection(self._address)
 
+    def begin(
+        self,
+        method: str,
+        path: str,
+        query: Query | None = None,
+        body: Body = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        progress: Progress | None = None,
+    ) -> socket.socket:
+        """Send a request and return its connection, on which `Response` then waits for the answer.
+
+        A file as the body is sent as it is; `progress` gets the number of bytes sent so far.
+        """
+        sock = self.connect()
+        try:
+            head = {"Host": "onggi", "Connection": "close", **(headers or {})}
+            _send(sock, method, target(path, query), head, body, progress)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
     def open(
         self,
         method: str,
@@ -188,21 +228,8 @@ class Client:
         headers: Mapping[str, str] | None = None,
         progress: Progress | None = None,
     ) -> Response:
-        """Send a request and return its answer, with the body still to be read.
-
-        A file as the body is sent as it is; `progress` gets the number of bytes sent so far.
-        """
-        sock = self.connect()
-        try:
-            head = {"Host": "onggi", "Connection": "close", **(headers or {})}
-            _send(sock, method, target(path, query), head, body, progress)
-            response = Response(sock)
-            if response.status >= 400:
-                raise failure(response.status, response.read())
-        except BaseException:
-            sock.close()
-            raise
-        return response
+        """Send a request as `begin` does and return its answer, with the body still to be read."""
+        return answer(self.begin(method, path, query, body, headers=headers, progress=progress))
 
     def call(self, method: str, path: str, query: Query | None = None, body: Body = None) -> Any:
         """A request and its whole answer, decoded; None when the answer has no body."""

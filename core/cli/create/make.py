@@ -1,0 +1,86 @@
+"""`POST /containers/create` for `run` and `create`, with the pull in front of it."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from core.cli import hints
+from core.cli.context import Context, warn
+from core.cli.failure import CommandFailed
+from core.cli.parser import Arguments
+from core.client.address import quote
+from core.client.transport import answer
+from core.errors import EngineError, NotFound
+
+PULL = ("always", "missing", "never")
+
+
+def make(context: Context, given: Arguments, request: dict[str, Any]) -> str:
+    """Create the container and return its id. Raises EngineError, CommandFailed."""
+    pull = given.text("pull") or "missing"
+    if pull not in PULL:
+        raise CommandFailed(f'invalid pull option: \'{pull}\': must be one of "always", "missing" or "never"', 125)
+    cidfile = given.text("cidfile")
+    if cidfile and os.path.exists(cidfile):  # noqa: PTH110
+        message = f"container ID file found, make sure the other container isn't running or delete {cidfile}"
+        raise CommandFailed(message, 125)
+    image = given.operands[0]
+    if pull == "always":
+        fetch(context, image, quiet=given.on("quiet"))
+    try:
+        made = _post(context, given, request)
+    except NotFound as error:
+        if pull != "missing" or not _is_image(error.message):
+            raise
+        warn(f"Unable to find image '{familiar(image)}' locally")
+        _fetch_with_hint(context, given)
+        made = _post(context, given, request)
+    for warning in made.get("Warnings") or ():
+        warn(f"WARNING: {warning}")
+    if cidfile:
+        with open(cidfile, "w", encoding="ascii") as file:
+            file.write(made["Id"])
+    return str(made["Id"])
+
+
+def _is_image(message: str) -> bool:
+    return message.lower().startswith("no such image")
+
+
+def _post(context: Context, given: Arguments, request: dict[str, Any]) -> dict[str, Any]:
+    import json
+
+    headers = {"Onggi-Command": quote(json.dumps(context.argv))}
+    query = {"name": given.text("name") or None}
+    engine = context.engine
+    response = answer(engine.begin("POST", "/containers/create", query, request, headers=headers))
+    made = response.json()
+    if not isinstance(made, dict) or "Id" not in made:
+        raise CommandFailed("the engine made a container and did not say which", 125)
+    return made
+
+
+def _fetch_with_hint(context: Context, given: Arguments) -> None:
+    try:
+        fetch(context, given.operands[0], quiet=given.on("quiet"))
+    except EngineError:
+        meant = hints.image(given.operands[0], given.operands, context.argv)
+        if meant:
+            warn(meant)
+        raise
+
+
+def fetch(context: Context, image: str, *, quiet: bool) -> None:
+    """Pull an image. Raises CommandFailed with the registry's or the engine's reason."""
+    from core.cli import progress
+
+    name, _, tag = (image, "", "") if "@" in image else familiar(image).rpartition(":")
+    response = context.engine.open("POST", "/images/create", {"fromImage": name, "tag": tag or None})
+    progress.follow(response.values(), quiet=quiet)
+
+
+def familiar(image: str) -> str:
+    """`busybox` as `busybox:latest`; what has a tag or digest stays."""
+    last = image.rsplit("/", 1)[-1]
+    return image if ":" in last or "@" in last else f"{image}:latest"

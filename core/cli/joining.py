@@ -1,0 +1,111 @@
+"""Joining a container's stream: what `run`, `start -a`, `attach` and `exec` share."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+from core.cli import keys as detach_keys
+from core.cli import terminal
+from core.cli.context import Context
+from core.cli.exitwatch import ExitWatch
+from core.cli.session import Resize, Session
+from core.client.address import quote
+from core.client.transport import Client, Stream
+from core.errors import EngineError
+
+NOT_FOUND, NOT_EXECUTABLE, FAILED = 127, 126, 125
+
+
+def start_failure_code(message: str) -> int:
+    """The exit code for a program that could not be started, read off the engine's words as Docker does."""
+    text = message.lower()
+    if "executable file not found" in text or "no such file or directory" in text:
+        return NOT_FOUND
+    if "permission denied" in text or "is a directory" in text:
+        return NOT_EXECUTABLE
+    return FAILED
+
+
+def attach(engine: Client, container: str, *, stdin: bool, stdout: bool, stderr: bool, keys: str) -> Stream:
+    """The stream of a container that runs or is about to start."""
+    query = {"stream": True, "stdin": stdin, "stdout": stdout, "stderr": stderr, "detachKeys": keys or None}
+    return engine.hijack(f"/containers/{quote(container)}/attach", query)
+
+
+class Joined:
+    """A container whose stream this terminal will take.
+
+    `stdin`, `stdout`, `stderr` are what is attached; `removed`: the container goes away by itself at its end.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        container: str,
+        *,
+        tty: bool,
+        stdin: bool,
+        stdout: bool = True,
+        stderr: bool = True,
+        keys: str = "",
+        removed: bool = False,
+        proxy: bool = True,
+    ) -> None:
+        self._context = context
+        self._container = container
+        self._tty = tty
+        self._stdin = stdin
+        self._outputs = frozenset(fd for fd, shown in ((1, stdout or tty), (2, stderr)) if shown)
+        self._keys = detach_keys.parse(keys)
+        self._proxy = proxy and not tty
+        self._wait = ExitWatch(context, container, removed=removed)
+        self._stream = attach(context.engine, container, stdin=stdin, stdout=stdout, stderr=stderr, keys=keys)
+
+    def expect_exit(self, *, running: bool) -> None:
+        """Open the wait: before the start of a container, or on one that runs."""
+        self._wait.open(running=running)
+
+    def resize(self) -> None:
+        """Tell the container how large this terminal is."""
+        if self._tty and terminal.size()[0]:
+            with contextlib.suppress(EngineError):
+                self._send_size(*terminal.size())
+
+    def run(self) -> int | None:
+        """The session and then the exit code; None when the user detached."""
+        session = Session(
+            self._stream,
+            tty=self._tty,
+            stdin=self._stdin,
+            keys=self._keys,
+            outputs=self._outputs,
+            exit_watch=self._wait,
+            resize=self._send_size if self._tty else None,
+            forward=self._forward if self._proxy else None,
+        )
+        try:
+            return None if session.run() else self._wait.finish()
+        finally:
+            self._wait.close()
+
+    def close(self) -> None:
+        """Give up without a session."""
+        self._stream.close()
+        self._wait.close()
+
+    def _send_size(self, height: int, width: int) -> None:
+        resizer(self._context, f"/containers/{quote(self._container)}")(height, width)
+
+    def _forward(self, name: str) -> None:
+        path = f"/containers/{quote(self._container)}/kill"
+        self._context.running_engine().post(path, {"signal": name})
+
+
+def resizer(context: Context, path: str) -> Resize:
+    """What tells the engine the terminal's size, under `path`; it never starts an engine."""
+
+    def resize(height: int, width: int) -> Any:
+        return context.running_engine().post(f"{path}/resize", {"h": height, "w": width})
+
+    return resize

@@ -1,0 +1,168 @@
+"""`save`, `load`, `export`, `import`: images and file systems as tar archives."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO
+
+from core.cli import hints, progress
+from core.cli.context import Context, warn
+from core.cli.failure import CommandFailed
+from core.cli.parser import Arguments, Command, option, several, switch
+from core.client.address import Query, quote
+from core.client.transport import Response
+
+_REFUSAL = "cowardly refusing to save to a terminal. Use the -o flag or redirect"
+_OUTPUT = option("output", "o", "Write to a file, instead of STDOUT")
+
+
+def save(context: Context, given: Arguments) -> int:
+    """Images with their layers, names and history."""
+    _refuse_terminal(given)
+    path = _output_path(given, "failed to save image")
+    _keep(context.engine.open("GET", "/images/get", {"names": given.operands}), path)
+    return 0
+
+
+def export(context: Context, given: Arguments) -> int:
+    """The file system of a container, flat: no volumes, no configuration."""
+    _refuse_terminal(given)
+    path = _output_path(given, "failed to export container")
+    _keep(context.engine.open("GET", f"/containers/{quote(given.operands[0])}/export"), path)
+    return 0
+
+
+def _refuse_terminal(given: Arguments) -> None:
+    if not given.text("output") and sys.stdout.isatty():
+        raise CommandFailed(_REFUSAL)
+
+
+def _output_path(given: Arguments, failure: str) -> str:
+    path = given.text("output")
+    folder = os.path.dirname(path)  # noqa: PTH120
+    if folder and not os.path.isdir(folder):  # noqa: PTH112
+        raise CommandFailed(f"{failure}: invalid output path: stat {folder}: no such file or directory")
+    return path
+
+
+def _keep(response: Response, path: str) -> None:
+    """The body to a file, which appears whole or not at all, or to stdout."""
+    if not path:
+        for piece in response:
+            sys.stdout.buffer.write(piece)
+        sys.stdout.buffer.flush()
+        return
+    if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113  (a device or pipe: never replace it)
+        with open(path, "wb") as file:
+            file.writelines(response)
+        return
+    beside = f"{path}.part-{os.getpid()}"
+    try:
+        with open(beside, "xb") as file:
+            file.writelines(response)
+        os.replace(beside, path)  # noqa: PTH105
+    except BaseException:
+        if os.path.exists(beside):  # noqa: PTH110
+            os.unlink(beside)  # noqa: PTH108
+        raise
+
+
+@contextmanager
+def _source(path: str) -> Iterator[IO[bytes]]:
+    if path in ("", "-"):
+        yield sys.stdin.buffer
+        return
+    try:
+        file = open(path, "rb")  # noqa: SIM115
+    except OSError as error:
+        raise CommandFailed(f"open {path}: {os.strerror(error.errno or 0).lower()}") from error
+    with file:
+        if os.path.isdir(path):  # noqa: PTH112
+            raise CommandFailed(f"read {path}: is a directory")
+        yield file
+
+
+def load(context: Context, given: Arguments) -> int:
+    """Images from an archive of `save`, of Docker or of skopeo."""
+    path = given.text("input")
+    if not path and sys.stdin.isatty():
+        raise CommandFailed("requested load from stdin, but stdin is empty")
+    query: Query = {"quiet": given.on("quiet") or not sys.stdout.isatty()}
+    with _source(path) as file:
+        _send(context, "/images/load", query, file, quiet=given.on("quiet"))
+    return 0
+
+
+def import_(context: Context, given: Arguments) -> int:
+    """One image of one layer from a flat file system; or the starter image of this machine."""
+    if given.on("starter"):
+        if given.operands:
+            raise CommandFailed("--starter makes its own image: it takes no archive")
+        response = context.engine.open("POST", "/onggi/v1/images/starter")
+        for made in progress.follow(response.values()):
+            print(made.get("Reference") or made.get("ID"))
+        return 0
+    if not given.operands:
+        raise IMPORT.miscounted(given.path, 1)
+    source, *reference = given.operands
+    query: Query = {
+        "fromSrc": source if source.startswith(("http://", "https://")) else "-",
+        "repo": reference[0] if reference else None,
+        "message": given.text("message") or None,
+        "changes": given.texts("change"),
+    }
+    if query["fromSrc"] != "-":
+        response = context.engine.open("POST", "/images/create", query)
+        progress.follow(response.values())
+        return 0
+    with _source(source) as file:
+        _send(context, "/images/create", query, file, quiet=False)
+    return 0
+
+
+def _send(context: Context, path: str, query: Query, file: IO[bytes], *, quiet: bool) -> None:
+    response = context.engine.open("POST", path, query, file)
+    try:
+        progress.follow(response.values(), quiet=quiet)
+    except CommandFailed as error:
+        hint = hints.archive(error.message)
+        if hint:
+            warn(error.message)
+            raise CommandFailed(hint) from error
+        raise
+
+
+SAVE = Command(
+    save,
+    "Save one or more images to a tar archive (streamed to STDOUT by default)",
+    "IMAGE [IMAGE...]",
+    (_OUTPUT,),
+    least=1,
+    most=None,
+)
+EXPORT = Command(
+    export, "Export a container's filesystem as a tar archive", "CONTAINER", (_OUTPUT,), least=1, most=1
+)
+LOAD = Command(
+    load,
+    "Load an image from a tar archive or STDIN",
+    "",
+    (
+        option("input", "i", "Read from tar archive file, instead of STDIN"),
+        switch("quiet", "q", "Suppress the load output"),
+    ),
+)
+IMPORT = Command(
+    import_,
+    "Import the contents from a tarball to create a filesystem image",
+    "file|URL|- [REPOSITORY[:TAG]]",
+    (
+        several("change", "c", "Apply Dockerfile instruction to the created image"),
+        option("message", "m", "Set commit message for imported image"),
+        switch("starter", "", "Make a small image from this machine's own tools, without any archive or network"),
+    ),
+    most=None,
+)

@@ -1,0 +1,66 @@
+"""`onggi events`"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Any
+
+from core.cli import listing, output, values
+from core.cli.context import Context
+from core.cli.failure import CommandFailed
+from core.cli.parser import Arguments, Command, option, several
+
+
+def events(context: Context, given: Arguments) -> int:
+    """What happens, as it happens, until --until or for ever."""
+    try:
+        query = {
+            "since": values.moment(given.text("since")) or None,
+            "until": values.moment(given.text("until")) or None,
+            "filters": values.filters(given.texts("filter")),
+        }
+    except ValueError as error:
+        raise CommandFailed(f"invalid value: {error}") from None
+    template = given.text("format")
+    for event in context.engine.open("GET", "/events", query).values():
+        if template in ("json", "{{json .}}"):
+            print(json.dumps(event, ensure_ascii=False, separators=(",", ":")))
+        elif template:
+            output.line(listing.document(event, template))
+        else:
+            output.line(_line(event))
+        sys.stdout.flush()
+    return 0
+
+
+def _line(event: dict[str, Any]) -> str:
+    actor = event.get("Actor") or {}
+    attributes = actor.get("Attributes") or {}
+    details = ", ".join(f"{name}={attributes[name]}" for name in sorted(attributes))
+    more = f" ({details})" if details else ""
+    return f"{_moment(event['timeNano'])} {event['Type']} {event['Action']} {actor.get('ID', '')}{more}"
+
+
+def _moment(nanoseconds: int) -> str:
+    seconds, rest = divmod(nanoseconds, 10**9)
+    local = time.localtime(seconds)
+    zone = time.strftime("%z", local)
+    zone = "Z" if zone in ("+0000", "") else f"{zone[:3]}:{zone[3:]}"
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', local)}.{rest:09d}{zone}"
+
+
+EVENTS = Command(
+    events,
+    "Get real time events from the server",
+    "",
+    (
+        several(
+            "filter", "f", "Filter output based on conditions provided", metavar="filter", parse=values.filter_
+        ),
+        option("format", "", "Format output using a custom template: 'json' or TEMPLATE"),
+        option("since", "", "Show all events created since timestamp"),
+        option("until", "", "Stream events until this timestamp"),
+    ),
+)

@@ -1,0 +1,60 @@
+"""`onggi history`"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from core.cli import listing, units, words
+from core.cli.context import Context
+from core.cli.parser import Arguments, Command, option, switch
+from core.client.address import quote
+
+_CREATED_BY_WIDTH, _COMMENT_WIDTH = 45, 45
+HEADERS = {
+    "ID": "IMAGE", "CreatedSince": "CREATED", "CreatedAt": "CREATED AT", "CreatedBy": "CREATED BY", "Size": "SIZE",
+    "Comment": "COMMENT",
+}  # fmt: skip
+COLUMNS = ("ID", "CreatedSince", "CreatedBy", "Size", "Comment")
+
+
+def history(context: Context, given: Arguments) -> int:
+    """The steps that made an image, newest first."""
+    found = context.engine.get(f"/images/{quote(given.operands[0])}/history")
+    rows = [_row(step, full=given.on("no-trunc"), human=given.on("human")) for step in found]
+    if given.on("quiet"):
+        listing.show_ids(rows)
+        return 0
+    listing.show(rows, HEADERS, COLUMNS, given.text("format"))
+    return 0
+
+
+def _row(step: Mapping[str, Any], *, full: bool, human: bool) -> dict[str, Any]:
+    created_by = step["CreatedBy"].replace("\t", " ")
+    comment = step.get("Comment") or ""
+    created = step["Created"]
+    return {
+        "Comment": comment if full else words.ellipsis(comment, _COMMENT_WIDTH),
+        "CreatedAt": words.calendar(created) if human else str(created),
+        "CreatedBy": created_by if full else words.ellipsis(created_by, _CREATED_BY_WIDTH),
+        "CreatedSince": words.ago(created) if created > 0 else "N/A",
+        "ID": step["Id"] if full else words.short_id(step["Id"]),
+        "Size": units.human_size(step["Size"], 3) if human else str(step["Size"]),
+    }
+
+
+HISTORY = Command(
+    history,
+    "Show the history of an image",
+    "IMAGE",
+    (
+        option(
+            "format", "", "Format output using a custom template: 'table', 'table TEMPLATE', 'json' or TEMPLATE"
+        ),
+        switch("human", "H", "Print sizes and dates in human readable format", default=True),
+        switch("no-trunc", "", "Don't truncate output"),
+        switch("quiet", "q", "Only show image IDs"),
+    ),
+    least=1,
+    most=1,
+)
