@@ -42,7 +42,7 @@ ACTIONS: Final = (
     Action("run", "run", "containers", "run a new one", rank=40),
     Action("stop", "stop", "containers", "stop", rank=50),
     Action("start", "start", "containers", "start", rank=51),
-    Action("restart", "restart", "containers", "restart", rank=75),
+    Action("restart", "restart", "containers", "restart", rank=82),
     Action("pause", "pause", "containers", "pause, go on", rank=90),
     Action("kill", "kill", "containers", "kill", danger=True),
     Action("remove", "delete", "containers", "delete", danger=True, rank=60),
@@ -94,6 +94,7 @@ ACTIONS: Final = (
     Action("help", "help", "everywhere", "this help", group="Everywhere"),
     Action("jobs", "jobs", "everywhere", "work in the background", group="Everywhere"),
     Action("theme", "theme", "everywhere", "next theme", group="Everywhere"),
+    Action("details", "details", "everywhere", "the last error in full", group="Everywhere"),
     Action("retry", "try now", "everywhere", "look for the engine now", group="Everywhere"),
     Action("quit", "quit", "everywhere", "quit, all keeps on", group="Everywhere"),
 )

@@ -9,6 +9,7 @@ from typing import IO, Any, Final, Literal, Protocol
 from core.client.aclient import HijackedSocket
 from core.client.address import Value, quote
 from core.errors import EngineError, NotModified
+from tui.logs import Stream
 from tui.state import Json
 
 Kind = Literal["containers", "images", "volumes", "networks"]
@@ -96,10 +97,11 @@ class Calls:
         answer = await self.client.post("/containers/create", body, name=name or None)
         return str(answer["Id"])
 
-    async def logs(self, container: str, *, tty: bool, tail: int) -> AsyncIterator[tuple[str, bytes]]:
+    async def logs(self, container: str, *, tty: bool, tail: int) -> AsyncIterator[tuple[Stream, bytes]]:
         """The last `tail` lines and then what comes, as (stream, bytes with a time in front of each line)."""
-        query: dict[str, Value] = {"follow": True, "stdout": True, "stderr": True, "timestamps": True}
-        async with aclosing(self.client.pieces(f"/containers/{container}/logs", tail=tail, **query)) as pieces:
+        path = f"/containers/{container}/logs"
+        asked = self.client.pieces(path, follow=True, stdout=True, stderr=True, timestamps=True, tail=tail)
+        async with aclosing(asked) as pieces:
             pending = b""
             async for piece in pieces:
                 if tty:
@@ -146,15 +148,15 @@ def _part(ref: str) -> str:
     return quote(ref).replace("%2F", "/").replace("%3A", ":").replace("%40", "@")
 
 
-def _frames(data: bytes) -> tuple[list[tuple[str, bytes]], bytes]:
+def _frames(data: bytes) -> tuple[list[tuple[Stream, bytes]], bytes]:
     """The whole frames at the front of `data` as (stream, payload), and what is left."""
-    found: list[tuple[str, bytes]] = []
+    found: list[tuple[Stream, bytes]] = []
     at = 0
     while len(data) - at >= _FRAME:
         size = int.from_bytes(data[at + 4 : at + 8], "big")
         if len(data) - at - _FRAME < size:
             break
-        stream = "stderr" if data[at] == 2 else "stdout"
+        stream: Stream = "stderr" if data[at] == 2 else "stdout"
         found.append((stream, data[at + _FRAME : at + _FRAME + size]))
         at += _FRAME + size
     return found, data[at:]

@@ -31,11 +31,11 @@ VERBS: Final = {
 }
 """Act -> the words of our command line."""
 
-KNOWN: Final = frozenset(
-    "attach container create engine events exec export history image images import info inspect kill load logs "
-    "network pause port ps rename restart rm rmi run save start stats stop system tag top unpause version volume "
-    "wait".split()
-)
+_COMMANDS: Final = """
+attach container create engine events exec export history image images import info inspect kill load logs network
+pause port ps rename restart rm rmi run save start stats stop system tag top unpause version volume wait
+"""
+KNOWN: Final = frozenset(_COMMANDS.split())
 
 
 class BadCommand(ValueError):
@@ -100,8 +100,8 @@ def hint(text: str) -> str:
         return "-name is read as -n -a -m -e; the flag is --name"
     if "-i" in words and words[words.index("-i") + 1 : words.index("-i") + 2] == ["it"]:
         return '"-i it" names an image "it"; the flags are -it'
-    shells = ("/bin/sh", "/bin/bash", "sh", "bash")
-    if "run" in words and "-d" in words and words[-1] in shells and not ({"-t", "-it", "-dit", "-itd"} & set(words)):
+    ends_in_shell = words[-1:] and words[-1].rpartition("/")[2] in ("sh", "bash", "ash")
+    if ends_in_shell and "run" in words and "-d" in words and not {"-t", "-it", "-dit", "-itd"} & set(words):
         return "a shell without a terminal ends at once: add -it"
     return ""
 

@@ -49,6 +49,7 @@ _COMMON: Final[dict[str, tuple[str, ...]]] = {
     "session_next": ("n",),
     "session_new": ("E",),
     "session_close": ("d",),
+    "details": ("!",),
     "retry": ("ctrl+r",),
     "image_run": ("r",),
     "image_load": ("l",),

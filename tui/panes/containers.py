@@ -17,8 +17,8 @@ from tui.widgets.objectlist import Row
 
 NONE_YET: Final = join("None yet. ", ("r", "bold $accent"), " runs one.")
 
-_FIXED: Final = 4  # glyph, blank, health, blank; the list itself paints the cursor's cell
-_WIDTHS: Final = {"image": 17, "ports": 10, "up": 4, "cpu": 8, "mem": 7, "restarts": 6, "net": 13}
+_FIXED: Final = 4  # glyph, blank, health, blank; the list paints the cursor's cell, the last one stays free
+_WIDTHS: Final = {"image": 17, "ports": 10, "up": 4, "cpu": 7, "mem": 7, "restarts": 6, "net": 13}
 _DROPPED: Final = ("net", "restarts", "image", "ports", "mem", "cpu")
 _WIDE: Final = {"image": 68, "restarts": 90, "net": 90}
 _NAME: Final = 12
@@ -74,7 +74,7 @@ def columns(width: int) -> Columns:
 
 def heading(width: int) -> Content:
     """The names of the columns."""
-    cols = columns(width - 1)
+    cols = columns(width - 2)
     parts = [fit(join("   name"), 3 + cols.name + 2)]
     for column, cells in cols.widths.items():
         left = column in ("image", "ports")
@@ -159,7 +159,7 @@ def _painter(facts: _Facts) -> Callable[[int], Content]:
 
 
 def _paint(facts: _Facts, width: int) -> Content:
-    cols, one = columns(width), facts.one
+    cols, one = columns(width - 1), facts.one
     at_rest = not one.alive
     glyph = mark(one, facts.glyphs)
     name = fit(safe(crop_middle(safe_plain(one.name), cols.name), style="$muted" if at_rest else "bold"), cols.name)

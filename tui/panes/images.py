@@ -17,7 +17,7 @@ from tui.widgets.objectlist import Row
 
 NONE_YET: Final = join("None yet. ", ("l", "bold $accent"), " loads, ", ("b", "bold $accent"), " makes one.")
 
-_USED: Final = 11
+_USED: Final = 10
 _SIZE: Final = 7
 _BAR: Final = 8
 

@@ -66,6 +66,8 @@ class ListColumn(Vertical):
         self.narrow = False
         self.current = "containers"
         self.third = "volumes"
+        self._settled = False
+        self._counts: tuple[int, ...] = ()
 
     def compose(self) -> ComposeResult:
         for kind in LISTS:
@@ -73,7 +75,7 @@ class ListColumn(Vertical):
 
     def on_mount(self) -> None:
         self._fill()
-        self._arrange()
+        self.arrange_lists()
 
     def list_of(self, kind: str) -> TitledList:
         """The list of that kind."""
@@ -83,9 +85,16 @@ class ListColumn(Vertical):
         """Show another world."""
         self.world = world
         self._fill()
+        # Until every row's times are known the order is not final, and the cursor belongs at the top.
+        self._settled = self._settled or (world.loaded and all(c.whole for c in world.containers.values()))
 
     def refresh_rows(self) -> None:
         """Build the rows anew: time has passed, or the filter or the order is another."""
+        self._fill()
+
+    def next_sort(self) -> None:
+        """Order the containers by the next column."""
+        self.sort = containers.SORTS[(containers.SORTS.index(self.sort) + 1) % len(containers.SORTS)]
         self._fill()
 
     def pick(self, kind: str) -> TitledList:
@@ -93,7 +102,7 @@ class ListColumn(Vertical):
         self.current = kind
         if kind in THIRD:
             self.third = kind
-        self._arrange()
+        self.arrange_lists()
         return self.list_of(kind)
 
     def selected_container(self) -> Container | None:
@@ -122,8 +131,13 @@ class ListColumn(Vertical):
             return
         for kind in LISTS:
             one = self.list_of(kind)
-            one.set_rows(self._rows(kind))
+            settling = kind == "containers" and not self._settled
+            one.set_rows(self._rows(kind), to_top=settling)
             one.set_empty(self._empty(kind))
+        counts = tuple(len(self.list_of(kind).row_ids) for kind in LISTS)
+        if counts != self._counts:
+            self._counts = counts
+            self.arrange_lists()
 
     def _rows(self, kind: str) -> Sequence[Row]:
         world = self.world
@@ -245,9 +259,9 @@ class ListColumn(Vertical):
         return kind in THIRD and not self.narrow and self.size.height < _TALL
 
     def on_resize(self, event: events.Resize) -> None:
-        self._arrange()
+        self.arrange_lists()
 
-    def _arrange(self) -> None:
+    def arrange_lists(self) -> None:
         """Which lists are on the screen, and how tall."""
         if not self.is_mounted:
             return

@@ -29,7 +29,7 @@ def rows(shown: Sequence[Volume], world: World) -> list[Row]:
 
 def _painter(volume: Volume, users: tuple[str, ...]) -> Callable[[int], Content]:
     def paint(width: int) -> Content:
-        last = max(min(width // 3, 20), 8)
+        last = max(min(width // 4, 20), 8)
         room = width - last - _SIZE - 3
         name = safe(crop_middle(safe_plain(volume.name), room), style="$muted" if volume.anonymous else "")
         figure = join(size(volume.size) if volume.size >= 0 else "")

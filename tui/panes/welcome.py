@@ -16,14 +16,15 @@ CHOICES: Final = (
 )
 
 _SHADES: Final = ("#825436", "#6d472b", "#583721")
+_WIDE: Final = 20
 _JAR: Final = (
-    # left edge, right edge and shade of each half row; the jar is 40 half cells wide
-    (8, 32, 0), (8, 32, 1), (9, 31, 1), (10, 30, 2), (10, 30, 2), (8, 32, 0),
-    (6, 34, 0), (4, 36, 0), (2, 38, 0), (1, 39, 1), (0, 40, 1), (0, 40, 1),
-    (0, 40, 1), (0, 40, 1), (0, 40, 1), (0, 40, 1), (1, 39, 1), (1, 39, 2),
-    (2, 38, 2), (3, 37, 2), (4, 36, 2), (5, 35, 2), (6, 34, 2), (7, 33, 2),
+    # left edge, right edge and shade of each half row
+    (4, 16, 0), (4, 16, 1), (4, 16, 1), (5, 15, 2), (5, 15, 2), (4, 16, 0),
+    (3, 17, 0), (2, 18, 0), (1, 19, 0), (1, 19, 1), (0, 20, 1), (0, 20, 1),
+    (0, 20, 1), (0, 20, 1), (0, 20, 1), (0, 20, 1), (0, 20, 1), (1, 19, 2),
+    (1, 19, 2), (2, 18, 2), (2, 18, 2), (3, 17, 2), (3, 17, 2), (4, 16, 2),
 )  # fmt: skip
-_STROKE: Final = {11: ((3, 5), (9, 13), (17, 21), (25, 29), (33, 37)), 12: ((5, 9), (13, 17), (21, 25), (29, 33))}
+_STROKE: Final = {11: ((2, 4), (6, 8), (10, 12), (14, 16)), 12: ((4, 6), (8, 10), (12, 14), (16, 18))}
 
 
 def jar() -> list[Content]:
@@ -31,7 +32,7 @@ def jar() -> list[Content]:
     lines = []
     for top in range(0, len(_JAR), 2):
         parts: list[tuple[str, str]] = []
-        for x in range(40):
+        for x in range(_WIDE):
             upper, lower = _shade(top, x), _shade(top + 1, x)
             if upper and lower:
                 parts.append(("▀", f"{upper} on {lower}"))
@@ -66,8 +67,8 @@ def lines(chosen: int, keys: tuple[str, ...], glyphs: Glyphs, width: int, height
     note = join((f"{keys[-1]} needs nothing but this machine, so it is the quickest way.", "$muted"))
     body.append(join(" " * max((width - note.cell_length) // 2, 1), note))
     picture: list[Content] = []
-    if height >= len(body) + len(_JAR) // 2 + 2 and width >= 44 and glyphs.heavy == "━":
-        picture = [join(" " * ((width - 40) // 2), line) for line in jar()] + [EMPTY]
+    if height >= len(body) + len(_JAR) // 2 + 2 and width >= _WIDE and glyphs.heavy == "━":
+        picture = [join(" " * ((width - _WIDE) // 2), line) for line in jar()] + [EMPTY]
     top = max((height - len(body) - len(picture)) // 2, 0)
     return [EMPTY] * top + picture + body
 

@@ -62,6 +62,8 @@ class Framed(Widget):
         colour = "$focus" if focused else "$line"
         self.border_title = edge(titles.top_left, titles.top_right, width, rule, colour)
         self.border_subtitle = edge(titles.bottom_left, titles.bottom_right, width, rule, colour)
+        self.styles.border_title_align = "left" if titles.top_left else "right"
+        self.styles.border_subtitle_align = "left" if titles.bottom_left else "right"
 
     def _rule(self, focused: bool) -> str:
         if self.app.has_class("-ascii"):
@@ -87,11 +89,11 @@ def edge(left: Content, right: Content, width: int, rule: str, colour: str) -> C
     """One edge's label: `left ──── right` in `width` cells. The left title is cut first."""
     if not left and not right:
         return EMPTY
-    if not right:
-        return cut(left, width)
-    room = width - right.cell_length - (2 if left else 0)
+    if not right or not left:
+        return cut(left or right, width)
+    room = width - right.cell_length - 2
     left = cut(left, max(room - 1, 0))
-    fill = width - left.cell_length - right.cell_length - (2 if left else 1)
+    fill = width - left.cell_length - right.cell_length - 2
     if fill < 1:
         return cut(right, width)
-    return join(left, " " if left else "", (rule * fill, colour), " ", right)
+    return join(left, " ", (rule * fill, colour), " ", right)

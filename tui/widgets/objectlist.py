@@ -32,11 +32,11 @@ class Row:
     make: Callable[[int], Content]
 
 
-class ObjectList(ScrollView, Framed, can_focus=True):
+class ObjectList(Framed, ScrollView, can_focus=True):
     """Rows under an optional heading, with a cursor, marks and an empty sentence."""
 
     DEFAULT_CSS = """
-    ObjectList { scrollbar-size-vertical: 1; overflow-x: hidden; }
+    ObjectList { overflow-y: auto; overflow-x: hidden; scrollbar-size-vertical: 1; }
     """
 
     class Moved(Message):
@@ -74,6 +74,7 @@ class ObjectList(ScrollView, Framed, can_focus=True):
         self._rows: tuple[Row, ...] = ()
         self._at: dict[str, int] = {}
         self._cursor = 0
+        self._moved = False
         self._strips: dict[Hashable, Strip] = {}
 
     @property
@@ -91,12 +92,17 @@ class ObjectList(ScrollView, Framed, can_focus=True):
         marked = tuple(row.id for row in self._rows if row.id in self.marks)
         return marked or ((self.cursor_id,) if self._rows else ())
 
-    def set_rows(self, rows: Sequence[Row]) -> None:
-        """Show other rows. The cursor follows its object; where that is gone it stays at the same height."""
+    def set_rows(self, rows: Sequence[Row], *, to_top: bool = False) -> None:
+        """Show other rows. The cursor follows its object; where that is gone it stays at the same height.
+
+        `to_top` puts a cursor that nobody has moved yet on the first row.
+        """
         before = self.cursor_id
         self._rows = tuple(rows)
         self._at = {row.id: n for n, row in enumerate(self._rows)}
         self._cursor = self._at.get(before, min(self._cursor, max(len(rows) - 1, 0)))
+        if to_top and not self._moved:
+            self._cursor = 0
         self.marks &= self._at.keys()
         self._resize_contents()
         if self.cursor_id != before:
@@ -146,6 +152,12 @@ class ObjectList(ScrollView, Framed, can_focus=True):
         self.retitle()
         self.refresh()
 
+    def unmark(self) -> None:
+        """Mark nothing."""
+        self.marks = frozenset()
+        self.retitle()
+        self.refresh()
+
     def repaint(self) -> None:
         """Forget painted rows: colours or glyphs changed."""
         self._strips.clear()
@@ -168,6 +180,7 @@ class ObjectList(ScrollView, Framed, can_focus=True):
         if at == self._cursor or not self._rows:
             return
         self._cursor = at
+        self._moved = True
         self._scroll_to_cursor()
         self.refresh()
         self.post_message(self.Moved(self, self.cursor_id))

@@ -1,0 +1,234 @@
+"""A fixed stage for the app: a client that answers from recorded-shape data, a clock that stands still.
+
+The data are those of the pictures in the README. Nothing here starts an engine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable
+from typing import IO, Any
+
+from core.client.aclient import HijackedSocket
+from core.errors import NotFound
+from tui.app import OnggiApp
+from tui.config import Config
+from tui.header import Host
+
+NOW = 1_795_003_427.0
+HOST = Host(cpu=23, memory=1_288_490_188, memory_total=24 << 30, disk=38 << 30, disk_total=120 << 30, rx=2.1e6, tx=4e5)
+MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
+
+
+def stamp(seconds: float) -> str:
+    """RFC 3339, as the engine writes times."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S.000000000Z", time.gmtime(seconds))
+
+
+def one_id(name: str) -> str:
+    """A stable id of 64 digits."""
+    return "".join(f"{ord(c) % 16:x}" for c in name * 64)[:64]
+
+
+def image_id(reference: str) -> str:
+    return "sha256:" + one_id(reference)[::-1]
+
+
+class Stage:
+    """The engine's objects, which a test may change and announce by `happen`."""
+
+    def __init__(self) -> None:
+        self.containers: dict[str, dict[str, Any]] = {}
+        self.usage: dict[str, tuple[float, int]] = {}
+        self.images: list[tuple[str, int]] = []
+        self.volumes: list[tuple[str, int]] = []
+        self.networks: list[tuple[str, str, str]] = []
+        self.logs: dict[str, list[tuple[int, str]]] = {}
+        self.calls: list[tuple[str, str, object]] = []
+        self.extra: dict[str, object] = {}
+        self.asked = asyncio.Queue[dict[str, Any]]()
+
+    def add(
+        self,
+        name: str,
+        image: str,
+        *,
+        status: str = "running",
+        ports: dict[str, str] | None = None,
+        ago: float = 0.0,
+        code: int = 0,
+        health: str = "",
+        cpu: float = 0.0,
+        memory: int = 0,
+        **more: Any,
+    ) -> str:
+        """A container that came to its state `ago` seconds before NOW."""
+        found = one_id(name)
+        bound = {key: [{"HostIp": "0.0.0.0", "HostPort": host}] if host else None for key, host in (ports or {}).items()}
+        state: dict[str, Any] = {"Status": status, "ExitCode": code, "Pid": 41277 if status == "running" else 0}
+        state["StartedAt"] = stamp(NOW - ago - (0 if status == "running" else MINUTE)) if status != "created" else "0001-01-01T00:00:00Z"
+        state["FinishedAt"] = stamp(NOW - ago) if status in ("exited", "dead", "restarting") else "0001-01-01T00:00:00Z"
+        if health:
+            state["Health"] = {"Status": health}
+        self.containers[found] = {
+            "Id": found,
+            "Name": f"/{name}",
+            "Created": stamp(NOW - ago - HOUR),
+            "Path": more.get("path", "/docker-entrypoint.sh"),
+            "Args": more.get("args", ["nginx", "-g", "daemon off;"]),
+            "Image": image_id(image),
+            "State": state,
+            "RestartCount": more.get("restarts", 0),
+            "Config": {
+                "Image": image,
+                "Tty": more.get("tty", False),
+                "OpenStdin": more.get("tty", False),
+                "Env": more.get("env", ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin", "NGINX_VERSION=1.27.3"]),
+                "Labels": more.get("labels", {}),
+            },
+            "HostConfig": {"RestartPolicy": {"Name": more.get("policy", "unless-stopped")}, "NanoCpus": 0, "Memory": 0},
+            "Mounts": [{"Type": "volume", "Name": v, "Destination": "/data", "RW": True} for v in more.get("volumes", ())],
+            "NetworkSettings": {
+                "Ports": bound,
+                "Networks": {"bridge": {"IPAddress": more.get("ip", "172.18.0.3" if status == "running" else "")}},
+            },
+        }
+        self.usage[found] = (cpu, memory)
+        return found
+
+    def happen(self, kind: str, action: str, actor: str, **attributes: str) -> None:
+        """Announce an event."""
+        event = {"Type": kind, "Action": action, "Actor": {"ID": actor, "Attributes": attributes}}
+        self.asked.put_nowait(event)
+
+    def users(self, image: str) -> int:
+        return sum(c["Image"] == image_id(image) for c in self.containers.values())
+
+
+class StageClient:
+    """What `core.client.aclient.AsyncClient` offers, answered from a stage."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self._samples = 0
+
+    async def get(self, path: str, **query: Any) -> Any:
+        stage = self.stage
+        if path in stage.extra:
+            return stage.extra[path]
+        parts = path.strip("/").split("/")
+        if path == "/containers/json":
+            return [self._listed(c) for c in stage.containers.values()]
+        if path == "/images/json":
+            return [
+                {"Id": image_id(ref), "RepoTags": [] if ref.startswith("<none>") else [ref], "Size": size, "Created": NOW}
+                for ref, size in stage.images
+            ]
+        if path == "/volumes":
+            return {"Volumes": [{"Name": n, "Mountpoint": f"/v/{n}", "UsageData": {"Size": s}} for n, s in stage.volumes]}
+        if path == "/networks":
+            return [{"Id": one_id(n), "Name": n, "Driver": d, "IPAM": {"Config": [{"Subnet": s}]}} for n, d, s in stage.networks]
+        if parts[0] == "containers" and parts[1] in stage.containers:
+            if parts[2] == "json":
+                return stage.containers[parts[1]]
+            if parts[2] == "stats":
+                return self._sample(parts[1])
+        if path == "/onggi/v1/host":
+            return {"cpus": 16}
+        raise NotFound(f"no such thing: {path}")
+
+    def _listed(self, entry: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "Id": entry["Id"],
+            "Names": [entry["Name"]],
+            "Image": entry["Config"]["Image"],
+            "ImageID": entry["Image"],
+            "State": entry["State"]["Status"],
+            "Created": NOW,
+            "Labels": entry["Config"]["Labels"],
+            "Mounts": entry["Mounts"],
+            "NetworkSettings": entry["NetworkSettings"],
+        }
+
+    def _sample(self, found: str) -> dict[str, Any]:
+        """Two samples are a second apart on the stage's own clock, so that the cpu comes out exactly."""
+        cpu, memory = self.stage.usage[found]
+        self._samples += 1
+        at = self._samples
+        return {
+            "read": stamp(NOW + at),
+            "cpu_stats": {"cpu_usage": {"total_usage": round((1000 + at) * cpu * 1e7)}},
+            "memory_stats": {"usage": memory, "limit": 0},
+            "pids_stats": {"current": 5},
+        }
+
+    async def post(self, path: str, body: object = None, **query: Any) -> Any:
+        self.stage.calls.append(("POST", path, body if body is not None else query))
+        return {"Id": one_id("new")} if path.endswith(("/create", "/exec")) else None
+
+    async def delete(self, path: str, **query: Any) -> Any:
+        self.stage.calls.append(("DELETE", path, query))
+        return None
+
+    async def stream(self, path: str, *, method: str = "GET", body: object = None, **query: Any) -> AsyncGenerator[Any, None]:
+        while True:
+            yield await self.stage.asked.get()
+
+    async def pieces(self, path: str, *, method: str = "GET", body: object = None, **query: Any) -> AsyncGenerator[bytes, None]:
+        found = path.split("/")[2]
+        for stream, line in self.stage.logs.get(found, ()):
+            data = (line + "\n").encode()
+            yield bytes([stream, 0, 0, 0]) + len(data).to_bytes(4, "big") + data
+        await asyncio.Event().wait()
+
+    async def hijack(self, path: str, body: object = None, **query: Any) -> HijackedSocket:
+        raise NotFound("no terminal on this stage")
+
+    async def upload(
+        self, path: str, file: IO[bytes], progress: Callable[[int, int], None] | None = None, **query: Any
+    ) -> AsyncGenerator[Any, None]:
+        self.stage.calls.append(("UPLOAD", path, query))
+        yield {"stream": "Loaded image: busybox:1.37\n"}
+
+    async def download(
+        self, path: str, file: IO[bytes], progress: Callable[[int, int], None] | None = None, **query: Any
+    ) -> int:
+        self.stage.calls.append(("DOWNLOAD", path, query))
+        return file.write(b"tar")
+
+
+def potters_shop() -> Stage:
+    """The shop of the pictures: ten containers in every state, twelve images, volumes and networks."""
+    stage = Stage()
+    mega = 1 << 20
+    stage.add("web", "nginx:1.27", ports={"80/tcp": "8080"}, ago=3 * MINUTE, health="healthy", cpu=1.2, memory=12 * mega)
+    stage.add("api", "shop/api:2.4", ports={"9000/tcp": "9000"}, ago=3.2 * MINUTE, health="healthy", cpu=18.4, memory=96 * mega)
+    stage.add("옹기-blog", "blog:latest", ports={"80/tcp": "8081"}, ago=5 * HOUR, health="unhealthy", cpu=0.1, memory=31 * mega, volumes=["blog-content"])
+    stage.add("db", "postgres:16", ports={"5432/tcp": ""}, ago=2 * DAY, health="healthy", cpu=3.0, memory=140 * mega, volumes=["shop_pgdata"])
+    stage.add("cache", "redis:7", ports={"6379/tcp": ""}, ago=2.1 * DAY, cpu=0.3, memory=9 * mega)
+    stage.add("worker", "shop/worker:2.4", status="restarting", ago=2, health="starting", restarts=3)
+    stage.add("importer", "alpine:3.20", status="paused", ago=11 * MINUTE)
+    stage.add("job", "python:3.12", status="exited", ago=2 * HOUR, code=1)
+    stage.add("migrate", "shop/api:2.4", status="exited", ago=3 * MINUTE)
+    stage.add("shop-importer-nightly-2", "alpine:3.20", status="created", ago=HOUR)
+    for reference, size in (
+        ("nginx:1.27", 64), ("postgres:16", 151), ("redis:7", 39), ("shop/api:2.4", 212), ("shop/worker:2.4", 198),
+        ("python:3.12", 124), ("blog:latest", 71), ("alpine:3.20", 8),
+        ("ghcr.io/acme/reporting-service:1.9.3", 340), ("<none>3f2a91", 212), ("debian:12", 117), ("busybox:1.37", 4),
+    ):  # fmt: skip
+        stage.images.append((reference, size * mega))
+    stage.volumes = [("shop_pgdata", 412 * mega), ("shop_uploads", 88 * mega), ("blog-content", 3 * mega), ("cache", 1181 * mega), ("ci-home", 240 * mega)]
+    stage.networks = [("bridge", "bridge", "172.17.0.0/16"), ("host", "host", ""), ("none", "null", "")]
+    return stage
+
+
+def app_on(stage: Stage, **config: Any) -> OnggiApp:
+    """The app on a stage, with a clock that stands still and fixed figures of the host."""
+
+    async def ensure() -> bool:
+        return False
+
+    return OnggiApp(
+        StageClient(stage), "unix:///run/onggi/engine.sock", ensure, config=Config(**config), now=lambda: NOW, meter=lambda: HOST
+    )

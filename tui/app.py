@@ -1,0 +1,182 @@
+"""The application: joins theme, keys, backend and the main screen. Everything else is in its own room."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, ClassVar, Final
+
+from textual.app import App
+from textual.screen import Screen
+
+from tui import config as settings
+from tui import keymaps, themes
+from tui.backend import Backend
+from tui.calls import Calls, Client
+from tui.config import Config
+from tui.glyphs import ASCII, UNICODE
+from tui.header import Host
+from tui.screens.main import MainScreen
+from tui.terminal.driver import TerminalDriver
+from tui.terminal.view import TerminalView
+
+_HOST_EVERY: Final = 3.0  # seconds between two looks at the host's figures
+
+
+class OnggiApp(App[None], inherit_bindings=False):
+    """onggi on the whole screen. Parameters replace what a test or another engine brings.
+
+    `client` speaks to the engine at `host`; `ensure` makes sure that one answers and tells whether it had to be
+    started; `now` is the clock; `meter` reads the host's figures, None = do not show them.
+    """
+
+    TITLE = "onggi"
+    ENABLE_COMMAND_PALETTE = False  # its key is a priority binding, and would take Ctrl-P from the container
+    ESCAPE_TO_MINIMIZE: ClassVar[bool] = False
+    CSS: ClassVar[str] = """
+    Toast { background: $raised; color: $ink; border-left: outer $focus; }
+    LogView { background: $pane; color: $ink; }
+    LogView > .log--out { color: $line; }
+    LogView > .log--err { color: $stderr; }
+    LogView > .log--time { color: $muted; }
+    LogView > .log--hit { color: $on-accent; background: $paused; text-style: none; }
+    LogView > .log--current { color: $on-accent; background: $accent; text-style: bold; }
+    LogView > .log--prompt { color: $accent; background: $bg; text-style: bold; }
+    TerminalView { background: $pane; color: $ink; }
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        host: str,
+        ensure: Callable[[], Awaitable[bool]],
+        *,
+        config: Config | None = None,
+        now: Callable[[], float] = time.time,
+        meter: Callable[[], Host] | None = None,
+        host_name: str = "local engine",
+        problems: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(driver_class=TerminalDriver)
+        self.config = config if config is not None else Config()
+        self.glyphs = ASCII if self.config.glyphs == "ascii" else UNICODE
+        self.keymap, clashes = keymaps.keymap(self.config.keymap, self.config.keys)
+        self.now = now
+        self.host = host
+        self.host_name = host_name
+        self.calls = Calls(client)
+        self.main = MainScreen(self)
+        self.backend = Backend(client, self.main.post_message, ensure, host)
+        self.last_error = ""
+        self._meter = meter
+        self._problems = (*problems, *clashes)
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Our slots, so that a built-in theme finds them too."""
+        return themes.defaults()
+
+    def get_default_screen(self) -> Screen[Any]:
+        """The main screen lies at the bottom."""
+        return self.main
+
+    def on_mount(self) -> None:
+        """Dress, then look for the engine: nothing before this waits for anything."""
+        self.set_class(self.glyphs is ASCII, "-ascii")
+        self.set_class(bool(os.environ.get("NO_COLOR")), "-plain")
+        problems = list(self._problems)
+        try:
+            self.use_theme(self.config.theme)
+        except themes.BadTheme as error:
+            problems.append(str(error))
+            self.use_theme(themes.DEFAULT)
+        for problem in problems:
+            self.notify(problem, markup=False, severity="warning")
+        self.run_worker(self.backend.run(), group="backend", exit_on_error=True)
+        if self._meter is not None:
+            self.run_worker(self._watch_host(self._meter), group="host", exit_on_error=False)
+
+    def use_theme(self, name: str) -> None:
+        """Change colours. Raises BadTheme."""
+        self.register_theme(themes.find(name))
+        self.theme = name
+        self.set_class(bool(os.environ.get("NO_COLOR")) or name == themes.ANSI, "-plain")
+
+    def next_theme(self) -> str:
+        """Change to the next theme there is; its name."""
+        names = themes.available()
+        at = names.index(self.theme) if self.theme in names else -1
+        name = names[(at + 1) % len(names)]
+        self.use_theme(name)
+        return name
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """While a terminal has the keyboard no binding runs, priority or not: every key is the container's."""
+        if isinstance(self.focused, TerminalView) and self.focused.captures_keys:
+            return False
+        return super().check_action(action, parameters)
+
+    def environment(self) -> dict[str, str]:
+        """What a command of ours inherits: ours, with the engine it is to speak to."""
+        return {**os.environ, "ONGGI_HOST": self.host, "TERM": "xterm-256color"}
+
+    async def _watch_host(self, read: Callable[[], Host]) -> None:
+        while True:
+            try:
+                self.main.set_host(await asyncio.to_thread(read))
+            except OSError:
+                return  # a host without /proc/net or the like: the header goes without
+            await asyncio.sleep(_HOST_EVERY)
+
+
+def make(host: str | None = None) -> OnggiApp:
+    """The app for the engine at `host` (`ONGGI_HOST` or this machine's own by default)."""
+    from core.client.aclient import AsyncClient
+    from core.client.address import chosen_host, default_host
+    from tui.host import HostMeter
+
+    problems: tuple[str, ...] = ()
+    try:
+        config = settings.load()
+    except settings.BadConfig as error:
+        config, problems = Config(), (str(error),)
+    chosen = chosen_host(host)
+    own = chosen == default_host()
+    return OnggiApp(
+        AsyncClient(chosen),
+        chosen,
+        _ensurer() if own else _nothing,
+        config=config,
+        meter=HostMeter().read,
+        host_name="local engine" if own else chosen,
+        problems=problems,
+    )
+
+
+def _ensurer() -> Callable[[], Awaitable[bool]]:
+    """Starts this machine's own engine where none answers. Blocking work is done in a thread."""
+
+    def ensure() -> bool:
+        from core.client.spawn import answers, ensure_engine
+        from core.paths import Paths
+
+        paths = Paths.from_environment()
+        if answers(paths.socket):
+            return False
+        ensure_engine(paths)
+        return True
+
+    return lambda: asyncio.to_thread(ensure)
+
+
+async def _nothing() -> bool:
+    """Another machine's engine, or one at a place of its own, is not ours to start."""
+    return False
+
+
+def main(host: str | None = None) -> int:
+    """Run the app until it is quit; the exit code."""
+    app = make(host)
+    app.run()
+    return app.return_code or 0

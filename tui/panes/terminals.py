@@ -1,0 +1,275 @@
+"""The Terminal tab: live sessions side by side, each kept with its screen while other things are looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Container as Box
+from textual.containers import Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.strip import Strip
+from textual.widget import Widget
+
+from tui.glyphs import Glyphs
+from tui.paint import EMPTY, ends, join, strip_of
+from tui.safe import crop_middle, safe_plain
+from tui.terminal.source import TerminalSource
+from tui.terminal.view import TerminalView
+from tui.widgets.linesview import LinesView
+
+Kind = Literal["attach", "exec", "command"]
+_TITLE: Final = 28
+
+
+@dataclass(slots=True, eq=False)
+class Session:
+    """One terminal. `resize_path` is where the engine hears of its size; "" where the source itself does it."""
+
+    kind: Kind
+    container: str
+    name: str
+    what: str
+    resize_path: str = ""
+    live: bool = False
+    note: str = ""
+    held: bool = False
+    view: TerminalView = field(default_factory=TerminalView)
+
+    @property
+    def title(self) -> str:
+        """`api · vim orders.py`: whose it is and what runs in it."""
+        inside = self.view.title or self.what
+        return f"{safe_plain(self.name)} · {crop_middle(inside, _TITLE)}"
+
+
+class SessionStrip(Widget):
+    """The sessions by number; a click picks one."""
+
+    DEFAULT_CSS = "SessionStrip { height: 1; background: $raised; color: $ink; }"
+
+    class Picked(Message):
+        """A session was clicked."""
+
+        def __init__(self, number: int) -> None:
+            super().__init__()
+            self.number = number
+
+    def __init__(self) -> None:
+        super().__init__(id="strip")
+        self._pieces: tuple[Content, ...] = ()
+
+    def show(self, sessions: Sequence[Session], current: Session | None) -> None:
+        """Show these sessions."""
+        pieces = []
+        for number, session in enumerate(sessions, 1):
+            here = session is current
+            style = "bold $accent" if here else "" if session.live else "$muted"
+            head = join((f" {number} ", "bold $on-accent on $accent" if here else "$muted"))
+            pieces.append(
+                join(head, " ", (session.title, style), (f" {session.note}" if session.note else "", "$muted"))
+            )
+        self._pieces = tuple(pieces)
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        width = self.size.width
+        left = join("  ").join(self._pieces)
+        line = join(" ", ends(left, EMPTY, max(width - 1, 0)))
+        return strip_of(line, width, self.visual_style, self.app)
+
+    def on_click(self, event: events.Click) -> None:
+        at = 1
+        for number, piece in enumerate(self._pieces, 1):
+            if at <= event.x < at + piece.cell_length:
+                self.post_message(self.Picked(number))
+            at += piece.cell_length + 2
+
+
+class TerminalPane(Vertical, can_focus=True):
+    """Holds the sessions. It has the keyboard itself when no terminal is typed into."""
+
+    DEFAULT_CSS = """
+    TerminalPane { width: 1fr; height: 1fr; }
+    TerminalPane #screens { width: 1fr; height: 1fr; background: $pane; }
+    TerminalPane #screens > * { display: none; }
+    TerminalPane #screens > .-shown { display: block; }
+    """
+
+    class Changed(Message):
+        """A session came, went, or is another one now."""
+
+    class Ended(Message):
+        """A session's stream is over: its program has ended, or it was detached from."""
+
+        def __init__(self, session: Session) -> None:
+            super().__init__()
+            self.session = session
+
+    class Resized(Message):
+        """A session's terminal has a new size."""
+
+        def __init__(self, session: Session, columns: int, lines: int) -> None:
+            super().__init__()
+            self.session = session
+            self.columns = columns
+            self.lines = lines
+
+    class Copied(Message):
+        """A program in a session wants this text on the clipboard."""
+
+        def __init__(self, session: Session, text: str) -> None:
+            super().__init__()
+            self.session = session
+            self.text = text
+
+    def __init__(self, glyphs: Glyphs) -> None:
+        super().__init__(id="terminals")
+        self.glyphs = glyphs
+        self.sessions: list[Session] = []
+        self.current: Session | None = None
+
+    def compose(self) -> ComposeResult:
+        yield SessionStrip()
+        with Box(id="screens"):
+            yield LinesView(id="nothing")
+
+    def on_mount(self) -> None:
+        self._arrange()
+
+    @property
+    def typing(self) -> bool:
+        """The keyboard is inside a terminal."""
+        return self.current is not None and self.current.view.has_focus
+
+    def find(self, kind: Kind, container: str) -> Session | None:
+        """The session of that kind with a container, if there is one."""
+        return next((s for s in self.sessions if s.kind == kind and s.container == container), None)
+
+    def size_of_view(self) -> tuple[int, int]:
+        """Columns and lines that a terminal here will have."""
+        box = self.query_one("#screens")
+        return max(box.size.width, 20), max(box.size.height, 5)
+
+    async def open(self, session: Session, source: TerminalSource, history: bytes = b"") -> None:
+        """Show a session on a new stream, and give it the keyboard. One that was left is shown again."""
+        if session not in self.sessions:
+            self.sessions.append(session)
+            await self.query_one("#screens", Box).mount(session.view)
+        self.current = session
+        session.live, session.note = True, ""
+        self._arrange()
+        if history:
+            session.view.feed_history(history)
+        session.view.attach(source)
+        session.view.focus()
+        self.post_message(self.Changed())
+
+    def pick(self, number: int) -> None:
+        """Show the session of that number, from 1."""
+        if 1 <= number <= len(self.sessions):
+            self.current = self.sessions[number - 1]
+            self._arrange()
+            self.post_message(self.Changed())
+
+    def turn(self) -> None:
+        """Show the next session."""
+        if self.current in self.sessions and self.sessions:
+            self.pick((self.sessions.index(self.current) + 1) % len(self.sessions) + 1)
+
+    async def close(self, session: Session) -> None:
+        """Leave a session and forget its screen. What runs in it goes on."""
+        session.view.detach()
+        await session.view.remove()
+        if session in self.sessions:
+            self.sessions.remove(session)
+        if self.current is session:
+            self.current = self.sessions[-1] if self.sessions else None
+        self._arrange()
+        self.post_message(self.Changed())
+
+    def enter(self) -> bool:
+        """Give the keyboard to the session shown; False where it has no live stream."""
+        if self.current is None or not self.current.live:
+            return False
+        self.current.view.focus()
+        return True
+
+    def show_nothing(self, lines: Sequence[Content]) -> None:
+        """What to say while there is no session."""
+        self.query_one("#nothing", LinesView).show(lambda _width: lines)
+
+    def hint(self) -> Content:
+        """The way out, always on the border; in reverse while Ctrl-P is held."""
+        session = self.current
+        if session is None or not session.live:
+            return EMPTY
+        if session.held:
+            return join(
+                (" ^P… ^Q detaches ", "bold $on-accent on $focus"), (" any other key goes on to it", "$muted")
+            )
+        if session.kind == "command":
+            return join(("ends with its command", "$muted"))
+        return join(("ctrl-p ctrl-q detaches", "$focus" if self.typing else "$muted"))
+
+    def mode(self) -> Content:
+        """`126×43`"""
+        session = self.current
+        if session is None:
+            return EMPTY
+        size = session.view.size
+        return join((f"{size.width}×{size.height} · wheel looks back", "$muted"))
+
+    def refresh_strip(self) -> None:
+        """A session's note has changed."""
+        self._arrange()
+
+    def _arrange(self) -> None:
+        if not self.is_mounted:
+            return
+        strip = self.query_one(SessionStrip)
+        strip.display = bool(self.sessions)
+        strip.show(self.sessions, self.current)
+        shown: Widget = self.current.view if self.current else self.query_one("#nothing")
+        for part in self.query_one("#screens").children:
+            part.set_class(part is shown, "-shown")
+
+    def _session(self, view: TerminalView) -> Session | None:
+        return next((s for s in self.sessions if s.view is view), None)
+
+    def on_terminal_view_closed(self, event: TerminalView.Closed) -> None:
+        session = self._session(event.view)
+        if session is not None:
+            session.live, session.held = False, False
+            self._arrange()
+            self.post_message(self.Ended(session))
+
+    def on_terminal_view_held(self, event: TerminalView.Held) -> None:
+        session = self._session(event.view)
+        if session is not None:
+            session.held = event.held
+            self.post_message(self.Changed())
+
+    def on_terminal_view_title_changed(self, event: TerminalView.TitleChanged) -> None:
+        self._arrange()
+
+    def on_terminal_view_resized(self, event: TerminalView.Resized) -> None:
+        session = self._session(event.view)
+        if session is not None:
+            self.post_message(self.Resized(session, event.columns, event.lines))
+            self.post_message(self.Changed())
+
+    def on_terminal_view_clipboard_requested(self, event: TerminalView.ClipboardRequested) -> None:
+        session = self._session(event.view)
+        if session is not None:
+            self.post_message(self.Copied(session, event.text))
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        self.post_message(self.Changed())
+
+    def on_descendant_blur(self, event: events.DescendantBlur) -> None:
+        self.post_message(self.Changed())

@@ -1,0 +1,161 @@
+"""What stands in the bars of the main screen: banner, list tabs, footer; and what the detail is about."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from textual import events
+from textual.content import Content
+from textual.message import Message
+from textual.strip import Strip
+
+from tui import keymaps
+from tui.actions import ACTIONS, LISTS, applies, scopes_of
+from tui.paint import EMPTY, join, strip_of
+from tui.panes.detail import Subject
+from tui.panes.listing import NAMES
+from tui.safe import safe, safe_plain
+from tui.state import World
+from tui.text import clock, span
+from tui.widgets.bars import Bar, Hint, Hints
+
+if TYPE_CHECKING:
+    from tui.screens.main import MainScreen
+
+_OUT: Final = (Hint("ctrl-p ctrl-q", "detach, it keeps running"), Hint("click outside", "leave"))
+_MOST: Final = 11
+
+
+class ListTabs(Bar):
+    """Narrow screens: the lists as a row of tabs, by number, with their counts."""
+
+    class Picked(Message):
+        """A list was clicked."""
+
+        def __init__(self, kind: str) -> None:
+            super().__init__()
+            self.kind = kind
+
+    def __init__(self) -> None:
+        super().__init__(id="listtabs")
+        self._pieces: list[tuple[str, Content]] = []
+
+    def show_counts(self, world: World, current: str) -> None:
+        """Counts of this world, with the current list in front of the reader."""
+        counts = (
+            len(world.containers),
+            len(world.images),
+            len(world.volumes),
+            len(world.networks),
+            len(world.projects()),
+        )
+        self._pieces = []
+        for number, (kind, count) in enumerate(zip(LISTS, counts, strict=True), 1):
+            if kind == current:
+                head = join((f" {number} ", "bold $on-accent on $focus"), " ", (NAMES[kind], "bold $focus"))
+            else:
+                head = join((f"{number} ", "$muted"), (NAMES[kind], "$muted"))
+            self._pieces.append((kind, join(head, (f" {count}", "$muted"))))
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        line = join(" ", join("  ").join([piece for _, piece in self._pieces]))
+        return strip_of(line, self.size.width, self.visual_style, self.app)
+
+    def on_click(self, event: events.Click) -> None:
+        at = 1
+        for kind, piece in self._pieces:
+            if at <= event.x < at + piece.cell_length:
+                self.post_message(self.Picked(kind))
+            at += piece.cell_length + 2
+
+
+def moment(seconds: float) -> str:
+    """A time of day, "" for never."""
+    return clock(seconds) if seconds else ""
+
+
+def subject(world: World, kind: str, found: str) -> Subject:
+    """What the detail shows for the row `found` of a list."""
+    if kind == "containers" and found in world.containers:
+        one = world.containers[found]
+        return Subject(kind, found, one.name, one.image)
+    if kind == "images":
+        image = next((i for i in world.images if i.key == found), None)
+        if image is not None:
+            return Subject(kind, image.id, image.name, f"sha256:{image.short_id}")
+    if kind == "volumes" and found:
+        return Subject(kind, found, found, "volume")
+    if kind == "networks":
+        network = next((n for n in world.networks if found in (n.id, n.name)), None)
+        if network is not None:
+            return Subject(kind, found, network.name, f"{network.driver} network")
+    if kind == "projects" and found:
+        return Subject(kind, found, found, "project")
+    return Subject()
+
+
+def show_banner(screen: MainScreen) -> None:
+    """Engine down: what still runs, when the next try is, what to press."""
+    engine = screen.engine
+    if engine.state != "down":
+        return
+    now = screen.onggi.now()
+    gone = max(now - engine.since, 0.0)
+    keep = " Your containers keep running; only this view has stopped." if engine.heard else ""
+    head = f"The engine went away {span(gone)} ago." if engine.heard else "No engine answers."
+    reason = EMPTY if engine.heard else join(" ", safe(engine.reason))
+    screen.query_one("#banner1", Bar).show(join((head, "bold $failed"), keep, reason))
+    wait = max(engine.next_try - now, 0.0)
+    keys = screen.onggi.keymap
+    second = join(
+        (f"Next try in {span(wait)}.  " if wait >= 1 else "Trying now.  ", "$muted"),
+        (keys.shown("retry"), "bold $accent"),
+        (" try now, it starts a new engine and that adopts them", "$muted"),
+    )
+    tail = join((keys.shown("details"), "bold $accent"), (" details", "$muted"))
+    screen.query_one("#banner2", Bar).show(second, tail)
+
+
+def show_footer(screen: MainScreen, footer: Hints) -> None:
+    """Key and verb of what matters here; never a key that does nothing now."""
+    if screen.keyboard_inside:
+        footer.show_hints(_OUT, join(("every other key, Esc, Tab and Ctrl-C too, goes to the container", "$muted")))
+        return
+    keymap, place, container = screen.onggi.keymap, screen.place, screen.container()
+    found = [
+        action
+        for scope in scopes_of(place)
+        for action in ACTIONS
+        if action.scope == scope and action.rank and keymap.shown(action.id) and applies(action, container)
+    ]
+    if place in LISTS and not screen.lists.list_of(place).row_ids and not screen.detail.welcoming:
+        found = [a for a in found if a.id in _WITHOUT_ROWS]
+    if screen.detail.welcoming:
+        found = [a for a in found if a.id in ("image_load", "image_import", "image_starter")]
+    found.sort(key=lambda action: action.rank)
+    hints = [Hint(keymap.shown(a.id), a.verb, "" if a.own else a.id) for a in found]
+    if place in ("text", "logs", "terminal"):
+        hints.append(Hint(keymap.shown("back"), "back", "back"))
+    if screen.detail.welcoming or len(hints) < 6:
+        hints += [
+            Hint(keymap.shown("palette"), "type a docker command", "palette"),
+            Hint(keymap.shown("help"), "help", "help"),
+            Hint(keymap.shown("quit"), "quit, nothing stops", "quit"),
+        ]
+    footer.show_hints(hints[:_MOST])
+
+
+_WITHOUT_ROWS: Final = frozenset(
+    ("run", "image_load", "image_import", "image_starter", "hide_stopped", "filter", "zoom")
+)
+
+
+def plain(text: str) -> str:
+    """Foreign text for a sentence of ours."""
+    return safe_plain(text)
+
+
+def key_of(screen: MainScreen, action: str) -> str:
+    """The key of an act as it is shown."""
+    return keymaps.shown(screen.onggi.keymap.of(action)[0]) if screen.onggi.keymap.of(action) else ""

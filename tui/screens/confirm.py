@@ -1,0 +1,128 @@
+"""Deleting: what it will hit, what goes with it, what is spared. Enter keeps; the key that asked removes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from textual import events
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Static
+
+from tui import keymaps
+from tui.paint import EMPTY, ends, fit, join
+from tui.safe import crop_middle, safe, safe_plain
+from tui.screens.dialog import Dialog
+from tui.text import size, size_prose
+from tui.widgets.frame import Titles
+
+
+@dataclass(frozen=True, slots=True)
+class Victim:
+    """One line of the table: what is hit, its state, what goes with it, bytes freed (-1 = not known)."""
+
+    mark: tuple[str, str]
+    name: str
+    state: str
+    with_it: str = ""
+    frees: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Everything a deletion says before it happens.
+
+    `spared` are those it will not touch, each with the reason; `forced` is the command that takes them too.
+    """
+
+    verb: str
+    what: str
+    victims: Sequence[Victim]
+    command: str
+    key: str
+    spared: Sequence[tuple[tuple[str, str], str, str]] = ()
+    forced: str = ""
+    note: str = ""
+    marked: int = 0
+
+
+class Confirm(Dialog[str]):
+    """Answers "do", "force" or None (kept)."""
+
+    WIDTH = 88
+
+    def __init__(self, question: Question) -> None:
+        super().__init__()
+        self.question = question
+
+    def heading(self) -> Content:
+        return join((self.question.verb, "bold $failed"))
+
+    def box_titles(self) -> Titles:
+        asked = self.question
+        note = (
+            join((f"{asked.marked} marked, {len(asked.victims)} can go", "$muted")) if asked.marked > 1 else EMPTY
+        )
+        return Titles(self.heading(), note)
+
+    def parts(self) -> list[Widget]:
+        return [Static(self._text(self.WIDTH - 8), id="question")]
+
+    def on_resize(self, event: events.Resize) -> None:
+        super().on_resize(event)
+        self.query_one("#question", Static).update(self._text(min(self.WIDTH, event.size.width) - 8))
+
+    def _text(self, width: int) -> Content:
+        asked = self.question
+        known = [v.frees for v in asked.victims if v.frees >= 0]
+        frees = join((f"frees {size_prose(sum(known))}", "bold $paused")) if any(known) else EMPTY
+        lines = [ends(join((f"{asked.verb} {asked.what}?", "bold")), frees, width), EMPTY]
+        if asked.victims:
+            lines += _table(asked.victims, width)
+        if asked.spared:
+            lines += [EMPTY, join(("not touched", "$muted"))]
+            for mark, name, why in asked.spared:
+                lines.append(
+                    join("  ", mark, " ", fit(safe(crop_middle(safe_plain(name), 20)), 20), ("  " + why, "$muted"))
+                )
+        if asked.note:
+            lines += [EMPTY, join((asked.note, "$muted"))]
+        lines += [EMPTY, join(("$ ", "$muted"), fit(safe(asked.command), width - 2)), EMPTY, self._buttons()]
+        return Content("\n").join(lines)
+
+    def _buttons(self) -> Content:
+        asked = self.question
+        parts: list[Content] = []
+        if asked.victims:
+            number = f" {len(asked.victims)}" if len(asked.victims) > 1 else ""
+            parts.append(join((f"  {asked.verb}{number}  ", "bold $on-accent on $failed"), f" {asked.key}"))
+        parts.append(join(("▸ ", "$accent on $cursor"), ("Keep  ", "bold on $cursor"), (" enter, esc", "$muted")))
+        if asked.forced:
+            parts.append(join(("F", "bold $accent"), (" stops first and takes all", "$muted")))
+        return Content("     ").join(parts)
+
+    def on_key(self, event: events.Key) -> None:
+        event.stop()
+        key = keymaps.pressed(event)
+        if event.key in ("escape", "enter", "q"):
+            self.dismiss(None)
+        elif key == self.question.key and self.question.victims:
+            self.dismiss("do")
+        elif key == "F" and self.question.forced:
+            self.dismiss("force")
+
+
+def _table(victims: Sequence[Victim], width: int) -> list[Content]:
+    name_width = max(min(width - 48, 28), 12)
+    head = join(
+        " " * 4, ("what".ljust(name_width), "$muted"), ("  state".ljust(20), "$muted"), ("goes with it", "$muted")
+    )
+    lines = [ends(head, join(("frees", "$muted")), width)]
+    for victim in victims:
+        name = fit(safe(crop_middle(safe_plain(victim.name), name_width)), name_width)
+        left = join(
+            ("- ", "$failed"), victim.mark, " ", name, "  ", fit(safe(victim.state), 18), (victim.with_it, "$muted")
+        )
+        lines.append(ends(left, join(size(victim.frees) if victim.frees >= 0 else ""), width))
+    return lines

@@ -1,0 +1,83 @@
+"""What all dialogs share: a framed box over a dimmed screen, full screen when narrow."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widget import Widget
+
+from tui.paint import EMPTY
+from tui.widgets.frame import Framed, Titles
+
+Answer = TypeVar("Answer")
+
+
+class DialogBox(Framed, Vertical):
+    """The box; its titles come from the dialog."""
+
+    DEFAULT_CSS = """
+    DialogBox { width: 104; height: auto; max-height: 100%; background: $raised; padding: 1 2; }
+    DialogBox, DialogBox:focus-within { border: round $focus; }
+    """
+
+    def __init__(self, dialog: Dialog[object], *parts: Widget) -> None:
+        super().__init__(*parts, id="box")
+        self.dialog = dialog
+
+    @property
+    def holds_focus(self) -> bool:
+        return True
+
+    def titles(self, focused: bool) -> Titles:
+        return self.dialog.box_titles()
+
+
+class Dialog(ModalScreen[Answer]):
+    """A modal that Escape leaves. Its content comes from `parts`."""
+
+    DEFAULT_CSS = """
+    Dialog { align: center middle; background: $bg 62%; }
+    .-narrow DialogBox { width: 100%; height: 100%; }
+    """
+
+    WIDTH = 104
+
+    def parts(self) -> list[Widget]:
+        """The widgets inside the box, from top to bottom."""
+        return []
+
+    def box_titles(self) -> Titles:
+        """The titles of the box."""
+        return Titles(self.heading(), EMPTY)
+
+    def heading(self) -> Content:
+        """The top left title."""
+        return EMPTY
+
+    def compose(self) -> ComposeResult:
+        box = DialogBox(self, *self.parts())  # type: ignore[arg-type]  # its answer's type does not matter here
+        box.styles.width = self.WIDTH
+        yield box
+
+    @property
+    def box(self) -> DialogBox:
+        return self.query_one(DialogBox)
+
+    def on_resize(self, event: events.Resize) -> None:
+        narrow = event.size.width < 100
+        self.set_class(narrow, "-narrow")
+        self.box.styles.width = "100%" if narrow and event.size.width < self.WIDTH + 4 else self.WIDTH
+
+    def on_key(self, event: events.Key) -> None:
+        if event.key == "escape":
+            event.stop()
+            self.leave()
+
+    def leave(self) -> None:
+        """Give up; the answer is None."""
+        self.dismiss(None)

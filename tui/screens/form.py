@@ -1,0 +1,159 @@
+"""Forms: one page of fields, a remark beside each, the command below changing letter by letter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from textual import events
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Input
+
+from tui.glyphs import Glyphs
+from tui.paint import EMPTY, join
+from tui.panes.inspect import fold
+from tui.safe import safe_plain
+from tui.screens.dialog import Dialog
+from tui.widgets.fields import Field, Options, Text
+from tui.widgets.frame import Titles
+
+Values = Mapping[str, str]
+_COMMAND_LINES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """What stands right of a field: a fact, or what is wrong with it."""
+
+    text: str = ""
+    bad: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line to type in."""
+
+    name: str
+    label: str
+    value: str = ""
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the fields amount to: the command, remarks by field, and whether it can be done."""
+
+    command: str
+    remarks: Mapping[str, Remark] = field(default_factory=dict)
+    ready: bool = True
+    hint: str = ""
+
+
+class Form(Dialog[Mapping[str, str]]):
+    """Answers with the values of its fields. `plan` judges them at each key press; it must not block."""
+
+    def __init__(
+        self,
+        title: str,
+        about: str,
+        verb: str,
+        fields: Sequence[Line | Options],
+        plan: Callable[[Values], Plan],
+        glyphs: Glyphs,
+    ) -> None:
+        super().__init__()
+        self.title_text = title
+        self.about = about
+        self.verb = verb
+        self.fields = fields
+        self.plan = plan
+        self.glyphs = glyphs
+
+    def box_titles(self) -> Titles:
+        about = join((f" {safe_plain(self.about)}", "$muted")) if self.about else EMPTY
+        return Titles(join((self.title_text, "bold $focus"), about), join(("tab next · esc gives up", "$muted")))
+
+    def parts(self) -> list[Widget]:
+        made: list[Widget] = [
+            one if isinstance(one, Options) else Field(one.name, one.label, one.value, one.hint)
+            for one in self.fields
+        ]
+        made += [Text(id="gap"), Text(id="rule")]
+        made += [Text(id=f"command-{n}") for n in range(_COMMAND_LINES)]
+        return [*made, Text(id="hint"), Text(id="buttons")]
+
+    def on_mount(self) -> None:
+        first = self.query(Field).first()
+        empty = next((f for f in self.query(Field) if not f.value), first)
+        (empty if not first.value else first).entry.focus()
+        self.call_after_refresh(self.judge)
+
+    @property
+    def values(self) -> dict[str, str]:
+        """What the fields hold; toggles as `yes` or ``, a choice as its name."""
+        found = {f.key: f.value for f in self.query(Field)}
+        for options in self.query(Options):
+            if options.is_choice:
+                found[str(options.id)] = options.chosen
+            else:
+                found.update(
+                    {option.name: "yes" if option.name in options.on else "" for option in options.options}
+                )
+        return found
+
+    def judge(self) -> Plan:
+        """Write remarks and command anew."""
+        plan = self.plan(self.values)
+        for one in self.query(Field):
+            remark = plan.remarks.get(one.key, Remark())
+            one.remark(join((safe_plain(remark.text), "$failed" if remark.bad else "$muted")))
+        width = max(self.box.size.width - 6, 20)
+        self.query_one("#rule", Text).show(join((self.glyphs.rule * (width + 2), "$line")))
+        lines = fold(safe_plain(plan.command), width - 4)
+        for n in range(_COMMAND_LINES):
+            sign = join(("$ ", "$muted")) if n == 0 else join("    ")
+            more = len(lines) > _COMMAND_LINES and n == _COMMAND_LINES - 1
+            text = (
+                join(sign, lines[n], " \\" if n + 1 < len(lines) and not more else " …" if more else "")
+                if n < len(lines)
+                else EMPTY
+            )
+            self.query_one(f"#command-{n}", Text).show(text)
+        self.query_one("#hint", Text).show(join((safe_plain(plan.hint), "$paused")))
+        self.query_one("#buttons", Text).show(self._buttons(plan.ready))
+        return plan
+
+    def _buttons(self, ready: bool) -> Content:
+        verb = join((f"  {self.verb}  ", "bold $on-accent on $accent" if ready else "$muted on $pane"))
+        return join(verb, ("  enter", "$muted"), "      ", "Cancel", ("  esc", "$muted"))
+
+    def on_field_changed(self, event: Field.Changed) -> None:
+        event.stop()
+        self.judge()
+
+    def on_options_changed(self, event: Options.Changed) -> None:
+        event.stop()
+        self.judge()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.submit()
+
+    def submit(self) -> None:
+        """Answer, if what is typed can be done."""
+        if self.judge().ready:
+            self.dismiss(self.values)
+
+    def on_key(self, event: events.Key) -> None:
+        if event.key in ("enter", "ctrl+s"):
+            event.stop()
+            self.submit()
+        elif event.key in ("tab", "down"):
+            event.stop()
+            self.focus_next()
+        elif event.key in ("shift+tab", "up"):
+            event.stop()
+            self.focus_previous()
+        else:
+            super().on_key(event)

@@ -1,0 +1,106 @@
+"""Moving about the main screen: motions, panes, tabs, zoom, marks, filter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from tui.actions import LISTS
+from tui.panes.listing import TitledList
+from tui.widgets.linesview import LinesView
+from tui.widgets.objectlist import ObjectList
+
+if TYPE_CHECKING:
+    from textual.widget import Widget
+
+    from tui.screens.main import MainScreen
+
+MOTIONS = ("down", "up", "first", "last", "page_down", "page_up")
+
+
+class Moves:
+    """The acts that change only what is looked at. `table` has them by action id."""
+
+    def __init__(self, screen: MainScreen) -> None:
+        self._screen = screen
+        self.table: dict[str, Callable[[], None]] = {
+            **{motion: partial(self._move, motion) for motion in MOTIONS},
+            **{f"list_{n}": partial(screen.go_to, kind) for n, kind in enumerate(LISTS, 1)},
+            "open": screen.go_inside,
+            "back": self._back,
+            "pane_left": lambda: screen.go_to(screen.lists.current),
+            "pane_right": screen.go_inside,
+            "next_pane": partial(self._cycle, 1),
+            "previous_pane": partial(self._cycle, -1),
+            "tab_left": partial(self._turn, -1),
+            "tab_right": partial(self._turn, 1),
+            "zoom": self._zoom,
+            "mark": lambda: self._list.toggle_mark(),
+            "mark_all": lambda: self._list.toggle_all(),
+            "filter": lambda: screen.line.ask(screen.lists.filters.get(screen.lists.current, "")),
+            "hide_stopped": self._hide_stopped,
+            "sort": screen.lists.next_sort,
+            "retry": screen.onggi.backend.retry,
+        }
+
+    @property
+    def _list(self) -> TitledList:
+        return self._screen.lists.list_of(self._screen.lists.current)
+
+    def _move(self, motion: str) -> None:
+        screen = self._screen
+        focused = screen.focused
+        if screen.detail.welcoming and focused is screen.detail.page and motion in ("down", "up"):
+            screen.detail.choose(1 if motion == "down" else -1)
+        elif isinstance(focused, ObjectList | LinesView):
+            focused.move(motion)
+
+    def _back(self) -> None:
+        """Leave the zoom, go back to the list, clear the filter, unmark: one step each. It never quits."""
+        screen, current = self._screen, self._list
+        if screen.has_class("-zoom"):
+            screen.remove_class("-zoom", "-full")
+        elif not isinstance(screen.focused, TitledList):
+            screen.go_to(screen.lists.current)
+        elif screen.lists.filters.get(current.kind):
+            screen.lists.filters[current.kind] = ""
+            screen.lists.refresh_rows()
+        elif current.marks:
+            current.unmark()
+
+    def _cycle(self, step: int) -> None:
+        screen = self._screen
+        lists = [screen.lists.list_of(kind) for kind in LISTS]
+        stops: list[Widget] = [one for one in lists if screen.narrow or not one.has_class("-away")]
+        if not screen.narrow:
+            stops.append(screen.detail.inner)
+        at = next((n for n, stop in enumerate(stops) if stop.has_focus), 0)
+        target = stops[(at + step) % len(stops)]
+        if isinstance(target, TitledList):
+            screen.go_to(target.kind)
+        else:
+            screen.go_inside()
+
+    def _turn(self, step: int) -> None:
+        screen = self._screen
+        inside = not isinstance(screen.focused, TitledList)
+        screen.detail.turn(step)
+        if inside:
+            screen.call_after_refresh(screen.detail.inner.focus)
+        screen.update_bars()
+
+    def _zoom(self) -> None:
+        """The detail fills the screen, and back; a terminal takes even the bars."""
+        screen = self._screen
+        if screen.has_class("-zoom"):
+            screen.remove_class("-zoom", "-full")
+            return
+        screen.add_class("-zoom")
+        screen.set_class(screen.detail.tab == "Terminal", "-full")
+        screen.detail.inner.focus()
+
+    def _hide_stopped(self) -> None:
+        lists = self._screen.lists
+        lists.hides_stopped = not lists.hides_stopped
+        lists.refresh_rows()

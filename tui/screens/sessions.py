@@ -1,0 +1,179 @@
+"""Opens terminals: attach to a container, a shell in it, a typed command; and notices when they end."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from core.errors import EngineError
+from tui import commands
+from tui.calls import SHELL
+from tui.paint import join
+from tui.panes.detail import Subject
+from tui.panes.terminals import Session
+from tui.safe import safe
+from tui.state import Container
+from tui.terminal.source import FdSource, PtySource
+
+if TYPE_CHECKING:
+    from core.client.aclient import HijackedSocket
+    from tui.screens.main import MainScreen
+
+
+class Sessions:
+    """Every terminal of the Terminal tab is opened here."""
+
+    def __init__(self, screen: MainScreen) -> None:
+        self._screen = screen
+
+    def explain(self, subject: Subject) -> None:
+        """What the tab says while there is no session; show the subject's own one where there is."""
+        pane = self._screen.detail.terminals
+        own = next((s for s in pane.sessions if s.container == subject.id), None)
+        if own is not None and not pane.typing:
+            pane.pick(pane.sessions.index(own) + 1)
+        keys, name = self._screen.onggi.keymap, safe(subject.name)
+        one = self._screen.world.containers.get(subject.id)
+        if one is None or one.status != "running":
+            pane.show_nothing([join(name, (" does not run; a terminal needs it to.", "$muted"))])
+            return
+        lines = [
+            join((keys.shown("attach"), "bold $accent"), (" attaches to ", "$muted"), name),
+            join((keys.shown("shell"), "bold $accent"), (" opens a shell inside it", "$muted")),
+        ]
+        pane.show_nothing(lines)
+
+    def attach(self, one: Container) -> None:
+        """Show a container's own terminal."""
+        self._screen.run_worker(self._attach(one), group="session", exit_on_error=False)
+
+    def shell(self, one: Container) -> None:
+        """Open a shell in a container."""
+        self._screen.run_worker(self._shell(one), group="session", exit_on_error=False)
+
+    def command(self, argv: Sequence[str]) -> None:
+        """Run one of our own commands on a terminal."""
+        self._screen.run_worker(self._command(argv), group="session", exit_on_error=False)
+
+    async def _attach(self, one: Container) -> None:
+        screen = self._screen
+        pane = screen.detail.terminals
+        screen.line.show(commands.of("attach", [one.name]), join(("attached", "$running")))
+        session = pane.find("attach", one.id) or Session("attach", one.id, one.name, "attach")
+        if session.live:
+            await self._show(session)
+            return
+        if not one.tty:
+            # Without a terminal of its own the container needs our command to echo and to make lines of keys.
+            await self._command(["attach", one.name], session)
+            return
+        try:
+            stream = await screen.onggi.calls.attach(one.id)
+        except (EngineError, OSError) as error:
+            screen.say_error(f"attach to {one.name}: {error}")
+            return
+        session.resize_path = f"/containers/{one.id}"
+        await self._open(session, stream)
+
+    async def run(self, container_id: str, name: str) -> None:
+        """Attach to a container that is about to start, so that nothing it shows is missed."""
+        session = Session("attach", container_id, name, "run", f"/containers/{container_id}")
+        await self._open(session, await self._screen.onggi.calls.attach(container_id))
+
+    async def _shell(self, one: Container) -> None:
+        screen = self._screen
+        pane = screen.detail.terminals
+        screen.line.show(commands.line(("exec", "-it"), (one.name, "sh")), join(("live", "$running")))
+        columns, lines = pane.size_of_view()
+        try:
+            exec_id, stream = await screen.onggi.calls.execute(one.id, SHELL, columns, lines, "")
+        except (EngineError, OSError) as error:
+            screen.say_error(f"open a shell in {one.name}: {error}")
+            return
+        session = Session("exec", one.id, one.name, "shell", f"/exec/{exec_id}")
+        await self._open(session, stream)
+
+    async def _command(self, argv: Sequence[str], session: Session | None = None) -> None:
+        screen = self._screen
+        columns, lines = screen.detail.terminals.size_of_view()
+        source = PtySource(cli(argv), columns=columns, lines=lines, env=screen.onggi.environment())
+        made = session or Session("command", "", commands.PROGRAM, " ".join(argv[:2]))
+        await self._reveal()
+        await screen.detail.terminals.open(made, source)
+
+    async def _open(self, session: Session, stream: HijackedSocket) -> None:
+        before = await _before(stream)
+        await self._reveal()
+        await self._screen.detail.terminals.open(session, FdSource(stream.sock.detach()), before)
+        columns, lines = session.view.size
+        self.resized(session, columns, lines)
+
+    async def _show(self, session: Session) -> None:
+        await self._reveal()
+        pane = self._screen.detail.terminals
+        pane.pick(pane.sessions.index(session) + 1)
+        pane.enter()
+
+    async def _reveal(self) -> None:
+        screen = self._screen
+        if screen.narrow:
+            screen.add_class("-deep")
+        screen.detail.pick("Terminal")
+
+    def resized(self, session: Session, columns: int, lines: int) -> None:
+        """Tell the engine; a source that is a pty of ours knows already."""
+        if session.resize_path and session.live:
+            work = self._screen.onggi.calls.resize(session.resize_path, columns, lines)
+            self._screen.run_worker(work, group="resize", exit_on_error=False)
+
+    def ended(self, session: Session) -> None:
+        """A stream is over: say whether it was left or has ended, and give the keyboard back to the list."""
+        screen = self._screen
+        screen.run_worker(self._ended(session), group="session", exit_on_error=False)
+
+    async def _ended(self, session: Session) -> None:
+        screen = self._screen
+        session.note = await self._how(session)
+        screen.line.say(join(safe(session.name), (f": {session.note}", "$muted")))
+        if screen.detail.terminals.current is session and screen.place == "terminal":
+            screen.remove_class("-zoom", "-full")
+            screen.go_to(screen.lists.current)
+        screen.detail.terminals.refresh_strip()
+        screen.detail.note_sessions()
+        screen.update_bars()
+
+    async def _how(self, session: Session) -> str:
+        calls = self._screen.onggi.calls
+        try:
+            if session.kind == "attach":
+                state = (await calls.document("containers", session.container)).get("State") or {}
+                if state.get("Running"):
+                    return "detached, it keeps running"
+                return f"ended with exit code {state.get('ExitCode', 0)}"
+            if session.kind == "exec":
+                found = await calls.client.get(f"{session.resize_path}/json")
+                if found.get("Running"):
+                    return "detached, it keeps running"
+                return f"ended with exit code {found.get('ExitCode') or 0}"
+        except (EngineError, OSError):
+            return "ended"
+        return "ended"
+
+
+def cli(argv: Sequence[str]) -> list[str]:
+    """Our own command line as a program to run; -I keeps the current folder out of its imports."""
+    return [sys.executable, "-I", "-m", "core.cli", *argv]
+
+
+async def _before(stream: HijackedSocket) -> bytes:
+    """What the screen showed before: the history at the front of a stream, and what came with the head."""
+    wanted, data = stream.history, stream.early
+    loop = asyncio.get_running_loop()
+    while len(data) < wanted:
+        more = await loop.sock_recv(stream.sock, min(wanted - len(data), 65536))
+        if not more:
+            break
+        data += more
+    return data

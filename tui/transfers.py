@@ -1,0 +1,93 @@
+"""Images and file systems in and out: files and the engine joined, with progress. Nothing half-written stays."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing, suppress
+from pathlib import Path
+from typing import IO, Any
+
+from core.aio import off_loop
+from core.errors import EngineError
+from tui.calls import Client, Told
+from tui.state import Json
+
+
+async def load(client: Client, path: Path, told: Told) -> str:
+    """Load an archive; what the engine says of it. Raises EngineError, OSError."""
+    with await off_loop(path.open, "rb") as file:
+        return await _said(client.upload("/images/load", file, told, quiet=False), told)
+
+
+async def import_(client: Client, path: Path, name: str, changes: Sequence[str], told: Told) -> str:
+    """Make an image of a tar of a whole file system; its id."""
+    repository, tag = split_reference(name)
+    with await off_loop(path.open, "rb") as file:
+        query = {"fromSrc": "-", "repo": repository or None, "tag": tag or None, "changes": list(changes)}
+        return await _said(client.upload("/images/create", file, told, **query), told)
+
+
+async def starter(client: Client, told: Told) -> str:
+    """Make the starter image of this machine's own programs; its name."""
+    return await _said(client.stream("/onggi/v1/images/starter", method="POST"), told)
+
+
+async def save(client: Client, names: Sequence[str], path: Path, told: Told) -> str:
+    """Save images to a file."""
+
+    async def fetch(file: IO[bytes]) -> None:
+        await client.download("/images/get", file, told, names=list(names))
+
+    return await _written(path, fetch)
+
+
+async def export(client: Client, container: str, path: Path, told: Told) -> str:
+    """Write a container's files to one tar."""
+
+    async def fetch(file: IO[bytes]) -> None:
+        await client.download(f"/containers/{container}/export", file, told)
+
+    return await _written(path, fetch)
+
+
+async def _written(path: Path, fetch: Any) -> str:
+    """Write beside, sync, rename: a cancelled or failed download leaves what was there before."""
+    beside = path.with_name(f".{path.name}.part")
+    try:
+        with await off_loop(beside.open, "wb") as file:
+            await fetch(file)
+            await off_loop(_settle, file)
+        await off_loop(os.replace, beside, path)
+    except BaseException:
+        with suppress(OSError):
+            beside.unlink()
+        raise
+    return path.name
+
+
+def _settle(file: IO[bytes]) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+async def _said(lines: AsyncIterator[Json], told: Told) -> str:
+    """The last thing a progress stream says; its failure is raised."""
+    said = ""
+    async with aclosing(lines) as stream:  # type: ignore[type-var]
+        async for line in stream:
+            if line.get("error"):
+                raise EngineError(str(line["error"]))
+            detail = line.get("progressDetail") or {}
+            if detail.get("total"):
+                told(int(detail.get("current") or 0), int(detail["total"]))
+            aux = line.get("aux") or {}
+            found = line.get("stream") or aux.get("Reference") or aux.get("ID") or line.get("status")
+            said = str(found).strip() or said if found else said
+    return said
+
+
+def split_reference(name: str) -> tuple[str, str]:
+    """`repository, tag` of a name; a colon before the last slash belongs to a port."""
+    slash, colon = name.rfind("/"), name.rfind(":")
+    return (name[:colon], name[colon + 1 :]) if colon > slash else (name, "")
