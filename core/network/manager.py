@@ -1,0 +1,278 @@
+"""The networks of one engine: `bridge`, `host` and `none`; who is on them, and what they publish."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Any, Protocol
+
+from core.aio import off_loop
+from core.errors import EngineError, NoSuchNetwork, SystemFailure
+from core.model.container import ContainerRecord, Endpoint
+from core.model.network import NetworkRecord
+from core.network import bridge as bridges
+from core.network import coexist, namespaces
+from core.network.bridge import Bridge
+from core.network.firewall import Firewall
+from core.network.ipam import Addresses, mac_address
+from core.network.namespaces import Zygote
+from core.network.ports import HostPorts, Ports, PortTaken, Published, as_bindings
+
+log = logging.getLogger(__name__)
+
+BRIDGE, HOST, NONE = "bridge", "host", "none"
+_DRIVERS = {BRIDGE: "bridge", HOST: "host", NONE: "null"}
+_TABLES = (
+    "CREATE TABLE network (name TEXT PRIMARY KEY, id TEXT NOT NULL, created TEXT NOT NULL,"
+    " interface TEXT NOT NULL DEFAULT '', subnet TEXT NOT NULL DEFAULT '')",
+)
+
+
+class Database(Protocol):
+    """What is remembered: each network's id, and which bridge and subnet were ours."""
+
+    def migrate(self, name: str, statements: Sequence[str]) -> None: ...
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> int: ...
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]: ...
+
+
+class Roots(Protocol):
+    """Where this engine lies: its root names its bridge."""
+
+    @property
+    def root(self) -> Path: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """A container's place. `netns_fd` is the caller's to close; None on the host's own network."""
+
+    endpoint: Endpoint
+    netns_fd: int | None
+
+
+@dataclass(slots=True)
+class _Place:
+    """What one container holds on the bridge."""
+
+    address: IPv4Address
+    veth: str
+    published: list[Published] = field(default_factory=list)
+
+
+class Networks:
+    """Attach and detach containers. `start` first; without it, or where it failed, only `host` and `none` work."""
+
+    def __init__(self, db: Database, paths: Roots, zygote: Zygote) -> None:
+        self._db = db
+        self._root = str(paths.root)
+        self._zygote = zygote
+        self._ports = HostPorts()
+        self._places: dict[str, _Place] = {}
+        self._bridge: Bridge | None = None
+        self._addresses: Addresses | None = None
+        self._firewall: Firewall | None = None
+        self._broken = EngineError("the bridge network is not set up")
+        self._warnings: list[str] = []
+        self._checks: set[asyncio.Task[None]] = set()
+        db.migrate("network", _TABLES)
+        self._records = self._load()
+
+    async def start(self) -> None:
+        """Set up the bridge and the firewall, again after a restart. Never raises for what this host cannot do:
+        attaching to the bridge then says why."""
+        record = self._records[BRIDGE]
+        subnet = IPv4Network(record.subnet) if record.subnet else None
+        try:
+            bridge, warnings = await off_loop(bridges.ensure, self._root, name=record.interface, subnet=subnet)
+            firewall = Firewall(bridge.name, bridge.subnet, changed=self._look_again)
+            await off_loop(firewall.install)
+            firewall.watch()
+        except EngineError as error:
+            log.error("no bridge network: %s", error)
+            self._broken = error
+            return
+        self._warnings = [*warnings, *await off_loop(coexist.make_way, bridge.name)]
+        for warning in self._warnings:
+            log.warning("%s", warning)
+        self._bridge, self._firewall = bridge, firewall
+        self._addresses = Addresses(bridge.subnet)
+        self._remember(bridge)
+
+    def networks(self) -> tuple[NetworkRecord, ...]:
+        """`bridge`, `host` and `none`."""
+        return tuple(self._records.values())
+
+    def warnings(self) -> tuple[str, ...]:
+        """What on this host stands in the way of the bridge network; one line each."""
+        return tuple(self._warnings)
+
+    async def attach(
+        self, container_id: str, *, mode: str, ports: Ports, hostname: str, name: str = ""
+    ) -> Attached:
+        """Put a container that is about to start on a network; what it had before is taken away.
+
+        `ports` are published on the bridge only. Raises NoSuchNetwork, SystemFailure with Docker's text where a
+        port is taken, KernelLacks, Unavailable where no address is left.
+        """
+        if mode not in self._records:
+            raise NoSuchNetwork(f"network {mode} not found")
+        await self.detach(container_id)
+        endpoint = Endpoint(network=mode, network_id=self._records[mode].id, endpoint_id=secrets.token_hex(32))
+        if mode == HOST:
+            return Attached(endpoint, None)
+        if mode == NONE:
+            namespace = await namespaces.make(self._zygote)
+            namespace.inside.close()
+            return Attached(endpoint, namespace.fd)
+        return await self._attach_bridge(container_id, endpoint, ports, name or hostname)
+
+    async def detach(self, container_id: str) -> None:
+        """Give back a container's address, ports and cable; no error where it has none."""
+        place = self._places.pop(container_id, None)
+        if place is not None:
+            await self._leave(place)
+
+    async def readopt(self, records: Sequence[ContainerRecord]) -> None:
+        """Take over what the containers that still run have; remove what belongs to none."""
+        if self._bridge is None or self._addresses is None or self._firewall is None:
+            return
+        for record in records:
+            endpoint = record.endpoint
+            if endpoint is None or endpoint.network != BRIDGE or not endpoint.ip_address:
+                continue
+            place = _Place(IPv4Address(endpoint.ip_address), namespaces.veth_name(record.id))
+            if not self._addresses.reserve(place.address):
+                log.warning("container %s has address %s, which is not free", record.short_id, place.address)
+            place.published = self._ports.restore(endpoint.ports, place.address)
+            self._places[record.id] = place
+        forwards = [each.forward for place in self._places.values() for each in place.published]
+        await off_loop(self._firewall.set, forwards)
+        keep = {place.veth for place in self._places.values()}
+        for veth in await off_loop(namespaces.sweep, self._bridge, keep):
+            log.info("removed leftover interface %s", veth)
+
+    async def close(self) -> None:
+        """Let go of sockets; bridge, rules and containers stay as they are."""
+        if self._firewall:
+            self._firewall.close()
+        for place in self._places.values():
+            for each in place.published:
+                each.release()
+        for check in self._checks:
+            check.cancel()
+
+    async def _attach_bridge(self, container_id: str, endpoint: Endpoint, ports: Ports, name: str) -> Attached:
+        if self._bridge is None or self._addresses is None or self._firewall is None:
+            raise self._broken
+        place = _Place(self._addresses.allocate(), namespaces.veth_name(container_id))
+        self._places[container_id] = place
+        netns_fd = -1
+        try:
+            place.published = self._publish(ports, place.address, name, endpoint)
+            namespace = await namespaces.make(self._zygote)
+            netns_fd = namespace.fd
+            await off_loop(self._connect, self._bridge, self._firewall, namespace, place)
+        except BaseException:
+            if netns_fd >= 0:
+                os.close(netns_fd)
+            await asyncio.shield(self.detach(container_id))
+            raise
+        gateway = self._addresses.gateway
+        return Attached(_shown(endpoint, place, self._bridge, gateway), netns_fd)
+
+    def _publish(self, ports: Ports, address: IPv4Address, name: str, endpoint: Endpoint) -> list[Published]:
+        try:
+            return self._ports.publish(ports, address)
+        except PortTaken as error:
+            where = f"endpoint {name} ({endpoint.endpoint_id})"
+            raise SystemFailure(f"driver failed programming external connectivity on {where}: {error}") from error
+
+    @staticmethod
+    def _connect(bridge: Bridge, firewall: Firewall, namespace: namespaces.Namespace, place: _Place) -> None:
+        namespaces.join(namespace, bridge, place.veth, place.address)
+        firewall.add(each.forward for each in place.published)
+
+    async def _leave(self, place: _Place) -> None:
+        """The address comes free last, when nothing leads to it any more."""
+        if self._firewall and place.published:
+            try:
+                await off_loop(self._firewall.drop, [each.forward for each in place.published])
+            except EngineError as error:
+                log.warning("cannot withdraw published ports of %s: %s", place.address, error)
+        for each in place.published:
+            each.release()
+        await off_loop(namespaces.leave, place.veth)
+        if self._addresses:
+            self._addresses.release(place.address)
+
+    def _look_again(self) -> None:
+        """Another firewall changed: make way in that one too."""
+        if self._bridge:
+            check = asyncio.ensure_future(self._make_way(self._bridge))
+            self._checks.add(check)
+            check.add_done_callback(self._checks.discard)
+
+    async def _make_way(self, bridge: Bridge) -> None:
+        found = await off_loop(coexist.make_way, bridge.name)
+        for warning in found:
+            if warning not in self._warnings:
+                log.warning("%s", warning)
+        self._warnings = found
+
+    def _load(self) -> dict[str, NetworkRecord]:
+        created = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f000Z")
+        for name in _DRIVERS:
+            self._db.execute(
+                "INSERT OR IGNORE INTO network (name, id, created) VALUES (?, ?, ?)",
+                (name, secrets.token_hex(32), created),
+            )
+        rows = self._db.query("SELECT name, id, created, interface, subnet FROM network")
+        known = {row[0]: row for row in rows}
+        return {name: _record(*known[name]) for name in _DRIVERS}
+
+    def _remember(self, bridge: Bridge) -> None:
+        subnet = str(bridge.subnet)
+        old = self._records[BRIDGE]
+        if (old.interface, old.subnet) == (bridge.name, subnet):
+            return
+        self._db.execute(
+            "UPDATE network SET interface = ?, subnet = ? WHERE name = ?", (bridge.name, subnet, BRIDGE)
+        )
+        self._records = self._load()
+
+
+def _record(name: str, ident: str, created: str, interface: str, subnet: str) -> NetworkRecord:
+    gateway = str(IPv4Network(subnet)[1]) if subnet else ""
+    options = {"com.docker.network.bridge.name": interface} if interface else {}
+    return NetworkRecord(
+        id=ident,
+        name=name,
+        driver=_DRIVERS[name],
+        subnet=subnet,
+        gateway=gateway,
+        interface=interface,
+        created=created,
+        options=options,
+    )
+
+
+def _shown(endpoint: Endpoint, place: _Place, bridge: Bridge, gateway: IPv4Address) -> Endpoint:
+    return Endpoint(
+        network=endpoint.network,
+        network_id=endpoint.network_id,
+        endpoint_id=endpoint.endpoint_id,
+        ip_address=str(place.address),
+        ip_prefix_len=bridge.subnet.prefixlen,
+        gateway=str(gateway),
+        mac_address=mac_address(place.address),
+        host_interface=place.veth,
+        ports=as_bindings(place.published),
+    )
