@@ -57,6 +57,7 @@ def make_netns() -> tuple[int, int]:
     """
     unshare(k.CLONE_NEWNET)
     fd = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    _no_ipv6_on_new_links()
     set_link_up("lo")
     return fd, _netlink()
 
@@ -65,6 +66,16 @@ def open_netns(fd: int) -> int:
     """Enter the network namespace `fd`; a netlink socket born in it, CLOEXEC."""
     setns(fd, k.CLONE_NEWNET)
     return _netlink()
+
+
+def _no_ipv6_on_new_links() -> None:
+    """Interfaces to come take no IPv6 address and no router's word: nobody else on the bridge is to be trusted."""
+    for name in ("accept_ra", "disable_ipv6"):
+        try:
+            with open(f"/proc/sys/net/ipv6/conf/default/{name}", "w") as file:
+                file.write("1" if name == "disable_ipv6" else "0")
+        except OSError:
+            continue  # a kernel without IPv6, or /proc/sys read-only: then there is nothing we can do
 
 
 def _netlink() -> int:
