@@ -13,6 +13,7 @@ from textual.geometry import Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
+from textual.style import Style
 
 from tui.logview import lines
 from tui.logview.finder import Finder
@@ -31,6 +32,7 @@ KEYS: Final = {
 
 _SLICE: Final = 0.004  # seconds of searching between two looks at the keyboard
 _SIDEWAYS: Final = 16
+_HIT: Final = Style(reverse=True)  # not a component class: Textual drops "reverse" from those
 
 
 class LogView(ScrollView, can_focus=True):
@@ -50,7 +52,6 @@ class LogView(ScrollView, can_focus=True):
         & > .log--out { color: $foreground-darken-2; }
         & > .log--err { color: $error; }
         & > .log--time { color: $foreground-darken-2; }
-        & > .log--hit { text-style: reverse; }
         & > .log--current { color: $background; background: $accent; text-style: bold; }
         & > .log--prompt { text-style: bold; }
     }
@@ -355,7 +356,7 @@ class LogView(ScrollView, can_focus=True):
         content = lines.body(line)
         if self._finder.hits is not None:
             current = number == self._finder.current
-            style = self.get_visual_style("log--current" if current else "log--hit")
+            style = self.get_visual_style("log--current") if current else _HIT
             content = lines.highlighted(content, self._finder.hits.query, style)
         if self.wrap:
             starts = [*lines.breaks(content.plain, self._text_width), len(content.plain)]

@@ -80,12 +80,25 @@ async def test_search_counts_while_typing_and_steps() -> None:
         assert "│ line 71" in rows(view) and view.shown == "1 of 3 hits in 300 lines"
         await pilot.press("n")
         assert "│ line 171" in rows(view)
+        current = view.render_line(rows(view).index("│ line 171"))
+        assert [s.style.bold for s in current if s.text == "71" and s.style] == [True]
         await pilot.press("N", "N")
         assert view.shown == "3 of 3 hits in 300 lines"
         await pilot.press("escape")
         assert view.shown == "300 lines" and app.missed == []
         await pilot.press("escape")
         assert app.missed == ["escape"]  # nothing to clear: the key is the app's
+
+
+async def test_hits_stand_out_without_colour() -> None:
+    app = Host()
+    async with app.run_test(size=(60, 8)) as pilot:
+        view = app.view
+        view.append("stdout", None, b"a hit\nno\na hit\n")
+        await pilot.press("/", *"hit", "enter")
+        await pilot.pause(0.1)
+        looks = [next(s.style for s in view.render_line(y) if s.text == "hit") for y in (0, 2)]
+        assert looks[0] and looks[0].bold and looks[1] and looks[1].reverse
 
 
 async def test_keep_only_and_invert() -> None:
