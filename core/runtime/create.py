@@ -1,0 +1,211 @@
+"""Giving birth to a container: plan, fork inside the new pid namespace, cgroup, `go`, and the wait for its exec."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from core import packets
+from core.errors import EngineError, InvalidSpec, SyscallFailed
+from core.linux.filter import compile_seccomp
+from core.linux.namespaces import KINDS, children_in
+from core.oci.runtime import Process, Spec
+from core.runtime import init
+from core.runtime.handshake import Launcher, died
+from core.runtime.init import Surroundings
+from core.runtime.plan import CgroupView, plan
+from core.runtime.steps import Plan
+
+SECCOMP_ANNOTATION = "io.onggi.seccomp.program"
+_PROGRAM_LIMIT = 32 * 1024  # bytes; BPF_MAXINSNS is 4096 instructions of 8
+
+
+class CgroupLike(Protocol):
+    """What of a cgroup a launch needs; `core.cgroups.Cgroup` is one."""
+
+    def add(self, pid: int) -> None:
+        """Put a process into it."""
+
+    def view(self) -> CgroupView:
+        """What the container is shown of it."""
+
+
+@dataclass(slots=True)
+class Launch:
+    """A process on its way to its program. `pid` is as the caller sees it; it is the caller's child."""
+
+    pid: int
+    channel: Launcher
+    warnings: list[str] = field(default_factory=list)
+
+    def wait_exec(self) -> int | None:
+        """Block until the program runs; the terminal's master (now the caller's) where the process has one.
+
+        Raises InitFailed (exit code 126 or 127 where the program is at fault) and other errors of init's; the
+        process is reaped then.
+        """
+        try:
+            ready = self.channel.wait_ready()
+            if ready and not self.channel.wait_ready():
+                self.warnings = self.channel.warnings
+                return self.channel.console
+        except BaseException:
+            self.abandon()
+            raise
+        finally:
+            self.channel.close()
+        raise died(self._reap())
+
+    def wait_ready(self) -> int | None:
+        """The same for a launch with a gate: block until it waits there."""
+        try:
+            if self.channel.wait_ready():
+                return self.channel.console
+        except BaseException:
+            self.abandon()
+            raise
+        finally:
+            self.channel.close()
+        raise died(self._reap())
+
+    def abandon(self) -> None:
+        """End a process that did not get to its program."""
+        if self.channel.console is not None:
+            os.close(self.channel.console)
+            self.channel.console = None
+        try:
+            os.kill(self.pid, 9)
+        except ProcessLookupError:
+            pass
+        self._reap()
+
+    def _reap(self) -> int:
+        try:
+            return os.waitpid(self.pid, 0)[1]
+        except ChildProcessError:
+            return 0
+
+
+def launch(
+    spec: Spec,
+    *,
+    bundle: str,
+    rootfs: str,
+    stdio: tuple[int, int, int],
+    netns_fd: int | None = None,
+    cgroup: CgroupLike | None = None,
+    gate: socket.socket | None = None,
+    preserve: Sequence[int] = (),
+) -> Launch:
+    """Start the container's first process in `rootfs`, a mounted root file system.
+
+    With `process.terminal` its streams are a terminal of the container's own devpts, whose master
+    `Launch.wait_exec` returns; else they are `stdio`. `netns_fd` is joined in place of a new network namespace.
+    Numbers of users are resolved before (`core.runtime.users`). Call from a process of one thread.
+    Raises InvalidSpec, Unsupported, SyscallFailed.
+    """
+    if netns_fd is not None:
+        spec = _joining(spec, netns_fd)
+    view = cgroup.view() if cgroup else CgroupView(1)
+    program = seccomp_program(spec)
+    steps = plan(spec, bundle=bundle, cgroup=view, seccomp=program, gate=gate is not None)
+    flags, joined = _birth(spec)
+    try:
+        around = Surroundings(rootfs, stdio, gate=gate, preserve=tuple(preserve))
+        return give_birth(steps, around, flags=flags, joined=joined, cgroup=cgroup, process=spec.process)
+    finally:
+        if joined is not None:
+            os.close(joined)
+
+
+def _joining(spec: Spec, netns_fd: int) -> Spec:
+    namespaces = tuple(
+        replace(item, path=f"/proc/self/fd/{netns_fd}") if item.type == "network" else item
+        for item in spec.linux.namespaces
+    )
+    return replace(spec, linux=replace(spec.linux, namespaces=namespaces))
+
+
+def _birth(spec: Spec) -> tuple[int, int | None]:
+    """Flags of the namespaces a child is born into, and a pid namespace to be joined."""
+    flags, joined = 0, None
+    for item in spec.linux.namespaces:
+        if item.type == "pid" and item.path:
+            joined = _open(item.path)
+        elif item.type in ("pid", "time"):
+            flags |= KINDS[item.type][0]
+    return flags, joined
+
+
+def _open(path: str) -> int:
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise SyscallFailed.of("open namespace", error) from error
+
+
+def seccomp_program(spec: Spec) -> bytes | None:
+    """The filter to load: the compiled file that an annotation names, else `linux.seccomp` compiled."""
+    path = spec.annotations.get(SECCOMP_ANNOTATION)
+    if path is None:
+        if spec.linux.seccomp is None:
+            return None
+        return compile_seccomp(spec.linux.seccomp, os.uname().machine)
+    try:
+        with open(path, "rb") as file:
+            program = file.read(_PROGRAM_LIMIT + 1)
+    except OSError as error:
+        raise SyscallFailed.of("read seccomp program", error) from error
+    if not program or len(program) % 8 or len(program) > _PROGRAM_LIMIT:
+        raise InvalidSpec(f"seccomp program {path} is damaged")
+    return program
+
+
+def give_birth(
+    steps: Plan,
+    around: Surroundings,
+    *,
+    flags: int,
+    joined: int | None,
+    cgroup: CgroupLike | None,
+    process: Process,
+    before: Callable[[], None] = lambda: None,
+) -> Launch:
+    """Fork the process that does `steps`, put it into its cgroup, and let it go."""
+    ours, theirs = packets.pair()
+    try:
+        with children_in(flags, joined):
+            pid = os.fork()
+            if pid == 0:
+                init.run(steps, around, theirs, before)
+    except OSError as error:
+        ours.close()
+        raise SyscallFailed.of("start process", error) from error
+    finally:
+        theirs.close()
+    started = Launch(pid, Launcher(ours))
+    try:
+        if cgroup is not None:
+            cgroup.add(pid)
+        if process.oom_score_adj is not None:
+            _set_oom_score(pid, process.oom_score_adj, started.warnings)
+        started.channel.go()
+    except (OSError, EngineError) as error:
+        started.abandon()
+        ours.close()
+        if isinstance(error, OSError):
+            raise SyscallFailed.of("put process into its cgroup", error) from error
+        raise
+    return started
+
+
+def _set_oom_score(pid: int, value: int, warnings: list[str]) -> None:
+    try:
+        with open(f"/proc/{pid}/oom_score_adj", "w", encoding="ascii") as file:
+            file.write(str(value))
+    except PermissionError:
+        # Lowering it takes CAP_SYS_RESOURCE, which some machines deny even root.
+        warnings.append(f"set oom_score_adj: {value} is not permitted")
