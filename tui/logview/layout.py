@@ -43,7 +43,7 @@ class Layout:
         self._wrapped = height is not None
         if height is None:
             return
-        self._low = bisect_left(self._numbers, shown[0] if shown else self._end, self._low)
+        self._low = bisect_left(self._numbers, shown[0], self._low) if shown else len(self._numbers)
         if self._low > _COMPACT:
             del self._numbers[: self._low], self._tops[: self._low]
             self._low = 0
@@ -71,5 +71,7 @@ class Layout:
         """The first row of a line, or of the next one shown where it is not."""
         if not self._wrapped:
             return bisect_left(self._shown, number)
+        if self._low >= len(self._tops):
+            return 0
         index = bisect_left(self._numbers, number, self._low)
         return (self._tops[index] if index < len(self._tops) else self._end) - self._tops[self._low]

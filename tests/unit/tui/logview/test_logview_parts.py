@@ -2,7 +2,7 @@ import itertools
 from datetime import UTC
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from textual.content import Content
 
@@ -102,11 +102,10 @@ def test_the_words_of_a_search() -> None:
     assert list(finder.shown()) == [0, 1, 2]
 
 
-@given(
-    st.lists(st.tuples(st.integers(0, 6), st.integers(0, 5), st.integers(0, 9)), min_size=1, max_size=15),
-    st.randoms(use_true_random=False),
-)
-def test_wrapped_layout_is_as_if_laid_out_anew(steps: list[tuple[int, int, int]], random: object) -> None:
+@settings(max_examples=400)
+@given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=15))
+@example([(4, 2, 0), (0, 2, 0), (3, 0, 0)])  # everything dropped, then new lines
+def test_wrapped_layout_is_as_if_laid_out_anew(steps: list[tuple[int, int, int]]) -> None:
     heights: dict[int, int] = {}
     layout, first, end = Layout(), 0, 0
     layout.update(range(0), lambda n: heights[n], None)
@@ -120,7 +119,7 @@ def test_wrapped_layout_is_as_if_laid_out_anew(steps: list[tuple[int, int, int]]
         anew = [(n, row) for n in range(first, end) for row in range(heights[n])]
         assert [layout.at(y) for y in range(layout.rows)] == anew
         assert all(anew[layout.row_of(n)] == (n, 0) for n in range(first, end))
-        assert layout.at(layout.rows) is None
+        assert layout.at(layout.rows) is None and layout.row_of(end) == len(anew)
 
 
 @given(st.text(st.sampled_from("ab옹기e\u0301 "), max_size=40), st.integers(8, 20))
