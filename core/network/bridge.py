@@ -15,7 +15,7 @@ from pathlib import Path
 
 from core.errors import SyscallFailed, Unavailable
 from core.network import ipam, links
-from core.network.netlink import Netlink, Refused
+from core.network.netlink import Netlink, Refused, passing
 
 PREFIX = "onggi"
 MTU = 1500
@@ -62,7 +62,7 @@ def ensure(root: str, *, name: str = "", subnet: IPv4Network | None = None) -> t
 
 def remove(bridge: Bridge) -> None:
     """Take the bridge away; no error where it is gone. Blocking."""
-    with Netlink() as kernel, contextlib.suppress(Refused):
+    with Netlink() as kernel, passing(errno.ENODEV):
         kernel.send([links.delete(bridge.name)])
 
 
@@ -90,7 +90,7 @@ def _make(kernel: Netlink, owner: str, subnet: IPv4Network, preferred: str) -> l
 
 def _address(kernel: Netlink, bridge: Bridge) -> None:
     interface = IPv4Interface((bridge.subnet[1], bridge.subnet.prefixlen))
-    with contextlib.suppress(FileExistsError):
+    with passing(errno.EEXIST):
         kernel.send([links.add_address(bridge.index, interface)])
     kernel.send([links.set_up(bridge.index)])
 

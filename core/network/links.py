@@ -16,7 +16,8 @@ _NEWROUTE, _GETROUTE = 24, 26
 
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_MASTER = 1, 3, 4, 10
 _IFLA_LINKINFO, _IFLA_IFALIAS, _IFLA_NET_NS_FD = 18, 20, 28
-_INFO_KIND, _INFO_DATA, _VETH_PEER = 1, 2, 1
+_INFO_KIND, _INFO_DATA, _INFO_SLAVE_KIND, _INFO_SLAVE_DATA = 1, 2, 4, 5
+_VETH_PEER, _BRPORT_MODE = 1, 4
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_BROADCAST = 1, 2, 4
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY = 1, 4, 5
 
@@ -66,9 +67,10 @@ def set_up(index: int) -> Message:
 def new_veth(name: str, bridge: int, *, peer: str, netns_fd: int, mac: str, mtu: int) -> Message:
     """Make both ends of a container's cable in one step.
 
-    Ours is a port of `bridge`, the other one is called `peer` in the namespace of `netns_fd`; both are up.
+    Ours is a port of `bridge` and up; the other one is called `peer` in the namespace of `netns_fd` and still down:
+    the kernel cannot open it before it knows ours.
     """
-    other = _LINK.pack(0, 0, 0, _UP, _UP) + encode(
+    other = _LINK.pack(0, 0, 0, 0, 0) + encode(
         [
             (_IFLA_IFNAME, text(peer)),
             (_IFLA_ADDRESS, _mac(mac)),
@@ -83,6 +85,16 @@ def new_veth(name: str, bridge: int, *, peer: str, netns_fd: int, mac: str, mtu:
         (_IFLA_LINKINFO, [(_INFO_KIND, text("veth")), (_INFO_DATA, [(_VETH_PEER, other)])]),
     ]
     return Message(_NEWLINK, _LINK.pack(0, 0, 0, _UP, _UP) + encode(attributes), CREATE | EXCLUSIVE)
+
+
+def set_hairpin(name: str) -> Message:
+    """Let a bridge send a frame back through the port it came by.
+
+    Where br_netfilter is on, a container that calls its own published port is answered on the bridge itself.
+    """
+    slave: Attributes = [(_INFO_SLAVE_KIND, text("bridge")), (_INFO_SLAVE_DATA, [(_BRPORT_MODE, b"\1")])]
+    attributes: Attributes = [(_IFLA_IFNAME, text(name)), (_IFLA_LINKINFO, slave)]
+    return Message(_NEWLINK, _LINK.pack(0, 0, 0, 0, 0) + encode(attributes))
 
 
 def delete(name: str) -> Message:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import os
 import socket
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from core.errors import SyscallFailed, ZygoteGone
 from core.network import ipam, links
 from core.network.bridge import MTU, Bridge
-from core.network.netlink import ROUTE, Netlink, Refused
+from core.network.netlink import ROUTE, Netlink, passing
 
 VETH_PREFIX = "on-"
 INSIDE = "eth0"
@@ -57,28 +57,27 @@ def veth_name(container_id: str) -> str:
 def join(namespace: Namespace, bridge: Bridge, name: str, address: IPv4Address) -> None:
     """Give the namespace an `eth0` with `address` on the bridge, up and routed.
 
-    Blocking; three exchanges with the kernel. `namespace.inside` is closed. Raises SyscallFailed.
+    Blocking; four exchanges with the kernel. `namespace.inside` is closed. Raises SyscallFailed.
     """
     mac = ipam.mac_address(address)
     with Netlink(ROUTE, namespace.inside) as inside:
         try:
             with Netlink() as kernel:
-                cable = links.new_veth(name, bridge.index, peer=INSIDE, netns_fd=namespace.fd, mac=mac, mtu=MTU)
-                try:
-                    kernel.send([cable])
-                except FileExistsError:  # of a run of this container that ended without us
+                with passing(errno.ENODEV):  # one is there where a run of this container ended without us
                     kernel.send([links.delete(name)])
-                    kernel.send([cable])
+                cable = links.new_veth(name, bridge.index, peer=INSIDE, netns_fd=namespace.fd, mac=mac, mtu=MTU)
+                kernel.send([cable, links.set_hairpin(name)])
             eth0 = links.find(inside, INSIDE).index
             interface = IPv4Interface((address, bridge.subnet.prefixlen))
-            inside.send([links.add_address(eth0, interface), links.add_default_route(eth0, bridge.subnet[1])])
+            route = links.add_default_route(eth0, bridge.subnet[1])
+            inside.send([links.add_address(eth0, interface), links.set_up(eth0), route])
         except OSError as error:
             raise SyscallFailed.of("connect container to the bridge network", error) from error
 
 
 def leave(name: str) -> None:
     """Pull the cable; no error where it is gone with its namespace. Blocking."""
-    with Netlink() as kernel, contextlib.suppress(Refused):
+    with Netlink() as kernel, passing(errno.ENODEV):
         kernel.send([links.delete(name)])
 
 
@@ -92,7 +91,7 @@ def sweep(bridge: Bridge, keep: set[str]) -> list[str]:
                 if link.master == bridge.index and link.name.startswith(VETH_PREFIX) and link.name not in keep
             ]
             for name in stale:
-                with contextlib.suppress(Refused):
+                with passing(errno.ENODEV):
                     kernel.send([links.delete(name)])
     except OSError as error:
         raise SyscallFailed.of("sweep leftover interfaces", error) from error

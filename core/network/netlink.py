@@ -6,6 +6,7 @@ because the general library costs 150 ms of import and 3 ms a container (a batch
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import struct
@@ -205,6 +206,16 @@ class Netlink:
                 if kind == _ERROR:
                     raise Refused(-struct.unpack_from("=i", body)[0], _words(flags, body), 0)
                 return body
+
+
+@contextlib.contextmanager
+def passing(*codes: int) -> Iterator[None]:
+    """Take a refusal for one of these reasons (errno) as done."""
+    try:
+        yield
+    except Refused as error:
+        if error.errno not in codes:
+            raise
 
 
 def subscribe(protocol: int, group: int) -> socket.socket:

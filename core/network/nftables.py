@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -132,7 +133,9 @@ def exists(kernel: Netlink, table: str) -> bool:
     """Is there a table of this name?"""
     try:
         kernel.get(_message(_GETTABLE, [(1, text(table))]))
-    except FileNotFoundError:
+    except netlink.Refused as error:
+        if error.errno != errno.ENOENT:
+            raise
         return False
     return True
 

@@ -1,0 +1,5 @@
+"""The two machines."""
+
+from network_machines import machines
+
+__all__ = ["machines"]
