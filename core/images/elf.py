@@ -46,7 +46,7 @@ def read_elf(path: Path) -> Elf | None:
         data = file.read(_LIMIT)
     try:
         return _parse(data)
-    except (struct.error, IndexError, KeyError, ValueError, StopIteration):
+    except (struct.error, IndexError, KeyError, ValueError, OverflowError, StopIteration):
         return None
 
 

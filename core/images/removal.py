@@ -1,7 +1,8 @@
 """`rmi`: what a name or an id means when it is to go, and who stands in the way.
 
-moby daemon/images/image_delete.go. By name, the name goes; with the last name, the image. By id, the image goes with all its names, unless they
-are in several repositories. Containers stand in the way: a stopped one may be overruled, a running one not.
+moby daemon/images/image_delete.go. By name, the name goes; with the last name, the image. By id, the image
+goes with all its names, unless they are in several repositories. Containers stand in the way: a stopped one
+may be overruled, a running one not.
 """
 
 from __future__ import annotations

@@ -131,22 +131,18 @@ class Images:
         return [Choice(self._image(ident), tuple(tags.values())) for ident, tags in chosen.items()]
 
     def _meant(self, text: str) -> Meant:
-        try:
-            image = self._store.find(text)
-        except NoSuchImage:
-            tags = self._named(text)
-            if not tags:
-                raise
-            return [(found, tag) for tag, found in tags]
+        named = self._named(text)
+        if named:
+            return [(image, tag) for tag, image in named]
+        image = self._store.find(text)
         if len(text) >= 64:
             return [(image, None)]
         reference = Reference.parse(text)
-        if reference.tag is None and reference.digest is None and (tags := self._named(text)):
-            return [(found, tag) for tag, found in tags]
-        tagged = str(reference) in image.references
-        return [(image, reference if tagged else None)]
+        return [(image, reference if str(reference) in image.references else None)]
 
     def _named(self, text: str) -> tuple[tuple[Reference, Image], ...]:
+        """All tags of a repository, where `text` is the bare name of one."""
         if len(text) >= 64:
             return ()
-        return self._store.by_name(Reference.parse(text))
+        reference = Reference.parse(text)
+        return () if reference.tag or reference.digest else self._store.by_name(reference)

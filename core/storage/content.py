@@ -30,7 +30,7 @@ class BlobWriter:
     def __init__(self, ingest: Path, blobs: Path) -> None:
         self._path = ingest / secrets.token_hex(16)
         self._blobs = blobs
-        self._file = open(self._path, "xb", buffering=0)  # noqa: SIM115: closed by commit or abort
+        self._file = self._path.open("xb", buffering=0)
         self._hash = hashlib.sha256()
         self.size = 0
 

@@ -29,7 +29,7 @@ class Database:
         self._path = path
         self._lock = threading.RLock()
         self._depth = 0
-        path.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o710, parents=True, exist_ok=True)
         self._connection = sqlite3.connect(
             path, isolation_level=None, check_same_thread=False, timeout=_BUSY_SECONDS
         )

@@ -57,7 +57,7 @@ class Snapshots:
         self._trash = Trash(paths)
         db.migrate("snapshots", SCHEMA)
         (self._path / _EMPTY).mkdir(mode=0o755, parents=True, exist_ok=True)
-        self._path.chmod(0o711)  # containers may one day run in user namespaces and must get through
+        self._path.chmod(0o700)  # or other users of the host could run the set-uid programs of images
         rows = db.query("SELECT name, number, parent, committed, opaque, size FROM snapshot")
         self._rows = {
             name: Snapshot(name, number, parent, bool(committed), bool(opaque), size)
@@ -184,7 +184,7 @@ class Snapshots:
 
     def _make_directories(self, row: Snapshot) -> None:
         home = self._path / str(row.number)
-        for folder, mode in ((home, 0o711), (home / "fs", 0o755), (home / "work", 0o711)):
+        for folder, mode in ((home, 0o700), (home / "fs", 0o755), (home / "work", 0o700)):
             folder.mkdir(exist_ok=True)
             folder.chmod(mode)
         self._copy_root(row, home / "fs")

@@ -40,7 +40,7 @@ class Volumes:
         self._path = paths.volumes
         self._zygote = zygote
         self._trash = Trash(paths)
-        self._path.mkdir(mode=0o711, parents=True, exist_ok=True)
+        self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
         db.migrate("volumes", SCHEMA)
         self._records: dict[str, VolumeRecord] = {}
         for name, blob in db.query("SELECT name, record FROM volume"):
@@ -93,7 +93,7 @@ class Volumes:
 
     def _make(self, record: VolumeRecord) -> None:
         home = self._path / record.name
-        home.mkdir(mode=0o711, exist_ok=True)
+        home.mkdir(mode=0o700, exist_ok=True)
         data = Path(record.mountpoint)
         data.mkdir(exist_ok=True)
         data.chmod(0o755)
