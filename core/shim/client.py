@@ -43,6 +43,7 @@ class Shim:
                 if not answer.done():
                     answer.set_exception(ShimGone("the container's shim is gone"))
             self._answers.clear()
+            self._link.close()
 
     async def events(self) -> AsyncIterator[Message]:
         """What happens, in order, until the shim ends or `close`. For one reader."""
@@ -174,7 +175,6 @@ class Shim:
     def close(self) -> None:
         """End the link; the shim lives on. `events` ends."""
         self._reader.cancel()
-        self._link.close()
 
 
 async def connect(path: str) -> Shim:

@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable
 
 from core.errors import Conflict
-from core.oci.runtime import Process, decode
 from core.packets import Message
 from core.shim.attach import AttachOptions
 from core.shim.loop import Loop
@@ -52,16 +51,8 @@ class Execs:
             name = str(message["exec"])
             if name in self._streams:
                 raise Conflict(f"exec {name} runs already")
-            process = decode(message["process"], Process, "process")
             tty, stdin = bool(message.get("tty")), bool(message.get("stdin"))
-            groups = tuple(map(str, message.get("groups") or ()))
-            pid, channels = self._task.enter(
-                process,
-                user=str(message.get("user") or ""),
-                groups=groups,
-                tty=tty,
-                stdin=stdin and client is not None,
-            )
+            pid, channels = self._task.enter(message, tty=tty, stdin=stdin and client is not None)
         except BaseException:
             if client is not None:
                 os.close(client)
@@ -78,8 +69,6 @@ class Execs:
         self._reaper.expect(pid, lambda code: self._exited(name, code))
         if client is not None:
             streams.attach(client, AttachOptions.from_message(message))
-        if process.console_size:
-            streams.resize(process.console_size.height, process.console_size.width)
         streams.bind(channels)
         return pid
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 
@@ -26,46 +25,51 @@ class Channels:
         self.master = -1
         self.outputs = {}
 
+    def discard(self) -> None:
+        """Close everything: no process came of it."""
+        if self.stdin >= 0:
+            os.close(self.stdin)
+        self.close()
+
 
 @dataclass(slots=True)
 class ProcessEnds:
-    """The process's ends, closed by the shim once the process has its copies."""
+    """The process's ends, closed by the shim once the process has its copies; `pipes` of them are pipes."""
 
     stdio: tuple[int, int, int]
-    console: int | None = None
+    pipes: tuple[int, ...] = ()
 
     def close(self) -> None:
         """Close every end once."""
-        for fd in {*self.stdio} | ({self.console} if self.console is not None else set()):
+        for fd in set(self.stdio):
             os.close(fd)
 
 
-def open_pipes(*, stdin: bool, uid: int) -> tuple[Channels, ProcessEnds]:
-    """Pipes for stdout and stderr, and for stdin or /dev/null. They belong to `uid`, so that a process
-    which is not root can open /dev/stdout anew."""
-    null = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
+def open_pipes(*, stdin: bool) -> tuple[Channels, ProcessEnds]:
+    """Pipes for stdout and stderr, and for stdin a pipe or /dev/null."""
     channels = Channels()
-    ends = [null, null, null]
     if stdin:
-        os.close(null)
-        ends[0], channels.stdin = os.pipe2(os.O_CLOEXEC)
+        first, channels.stdin = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(channels.stdin, False)
+    else:
+        first = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
+    ends = [first]
     for stream in (1, 2):
-        output, ends[stream] = os.pipe2(os.O_CLOEXEC)
+        output, end = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(output, False)
         channels.outputs[output] = stream
-    for fd in ends[0 if stdin else 1 :]:
-        os.fchown(fd, uid, -1)
-    return channels, ProcessEnds((ends[0], ends[1], ends[2]))
+        ends.append(end)
+    return channels, ProcessEnds((ends[0], ends[1], ends[2]), tuple(ends[0 if stdin else 1 :]))
 
 
-def open_terminal(
-    *, stdin: bool, uid: int, openpty: Callable[[], tuple[int, int]] = os.openpty
-) -> tuple[Channels, ProcessEnds]:
-    """A pseudo-terminal whose other side is all three streams."""
-    master, slave = openpty()
+def open_null() -> tuple[Channels, ProcessEnds]:
+    """Nothing yet: the process will open a terminal of its own devpts."""
+    null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+    return Channels(), ProcessEnds((null, null, null))
+
+
+def terminal(master: int, *, stdin: bool) -> Channels:
+    """The shim's ends of a terminal; `master` is owned from here on."""
     os.set_blocking(master, False)
-    os.fchown(slave, uid, -1)
-    # A second descriptor of the master, because epoll watches reading and writing apart.
-    writer = os.dup(master) if stdin else -1
-    return Channels(writer, {master: 1}, master), ProcessEnds((slave, slave, slave), slave)
+    # A second descriptor, because epoll watches reading and writing apart.
+    return Channels(os.dup(master) if stdin else -1, {master: 1}, master)

@@ -136,7 +136,6 @@ class Supervisor:
         if self._status != "created":
             raise WrongState(f"container is {self._status}")
         try:
-            self._task.prepare()
             self._launch()
         except (EngineError, OSError) as error:
             self._status = "exited"

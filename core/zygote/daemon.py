@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from core.errors import SyscallFailed
 from core.linux.process import set_parent_death_signal
@@ -27,8 +27,11 @@ _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 class Daemon:
     """The one daemon of this zygote, over all its lives."""
 
-    def __init__(self, options: Options, listener: socket.socket, lock: int) -> None:
+    def __init__(
+        self, options: Options, listener: socket.socket, lock: int, command: Sequence[str] | None = None
+    ) -> None:
         self._options = options
+        self._command = list(command or (sys.executable, "-I", "-c", boot("core.daemon")))
         self._listener = listener
         self._lock = lock
         self._started = 0.0
@@ -46,7 +49,7 @@ class Daemon:
             theirs.close()
             raise SyscallFailed.of("fork the daemon", error) from error
         if pid == 0:
-            _execute(self._options, (self._listener.fileno(), theirs.fileno(), self._lock))
+            _execute(self._command, self._options, (self._listener.fileno(), theirs.fileno(), self._lock))
         theirs.close()
         self.pid = pid
         self.control = ours
@@ -80,7 +83,7 @@ def environment(options: Options, mine: Mapping[str, str]) -> dict[str, str]:
     return kept | {"ONGGI_ROOT": str(options.paths.root), "ONGGI_RUN": str(options.paths.run)}
 
 
-def _execute(options: Options, fds: tuple[int, int, int]) -> None:
+def _execute(command: list[str], options: Options, fds: tuple[int, int, int]) -> None:
     """In the forked child: descriptors to their places, and away. Never returns."""
     try:
         set_parent_death_signal(signal.SIGKILL)
@@ -91,7 +94,6 @@ def _execute(options: Options, fds: tuple[int, int, int]) -> None:
         for fd, place in zip(high, (LISTEN_FD, CONTROL_FD, LOCK_FD), strict=True):
             os.dup2(fd, place)
         os.closerange(LOCK_FD + 1, os.sysconf("SC_OPEN_MAX"))
-        command = [sys.executable, "-I", "-c", boot("core.daemon")]
-        os.execve(sys.executable, command, environment(options, os.environ))
+        os.execve(command[0], command, environment(options, os.environ))
     finally:
         os._exit(GIVE_UP)

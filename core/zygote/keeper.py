@@ -11,6 +11,7 @@ import resource
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 from functools import partial
 
 from core import packets
@@ -26,8 +27,11 @@ _FILES = 65536  # a descriptor or two for each container and client
 _SIGNALS = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
-def serve(options: Options) -> int:
-    """Claim, listen, and keep the daemon until told to stop; the exit code. Raises EngineError."""
+def serve(options: Options, command: Sequence[str] | None = None) -> int:
+    """Claim, listen, and keep the daemon until told to stop; the exit code. Raises EngineError.
+
+    `command` is executed in the daemon's place where it is given.
+    """
     os.umask(0o022)
     os.chdir("/")
     _raise_file_limit()
@@ -40,7 +44,7 @@ def serve(options: Options) -> int:
     gc.collect()
     gc.freeze()
     try:
-        return Keeper(Daemon(options, listener, lock), options, log).run()
+        return Keeper(Daemon(options, listener, lock, command), options, log).run()
     finally:
         os.close(run_lock)
 
@@ -200,6 +204,7 @@ def _keep_only(kept: set[int]) -> None:
     """Close every descriptor but `kept`: the lock, above all, must not live on in a shim."""
     start = 0
     for fd in sorted(kept):
-        os.closerange(start, fd)
+        if start < fd:  # an empty range makes Python close everything
+            os.closerange(start, fd)
         start = fd + 1
     os.closerange(start, os.sysconf("SC_OPEN_MAX"))

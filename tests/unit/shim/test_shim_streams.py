@@ -18,7 +18,8 @@ from core.shim import attach
 from core.shim.attach import AttachOptions
 from core.shim.history import History
 from core.shim.loop import Loop
-from core.shim.stdio import ProcessEnds, open_pipes, open_terminal
+from core.shim.stdio import ProcessEnds, open_pipes
+from core.shim.stdio import terminal as terminal_of
 from core.shim.streams import Streams
 
 
@@ -46,10 +47,12 @@ class Stage:
         self.detached += 1
 
     def start(self) -> ProcessEnds:
-        opener = open_terminal if self.terminal else open_pipes
-        channels, self.ends = opener(stdin=self.stdin, uid=os.geteuid())
         if self.terminal:
-            tty.setraw(self.ends.stdio[0])
+            master, slave = os.openpty()
+            tty.setraw(slave)
+            channels, self.ends = terminal_of(master, stdin=self.stdin), ProcessEnds((slave, slave, slave))
+        else:
+            channels, self.ends = open_pipes(stdin=self.stdin)
         for fd in set(self.ends.stdio):
             os.set_blocking(fd, False)
         self.streams.bind(channels)

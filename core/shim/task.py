@@ -1,0 +1,143 @@
+"""The container's process as the shim holds it: mounts, streams, cgroup, network namespace, pidfd."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from functools import partial
+
+from core import cgroups
+from core.errors import InvalidArgument, SyscallFailed, WrongState
+from core.linux.constants import CLONE_NEWNS, MNT_DETACH, MS_REC, MS_SLAVE
+from core.linux.syscalls import mount, umount2, unshare
+from core.logs.jsonfile import timestamp
+from core.packets import Message
+from core.shim import starter
+from core.shim.protocol import ShimConfig
+from core.shim.stdio import Channels, open_null, open_pipes, terminal
+
+
+class Task:
+    """One container's process over all its lives. Owns what dies with the container."""
+
+    def __init__(self, config: ShimConfig, netns: int | None) -> None:
+        self._config = config
+        self._netns = netns
+        self._mounted = False
+        self._ran = False
+        self._oom_kills = 0
+        self._pidfd = -1
+        self.pid = 0
+        self.started_at = ""
+
+    def start(self) -> Channels:
+        """Make the process; the shim's ends of its streams.
+
+        Raises InitFailed (126, 127 where the program is at fault), InvalidSpec, SyscallFailed.
+        """
+        config = self._config
+        self._leave_mounts()
+        channels, ends = open_null() if config.tty else open_pipes(stdin=config.open_stdin)
+        self._ran = True
+        try:
+            work = partial(
+                starter.start,
+                config,
+                mounted=self._mounted,
+                stdio=ends.stdio,
+                netns=self._netns,
+                owned=ends.pipes,
+            )
+            answer, fds = starter.in_child(work)
+        except BaseException:
+            channels.discard()
+            raise
+        finally:
+            ends.close()
+        self._mounted = True
+        self._oom_kills = int(answer["oom_kills"])
+        self.pid = int(answer["pid"])
+        self._pidfd = os.pidfd_open(self.pid)
+        self.started_at = timestamp(time.time_ns())
+        return terminal(fds[0], stdin=config.open_stdin) if fds else channels
+
+    def _leave_mounts(self) -> None:
+        """A mount namespace of our own takes every mount along when the shim dies; the host's still arrive."""
+        if self.started_at:
+            return
+        try:
+            unshare(CLONE_NEWNS)
+            mount("", "/", "", MS_REC | MS_SLAVE)
+        except OSError as error:
+            raise SyscallFailed.of("make container's mount namespace", error) from error
+
+    def enter(self, message: Message, *, tty: bool, stdin: bool) -> tuple[int, Channels]:
+        """Run a further process in the running container: its pid and the shim's ends of its streams.
+
+        Raises InitFailed, InvalidSpec, SyscallFailed.
+        """
+        channels, ends = open_null() if tty else open_pipes(stdin=stdin)
+        try:
+            work = partial(
+                starter.enter,
+                self._config,
+                message,
+                init_pid=self.pid,
+                pidfd=self._pidfd,
+                stdio=ends.stdio,
+                owned=ends.pipes,
+            )
+            answer, fds = starter.in_child(work)
+        except BaseException:
+            channels.discard()
+            raise
+        finally:
+            ends.close()
+        return int(answer["pid"]), terminal(fds[0], stdin=stdin) if fds else channels
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the first process. Raises WrongState when it is gone, InvalidArgument for no signal."""
+        if self._pidfd < 0:
+            return
+        try:
+            signal.pidfd_send_signal(self._pidfd, number)
+        except ProcessLookupError as error:
+            raise WrongState("container is not running") from error
+        except (OSError, ValueError) as error:
+            raise InvalidArgument(f"send signal {number}: {error}") from error
+
+    def ended(self) -> bool:
+        """The first process is reaped; whether the kernel killed something of it for memory."""
+        if self._pidfd >= 0:
+            os.close(self._pidfd)
+            self._pidfd = -1
+        self.pid = 0
+        if not self._config.cgroup:
+            return False
+        cgroup = cgroups.detect().open(self._config.cgroup)
+        oom = cgroup.oom_kills() > self._oom_kills
+        if cgroup.pids():
+            cgroup.kill()  # with the host's pid namespace its children outlive it
+        return oom
+
+    def netns(self) -> list[int]:
+        """A copy of the network namespace's descriptor. Raises WrongState without one."""
+        if self._netns is None:
+            raise WrongState("container has no network namespace of its own")
+        return [os.dup(self._netns)]
+
+    def close(self) -> None:
+        """Give back cgroup and mounts; the shim is about to end."""
+        if self._config.cgroup and self._ran:
+            try:
+                cgroup = cgroups.detect().open(self._config.cgroup)
+                cgroup.kill()
+                cgroup.delete()
+            except OSError:
+                pass  # the engine sweeps what is left
+        if self._mounted:
+            try:
+                umount2(os.path.join(self._config.bundle, "rootfs"), MNT_DETACH)
+            except OSError:
+                pass
