@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import ClassVar
 
 import pytest
+from textual import events
 from textual.app import App, ComposeResult
 from textual.binding import Binding
 from textual.pilot import Pilot
@@ -200,3 +201,35 @@ async def test_hostile_output_does_not_reach_the_outer_terminal(peer: Peer) -> N
         theirs.send("a\u202eb\u200bc\u2066\x1b]52;c;aGk=\x07\x9b31m\x1b[6n!".encode())
         await settle(pilot, lambda: rows(app.view)[0].endswith("!"))
         assert rows(app.view)[0] == "abc!"
+
+
+def wheel(view: TerminalView, up: bool) -> None:
+    kind = events.MouseScrollUp if up else events.MouseScrollDown
+    view.post_message(kind(view, 4, 2, 0, -1 if up else 1, 0, False, False, False))
+
+
+async def test_the_wheel_goes_where_it_means_something(peer: Peer) -> None:
+    source, theirs = peer
+    app = Host()
+
+    async def got() -> bytes:
+        async with asyncio.timeout(5):
+            return await asyncio.get_running_loop().sock_recv(theirs, 1000)
+
+    async with app.run_test(size=(40, 13)) as pilot:
+        view = app.view
+        view.attach(source)
+        theirs.send(b"".join(b"line %d\r\n" % n for n in range(50)))
+        await settle(pilot, lambda: rows(view)[-2] == "line 49")
+        wheel(view, True)  # history, while the program is a plain one
+        await settle(pilot, lambda: rows(view)[-2] == "line 46")
+        wheel(view, False)
+        await settle(pilot, lambda: rows(view)[-2] == "line 49")
+        theirs.send(b"\x1b[?1049h\x1b[Hfull")
+        await settle(pilot, lambda: rows(view)[0] == "full")
+        wheel(view, True)  # cursor keys, for a full-screen one
+        assert await got() == b"\x1b[A" * 3
+        theirs.send(b"\x1b[?1000h\x1b[?1006h\x1b[Hasks")
+        await settle(pilot, lambda: rows(view)[0] == "asks")
+        wheel(view, False)  # a report, where it asked for the mouse
+        assert await got() == b"\x1b[<65;5;3M"
