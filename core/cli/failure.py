@@ -25,4 +25,6 @@ def engine_says(error: EngineError) -> str:
     """The line for a failure: the engine's own words are marked as such, as Docker marks them."""
     if isinstance(error, CommandFailed) or type(error).__name__ == "EngineUnreachable":
         return error.message
+    if error.message.startswith("invalid reference format"):  # Docker's client finds these by itself
+        return error.message
     return f"Error response from daemon: {error.message}"

@@ -12,6 +12,7 @@ from core.cli.failure import CommandFailed
 
 Row = Mapping[str, Any]
 
+_DOES_NOT_PARSE = 64
 _ESCAPES = (("\\t", "\t"), ("\\n", "\n"))
 
 
@@ -95,7 +96,7 @@ def document(value: Any, template: str) -> str:
     try:
         nodes = go.parse(template)
     except go.TemplateError as error:
-        raise CommandFailed(f"template parsing error: {error}") from error
+        raise CommandFailed(f"template parsing error: {error}", _DOES_NOT_PARSE) from error
     try:
         return go.render(nodes, value)
     except go.TemplateError as error:

@@ -124,7 +124,8 @@ def _unknown(group: str, name: str, names: list[str]) -> UsageError:
 
     meant = hints.verb(names, name)
     hint = f"\n\nDid you mean '{PROGRAM} {group}{meant}'?" if meant else ""
-    more = f"Run '{PROGRAM} {group}--help' for more information"
+    usage = f"Usage:  {PROGRAM} {group.rstrip()}\n\n" if group else ""
+    more = f"{usage}Run '{PROGRAM} {group}--help' for more information"
     return UsageError(f"{PROGRAM}: unknown command: {PROGRAM} {group}{name}{hint}\n\n{more}")
 
 

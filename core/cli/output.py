@@ -6,6 +6,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TextIO
 
+from core.cli import words
+
 _MIN_WIDTH, _PADDING = 10, 3
 
 # C0 as its control pictures, DEL and C1 as what they are not
@@ -40,11 +42,14 @@ def table(
     cells += [[cell.translate(_CONTROLS) if sys.stdout.isatty() else cell for cell in row] for row in rows]
     if not cells:
         return ""
-    widths = [max(min_width, max(map(len, column)) + padding) for column in zip(*cells, strict=True)]
+    widths = [0] * max(map(len, cells))
+    for row in cells:
+        for at, cell in enumerate(row[:-1]):
+            widths[at] = max(widths[at], min_width, words.cells(cell) + padding)
     lines = []
     for row in cells:
-        padded = [cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=False)]
-        lines.append("".join([*padded, row[-1]]))
+        padded = [cell + " " * (width - words.cells(cell)) for cell, width in zip(row[:-1], widths, strict=False)]
+        lines.append("".join([*padded, *row[-1:]]))
     return "\n".join(lines) + "\n"
 
 

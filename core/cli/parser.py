@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from core.cli import values
-from core.cli.failure import PROGRAM, UsageError
+from core.cli.failure import PROGRAM, CommandFailed, UsageError
 
 if TYPE_CHECKING:
     from core.cli.context import Context
@@ -130,6 +130,14 @@ class Arguments:
     def value(self, name: str) -> Any:
         """The parsed value of any option."""
         return self._values[name]
+
+
+def moment(given: Arguments, name: str) -> str | None:
+    """A flag that is a moment, as the API takes it; None when it was not given. Raises CommandFailed."""
+    try:
+        return values.moment(given.text(name)) or None
+    except ValueError as error:
+        raise CommandFailed(f'invalid value for "{name}": {error}') from None
 
 
 Run = Callable[["Context", Arguments], int]

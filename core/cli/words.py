@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import unicodedata
 
 from core.cli import units
 
@@ -19,15 +18,26 @@ def ellipsis(text: str, width: int) -> str:
     """`text` in at most `width` cells, cut with `…`."""
     if len(text) <= width and text.isascii():
         return text
-    cells = [2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text]
-    if sum(cells) <= width:
+    if cells(text) <= width:
         return text
     used = 0
-    for at, cell in enumerate(cells):
-        if used + cell > width - 1:
+    for at, char in enumerate(text):
+        used += cells(char)
+        if used > width - 1:
             return text[:at] + "…"
-        used += cell
     return text
+
+
+def cells(text: str) -> int:
+    """How many cells of a terminal `text` takes: CJK takes two each, combining marks none."""
+    if text.isascii():
+        return len(text)
+    import unicodedata
+
+    return sum(
+        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
+        for char in text
+    )
 
 
 def ago(seconds: float, now: float | None = None) -> str:
@@ -38,6 +48,14 @@ def ago(seconds: float, now: float | None = None) -> str:
 def calendar(seconds: float) -> str:
     """`2026-11-25 13:22:12 +0000 UTC` in local time, as Go prints a time."""
     return time.strftime("%Y-%m-%d %H:%M:%S %z %Z", time.localtime(seconds))
+
+
+def rfc3339(seconds: float, fraction: str = "") -> str:
+    """`2026-11-25T13:22:12Z` in local time."""
+    local = time.localtime(seconds)
+    zone = time.strftime("%z", local)
+    zone = "Z" if zone in ("+0000", "") else f"{zone[:3]}:{zone[3:]}"
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', local)}{fraction}{zone}"
 
 
 def epoch(text: str) -> float:

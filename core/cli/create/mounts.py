@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from core.cli import values
@@ -61,25 +61,29 @@ def _set(found: dict[str, Any], key: str, value: str, field: str) -> None:
         case "target" | "dst" | "destination":
             found["Target"] = value
         case "readonly" | "ro":
-            found["ReadOnly"] = _boolean(key, value)
+            found["ReadOnly"] = _parsed(key, value, values.boolean)
         case "bind-propagation":
             found.setdefault("BindOptions", {})["Propagation"] = value.lower()
         case "volume-nocopy":
-            found.setdefault("VolumeOptions", {})["NoCopy"] = _boolean(key, value)
+            found.setdefault("VolumeOptions", {})["NoCopy"] = _parsed(key, value, values.boolean)
         case "volume-label":
             name, _, text = value.partition("=")
             found.setdefault("VolumeOptions", {}).setdefault("Labels", {})[name] = text
         case "tmpfs-size":
-            found.setdefault("TmpfsOptions", {})["SizeBytes"] = values.size(value)
+            found.setdefault("TmpfsOptions", {})["SizeBytes"] = _parsed(key, value, values.size)
         case "tmpfs-mode":
-            found.setdefault("TmpfsOptions", {})["Mode"] = int(value, 8)
+            found.setdefault("TmpfsOptions", {})["Mode"] = _parsed(key, value, _octal)
         case _:
             raise ValueError(f"unexpected key '{key}' in '{field}'")
 
 
-def _boolean(key: str, value: str) -> bool:
+def _octal(text: str) -> int:
+    return int(text, 8)
+
+
+def _parsed(key: str, value: str, parse: Callable[[str], Any]) -> Any:
     try:
-        return values.boolean(value)
+        return parse(value)
     except ValueError:
         raise ValueError(f"invalid value for {key}: {value}") from None
 

@@ -29,9 +29,17 @@ def exposed(specs: Iterable[str]) -> dict[str, dict[str, str]]:
         if ":" in spec:
             raise CommandFailed(f"invalid port format for --expose: {spec}", 125)
         text, protocol = _protocol(spec)
-        first, last = _range(text, "containerPort")
+        first, last = _exposed(spec, text)
         found |= {f"{port}/{protocol}": {} for port in range(first, last + 1)}
     return found
+
+
+def _exposed(spec: str, text: str) -> tuple[int, int]:
+    try:
+        return _range(text, "")
+    except CommandFailed:
+        reason = f'strconv.ParseUint: parsing "{text}": invalid syntax'
+        raise CommandFailed(f"invalid range format for --expose: {spec}, error: {reason}", 125) from None
 
 
 def _published(spec: str) -> Iterator[tuple[str, dict[str, str]]]:

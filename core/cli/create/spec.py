@@ -138,9 +138,9 @@ def _namespaces(given: Arguments) -> Json:
     _add(host, "Sysctls", texts.pairs(given.texts("sysctl")))
     _add(host, "PidMode", texts.mode("pid", given.text("pid"), ("", "host")))
     _add(host, "UTSMode", texts.mode("uts", given.text("uts"), ("", "host")))
-    _add(host, "IpcMode", texts.mode("ipc", given.text("ipc"), ("", "host", "none", "private", "shareable")))
+    _add(host, "IpcMode", given.text("ipc"))
     _add(host, "UsernsMode", texts.mode("userns", given.text("userns"), ("", "host")))
-    _add(host, "CgroupnsMode", texts.mode("cgroupns", given.text("cgroupns"), ("", "host", "private")))
+    _add(host, "CgroupnsMode", given.text("cgroupns"))
     return host
 
 

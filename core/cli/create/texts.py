@@ -164,5 +164,5 @@ def mode(flag: str, text: str, names: tuple[str, ...]) -> str:
     """A namespace mode: one of `names` or `container:NAME`. Raises CommandFailed."""
     if text in names or (text.startswith("container:") and len(text) > len("container:")):
         return text
-    what = {"pid": "PID", "uts": "UTS", "ipc": "IPC"}.get(flag, flag)
+    what = {"pid": "PID", "uts": "UTS", "userns": "USER"}[flag]
     raise CommandFailed(f"--{flag}: invalid {what} mode", 125)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from core.cli.template.display import shown
+from core.cli.template.display import nil, shown
 from core.cli.template.functions import FUNCTIONS, truth
 from core.cli.template.nodes import (
     Action,
@@ -28,6 +28,13 @@ from core.cli.template.nodes import (
 
 Functions = Mapping[str, Callable[..., Any]]
 _NOTHING = object()
+
+# Members that an engine leaves out when they are empty, and that templates ask for nevertheless.
+_OPTIONAL = frozenset({
+    "Annotations", "ArgsEscaped", "Author", "Comment", "ExposedPorts", "GraphDriver", "Health", "Healthcheck",
+    "Init", "MacAddress", "Mounts", "OnBuild", "Options", "Shell", "SizeRootFs", "SizeRw", "StopSignal", "StopTimeout",
+    "StorageOpt", "Sysctls", "Tmpfs", "Volumes",
+})  # fmt: skip
 
 
 class _Break(Exception):
@@ -65,7 +72,7 @@ class _Run:
             case Action(pipeline):
                 value = self._pipeline(pipeline, dot)
                 if not pipeline.variables:
-                    self.out.append(shown(value))
+                    self.out.append(nil(_last_name(pipeline)) if value is None else shown(value))
             case If():
                 self._if(node, dot)
             case Range():
@@ -167,6 +174,14 @@ class _Run:
                 return self._call(self._functions[name], (), name, place)
 
 
+def _last_name(pipeline: Pipeline) -> str:
+    """The member that a pipeline of nothing but a path asks for, else ""."""
+    match pipeline.commands:
+        case (Command((Path(names=names),)),):
+            return names[-1]
+    return ""
+
+
 def field(value: Any, name: str, place: Place) -> Any:
     """A member of a JSON object, by its name or, as Go's fields have it, by the name in other case (`ID` for `Id`).
 
@@ -179,6 +194,8 @@ def field(value: Any, name: str, place: Place) -> Any:
         if len(folded) == 1 and folded[0][:1].isupper():
             return value[folded[0]]
         if value and all(key[:1].islower() for key in value):  # a map such as labels: what it lacks is nothing
+            return None
+        if name in _OPTIONAL:
             return None
         raise _failed(place, f'map has no entry for key "{name}"')
     if value is None:

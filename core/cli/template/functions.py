@@ -178,7 +178,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "printf": printf,
     "println": lambda *values: " ".join(shown(value) for value in values) + "\n",
     "slice": _slice,
-    "split": lambda text, between: str(text).split(between),
+    "split": lambda text, between: str(text).split(between) if between else list(str(text)),
     "title": lambda text: re.sub(r"(^|\s)(\w)", lambda match: match[1] + match[2].upper(), str(text)),
     "truncate": lambda text, length: str(text)[:length] if length > 0 else str(text),
     "upper": lambda text: str(text).upper(),

@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from typing import Any
 
-from core.cli import listing, output, values
+from core.cli import listing, output, values, words
 from core.cli.context import Context
-from core.cli.failure import CommandFailed
-from core.cli.parser import Arguments, Command, option, several
+from core.cli.parser import Arguments, Command, moment, option, several
 
 
 def events(context: Context, given: Arguments) -> int:
     """What happens, as it happens, until --until or for ever."""
-    try:
-        query = {
-            "since": values.moment(given.text("since")) or None,
-            "until": values.moment(given.text("until")) or None,
-            "filters": values.filters(given.texts("filter")),
-        }
-    except ValueError as error:
-        raise CommandFailed(f"invalid value: {error}") from None
+    query = {
+        "since": moment(given, "since"),
+        "until": moment(given, "until"),
+        "filters": values.filters(given.texts("filter")),
+    }
     template = given.text("format")
     for event in context.engine.open("GET", "/events", query).values():
         if template in ("json", "{{json .}}"):
@@ -45,10 +40,7 @@ def _line(event: dict[str, Any]) -> str:
 
 def _moment(nanoseconds: int) -> str:
     seconds, rest = divmod(nanoseconds, 10**9)
-    local = time.localtime(seconds)
-    zone = time.strftime("%z", local)
-    zone = "Z" if zone in ("+0000", "") else f"{zone[:3]}:{zone[3:]}"
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', local)}.{rest:09d}{zone}"
+    return words.rfc3339(seconds, f".{rest:09d}")
 
 
 EVENTS = Command(

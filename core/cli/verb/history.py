@@ -16,6 +16,7 @@ HEADERS = {
     "Comment": "COMMENT",
 }  # fmt: skip
 COLUMNS = ("ID", "CreatedSince", "CreatedBy", "Size", "Comment")
+_EXACT = ("ID", "CreatedAt", "CreatedBy", "Size", "Comment")
 
 
 def history(context: Context, given: Arguments) -> int:
@@ -25,7 +26,7 @@ def history(context: Context, given: Arguments) -> int:
     if given.on("quiet"):
         listing.show_ids(rows)
         return 0
-    listing.show(rows, HEADERS, COLUMNS, given.text("format"))
+    listing.show(rows, HEADERS, COLUMNS if given.on("human") else _EXACT, given.text("format"))
     return 0
 
 
@@ -35,7 +36,7 @@ def _row(step: Mapping[str, Any], *, full: bool, human: bool) -> dict[str, Any]:
     created = step["Created"]
     return {
         "Comment": comment if full else words.ellipsis(comment, _COMMENT_WIDTH),
-        "CreatedAt": words.calendar(created) if human else str(created),
+        "CreatedAt": words.rfc3339(created),
         "CreatedBy": created_by if full else words.ellipsis(created_by, _CREATED_BY_WIDTH),
         "CreatedSince": words.ago(created) if created > 0 else "N/A",
         "ID": step["Id"] if full else words.short_id(step["Id"]),

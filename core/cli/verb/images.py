@@ -7,8 +7,10 @@ from typing import Any
 
 from core.cli import listing, units, values, words
 from core.cli.context import Context
+from core.cli.failure import CommandFailed, engine_says
 from core.cli.parser import Arguments, Command, option, several, switch
 from core.client.address import quote
+from core.errors import InvalidArgument
 
 NONE = "<none>"
 HEADERS = {
@@ -91,7 +93,11 @@ def tag(context: Context, given: Arguments) -> int:
     repository, name = target, ""
     if ":" in last:
         repository, _, name = target.rpartition(":")
-    context.engine.post(f"/images/{quote(source)}/tag", {"repo": repository, "tag": name or None})
+    try:
+        context.engine.post(f"/images/{quote(source)}/tag", {"repo": repository, "tag": name or None})
+    except InvalidArgument as error:
+        message = f'Error parsing reference: "{target}" is not a valid repository/tag: {error}'
+        raise CommandFailed(message if "reference format" in error.message else engine_says(error)) from error
     return 0
 
 

@@ -27,16 +27,17 @@ def inspect(context: Context, given: Arguments) -> int:
     """Whatever has that name: container, image, network or volume."""
     kind = given.text("type")
     if kind and kind not in _PATHS:
-        raise CommandFailed(f'"{kind}" is not a valid value for --type')
+        known = ", ".join(f'"{name}"' for name in _PATHS)
+        raise CommandFailed(f'unknown type: "{kind}": must be one of {known}')
     kinds = (kind,) if kind else tuple(_PATHS)
 
     def find(name: str) -> Any:
         for one in kinds:
             try:
                 return _get(context, one, name, size=given.on("size"))
-            except NotFound as error:
-                if len(kinds) == 1:
-                    raise CommandFailed(f"Error: No such {one}: {name}") from error
+            except NotFound:
+                if kind:
+                    raise
         raise CommandFailed(f"Error: No such object: {name}")
 
     return _show(given.operands, find, given.text("format"))
@@ -62,19 +63,26 @@ def _show(names: Sequence[str], find: Callable[[str], Any], template: str) -> in
             found.append(find(name))
         except EngineError as error:
             errors.append(engine_says(error))
-    try:
-        if template:
-            for value in found:
-                output.line(listing.document(value, template))
-        else:
-            output.print_json(found)
-    except CommandFailed:
-        print()  # Docker ends the line it had begun
-        raise
+    if template == "json":
+        print(listing.document(found, template))
+    elif template:
+        _by_template(found, template)
+    else:
+        output.print_json(found)
     sys.stdout.flush()
     for text in errors:
         warn(text)
     return 1 if errors else 0
+
+
+def _by_template(found: Sequence[Any], template: str) -> None:
+    for value in found:
+        try:
+            output.line(listing.document(value, template))
+        except CommandFailed as error:
+            if error.exit_code == 1:  # it parsed: Docker ends the line it had begun
+                print()
+            raise
 
 
 def _command(kind: str, usage: str) -> Command:

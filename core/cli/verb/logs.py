@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
-from core.cli import values
 from core.cli.context import Context
-from core.cli.failure import CommandFailed
-from core.cli.parser import Arguments, Command, option, switch
+from core.cli.parser import Arguments, Command, moment, option, switch
 from core.client.address import quote
 from core.wire.streams import STDERR, Unframer
 
@@ -17,19 +15,16 @@ def logs(context: Context, given: Arguments) -> int:
     """A container's output so far, each stream to its own; with --follow until the container ends."""
     name = given.operands[0]
     container = context.engine.get(f"/containers/{quote(name)}/json")
-    try:
-        query = {
-            "stdout": True,
-            "stderr": True,
-            "follow": given.on("follow") or None,
-            "timestamps": given.on("timestamps") or None,
-            "details": given.on("details") or None,
-            "tail": given.text("tail") or "all",
-            "since": values.moment(given.text("since")) or None,
-            "until": values.moment(given.text("until")) or None,
-        }
-    except ValueError as error:
-        raise CommandFailed(f"invalid value: {error}") from None
+    query = {
+        "stdout": True,
+        "stderr": True,
+        "follow": given.on("follow") or None,
+        "timestamps": given.on("timestamps") or None,
+        "details": given.on("details") or None,
+        "tail": given.text("tail") or "all",
+        "since": moment(given, "since"),
+        "until": moment(given, "until"),
+    }
     response = context.engine.open("GET", f"/containers/{container['Id']}/logs", query)
     sys.stdout.flush()
     unframer = None if container["Config"]["Tty"] else Unframer()

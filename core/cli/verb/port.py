@@ -18,7 +18,8 @@ def port(context: Context, given: Arguments) -> int:
     if wanted:
         number, _, protocol = wanted[0].partition("/")
         if not number.isdigit():
-            raise CommandFailed(f"Error: invalid port '{wanted[0]}'")
+            reason = f'strconv.ParseUint: parsing "{number}": invalid syntax'
+            raise CommandFailed(f"Error: invalid port ({number}): {reason}")
         bindings = published.get(f"{number}/{protocol or 'tcp'}")
         if not bindings:
             raise CommandFailed(f"Error: No public port '{wanted[0]}' published for {name}")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from core.cli import listing, units, values, words
-from core.cli.context import Context
+from core.cli.context import Context, warn
 from core.cli.parser import Arguments, Command, number, option, several, switch
 from core.cli.verb.portlist import displayable
 
@@ -28,12 +28,14 @@ def ps(context: Context, given: Arguments) -> int:
     query = {
         "all": given.on("all") or None,
         "limit": last if last is not None and last > 0 else None,
-        "size": given.on("size") or ".Size" in template or None,
+        "size": given.on("size") or ".Size" in template or "{{json .}}" in template or None,
         "filters": values.filters(given.texts("filter")),
     }
     found = context.engine.get("/containers/json", query)
     rows = [row(entry, full=given.on("no-trunc")) for entry in found]
-    if given.on("quiet") and not template:
+    if given.on("quiet"):
+        if template:
+            warn("WARNING: Ignoring custom format, because both --format and --quiet are set.")
         listing.show_ids(rows)
         return 0
     columns = (*COLUMNS, "Size") if given.on("size") else COLUMNS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.cli import many, terminal
+from core.cli import many
 from core.cli.context import Context
 from core.cli.failure import CommandFailed, engine_says
 from core.cli.joining import Joined, start_failure_code
@@ -28,8 +28,6 @@ def _attached(context: Context, given: Arguments) -> int:
     container = engine.get(f"/containers/{quote(given.operands[0])}/json")
     config = container["Config"]
     stdin = given.on("interactive") and config["OpenStdin"]
-    if stdin and config["Tty"]:
-        terminal.require_input_terminal()
     running = bool(container["State"].get("Running"))
     joined = Joined(
         context,
