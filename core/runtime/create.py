@@ -6,9 +6,9 @@ import os
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 from core import packets
+from core.cgroups.model import Cgroup, CgroupView
 from core.errors import EngineError, InvalidSpec, SyscallFailed
 from core.linux.filter import compile_seccomp
 from core.linux.namespaces import KINDS, children_in
@@ -16,21 +16,11 @@ from core.oci.runtime import Process, Spec
 from core.runtime import init
 from core.runtime.handshake import Launcher, died
 from core.runtime.init import Surroundings
-from core.runtime.plan import CgroupView, plan
+from core.runtime.plan import plan
 from core.runtime.steps import Plan
 
 SECCOMP_ANNOTATION = "io.onggi.seccomp.program"
 _PROGRAM_LIMIT = 32 * 1024  # bytes; BPF_MAXINSNS is 4096 instructions of 8
-
-
-class CgroupLike(Protocol):
-    """What of a cgroup a launch needs; `core.cgroups.Cgroup` is one."""
-
-    def add(self, pid: int) -> None:
-        """Put a process into it."""
-
-    def view(self) -> CgroupView:
-        """What the container is shown of it."""
 
 
 @dataclass(slots=True)
@@ -96,7 +86,7 @@ def launch(
     rootfs: str,
     stdio: tuple[int, int, int],
     netns_fd: int | None = None,
-    cgroup: CgroupLike | None = None,
+    cgroup: Cgroup | None = None,
     gate: socket.socket | None = None,
     preserve: Sequence[int] = (),
 ) -> Launch:
@@ -170,7 +160,7 @@ def give_birth(
     *,
     flags: int,
     joined: int | None,
-    cgroup: CgroupLike | None,
+    cgroup: Cgroup | None,
     process: Process,
     before: Callable[[], None] = lambda: None,
 ) -> Launch:

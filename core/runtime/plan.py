@@ -7,8 +7,9 @@ runtime-spec config.md and config-linux.md. What a Spec may ask is checked here;
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from core.cgroups.model import CgroupView
 from core.errors import InvalidSpec, Unsupported
 from core.linux import constants as k
 from core.oci.runtime import Device, Linux, Mount, Namespace, Spec
@@ -39,14 +40,6 @@ _LINKS = (
     ("/dev/ptmx", "pts/ptmx"),
 )
 _PROPAGATION = {"private": k.MS_PRIVATE, "slave": k.MS_SLAVE, "shared": k.MS_SHARED, "unbindable": k.MS_UNBINDABLE}
-
-
-@dataclass(frozen=True, slots=True)
-class CgroupView:
-    """What of the cgroups a container sees: on v1 the host's folder of its cgroup for each hierarchy by name."""
-
-    version: int
-    folders: tuple[tuple[str, str], ...] = ()
 
 
 def plan(spec: Spec, *, bundle: str, cgroup: CgroupView, seccomp: bytes | None, gate: bool = False) -> Plan:

@@ -1,0 +1,93 @@
+"""Reading and writing cgroup files, and what v1 and v2 do alike. Raises OSError with the file's name."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from collections.abc import Callable, Iterator
+
+_PATIENCE = 1.0  # seconds for processes that were killed to be gone, or for a freeze
+
+
+def read(folder: str, name: str) -> str:
+    """A whole file, "" where it is missing."""
+    try:
+        with open(f"{folder}/{name}", encoding="ascii") as file:
+            return file.read()
+    except FileNotFoundError:
+        return ""
+
+
+def write(folder: str, name: str, value: str) -> None:
+    """One write(2), as the kernel wants it."""
+    path = f"{folder}/{name}"
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(fd, value.encode())
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, path) from error
+    finally:
+        os.close(fd)
+
+
+def number(folder: str, name: str) -> int:
+    """A file that holds one number; 0 where it is missing or says `max`."""
+    text = read(folder, name).strip()
+    return int(text) if text.lstrip("-").isdigit() else 0
+
+
+def table(folder: str, name: str) -> dict[str, int]:
+    """A file of lines `name number`."""
+    found = {}
+    for line in read(folder, name).splitlines():
+        key, _, value = line.partition(" ")
+        if value.strip().isdigit():
+            found[key] = int(value)
+    return found
+
+
+def folders(folder: str) -> Iterator[str]:
+    """`folder` and all below, the lowest first. Nothing where it is missing."""
+    for path, _, _ in os.walk(folder, topdown=False):
+        yield path
+
+
+def pids(folder: str) -> list[int]:
+    """The processes of `folder` and of all below."""
+    found: list[int] = []
+    for path in folders(folder):
+        try:
+            found += map(int, read(path, "cgroup.procs").split())
+        except OSError as error:
+            if error.errno != errno.ENODEV:  # removed while we read
+                raise
+    return found
+
+
+def remove(folder: str) -> None:
+    """Remove a tree of cgroups; nothing when it is gone. Processes that are dying get a second. EBUSY after it."""
+    deadline = time.monotonic() + _PATIENCE
+    pause = 0.0005
+    while True:
+        try:
+            for path in folders(folder):
+                os.rmdir(path)
+            return
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            if error.errno != errno.EBUSY or time.monotonic() > deadline:
+                raise
+        time.sleep(pause)
+        pause = min(pause * 2, 0.02)
+
+
+def wait_until(reached: Callable[[], bool]) -> bool:
+    """Poll, for a second at most; whether it came."""
+    deadline = time.monotonic() + _PATIENCE
+    while not reached():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.001)
+    return True
