@@ -25,6 +25,17 @@ async def off_loop(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) 
     return await asyncio.get_running_loop().run_in_executor(_workers, partial(function, *args, **kwargs))
 
 
+async def off_loop_to_end(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """`off_loop` that, when cancelled, first waits for its thread: the caller is about to undo or close
+    what the thread works on."""
+    task = asyncio.ensure_future(off_loop(function, *args, **kwargs))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
+
+
 class Link:
     """A SEQPACKET socket on the running loop: `core.packets` for the daemon.
 

@@ -12,9 +12,9 @@ import stat
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from core.aio import off_loop_to_end
 from core.errors import CorruptStore
 from core.images.layers import Layer, Layers
-from core.images.transfer import blocking
 from core.model.image import Image
 from core.oci.digest import Digest
 from core.oci.document import encode
@@ -93,8 +93,8 @@ async def _plain(layer: Layer, content: ContentStore) -> AsyncIterator[bytes]:
     """The uncompressed tar of a layer, checked while it goes by."""
     fd = content.open(layer.blob)
     try:
-        stream: Stream = await blocking(stream_of, fd, limit=layer.size)
-        while piece := await blocking(stream.read, PIECE):
+        stream: Stream = await off_loop_to_end(stream_of, fd, limit=layer.size)
+        while piece := await off_loop_to_end(stream.read, PIECE):
             yield piece
     finally:
         os.close(fd)

@@ -7,10 +7,10 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from core.aio import off_loop_to_end
 from core.errors import Conflict, DataLoss
 from core.images.layers import Layers
 from core.images.store import ImageStore
-from core.images.transfer import blocking
 from core.model.image import Image
 from core.oci.digest import Digest
 from core.oci.document import decode
@@ -49,8 +49,8 @@ class Collector:
             if self._workers:
                 return ()
             removed = await self._collect_snapshots()
-            used = await blocking(self._used_blobs)
-            await blocking(self._collect_blobs, used)
+            used = await off_loop_to_end(self._used_blobs)
+            await off_loop_to_end(self._collect_blobs, used)
             return removed
 
     async def _collect_snapshots(self) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Callable, Sequence
 
+from core.aio import off_loop_to_end
 from core.errors import InvalidArgument
 from core.images.archive_read import FileSource
 from core.images.changes import apply_changes
@@ -14,7 +15,7 @@ from core.images.layers import Layers
 from core.images.layouts import host_platform
 from core.images.load import store_manifest
 from core.images.store import ImageStore, NewImage
-from core.images.transfer import ReadSome, blocking
+from core.images.transfer import ReadSome
 from core.images.unpack import Unpacker
 from core.model.events import Progress
 from core.oci.digest import Digest
@@ -79,7 +80,7 @@ class Importer:
         data = config_bytes(execution, diff_id, created=created, comment=comment)
         config = decode(data, ImageConfig, what="image config")
         size = await self._unpacker.unpack((diff_id,), (blob,), label="root file system", report=report)
-        manifest = await blocking(self._documents, data, diff_id)
+        manifest = await off_loop_to_end(self._documents, data, diff_id)
         ident = Digest.of(data)
         self._store.register([NewImage(ident, manifest, config, size, (target,) if target else ())])
         return ident

@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
+from core.aio import off_loop_to_end
 from core.errors import BadArchive, DigestMismatch
 from core.images.archive_read import Archive, seekable_tar
 from core.images.layers import Layers
 from core.images.layouts import ArchivedImage, host_platform, read_images
 from core.images.store import ImageStore, NewImage
-from core.images.transfer import blocking
 from core.images.unpack import Unpacker
 from core.model.events import Progress
 from core.oci.digest import Digest
-from core.oci.document import encode
+from core.oci.document import encode, plain
 from core.oci.image import OCI_CONFIG, OCI_MANIFEST, Descriptor, Manifest
 from core.storage.content import ContentStore
 
@@ -35,10 +35,10 @@ class Loader:
 
         Raises BadArchive with one line, and names nothing then.
         """
-        tar = await blocking(seekable_tar, fd, self._content.scratch)
+        tar = await off_loop_to_end(seekable_tar, fd, self._content.scratch)
         try:
-            archive = await blocking(Archive, tar)
-            images = await blocking(read_images, archive, host_platform())
+            archive = await off_loop_to_end(Archive, tar)
+            images = await off_loop_to_end(read_images, archive, host_platform())
             new = [await self._take_in(archive, image, report) for image in images]
         finally:
             os.close(tar)
@@ -50,7 +50,7 @@ class Loader:
         blobs = [await self._layer(archive, image, number, report) for number in range(len(image.layers))]
         diff_ids = image.config.rootfs.diff_ids
         size = await self._unpacker.unpack(diff_ids, blobs, label=image.label, report=report)
-        manifest = await blocking(self._documents, image)
+        manifest = await off_loop_to_end(self._documents, image)
         return NewImage(image.id, manifest, image.config, size, image.references)
 
     async def _layer(self, archive: Archive, image: ArchivedImage, number: int, report: Report) -> Digest:
@@ -109,14 +109,6 @@ def store_manifest(
         config=Descriptor(media_type=OCI_CONFIG, digest=Digest.of(config), size=len(config)),
         layers=tuple(layer.descriptor for layer in found if layer is not None),
     )
-    data = encode({"mediaType": OCI_MANIFEST, **_plain(manifest)})
+    data = encode({"mediaType": OCI_MANIFEST, "layers": [], **plain(manifest)})
     digest, size = content.put(data)
     return Descriptor(media_type=OCI_MANIFEST, digest=digest, size=size)
-
-
-def _plain(manifest: Manifest) -> dict[str, object]:
-    from core.oci.document import plain
-
-    document: dict[str, object] = plain(manifest)
-    document.setdefault("layers", [])
-    return document

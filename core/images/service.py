@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+from core.aio import off_loop_to_end
 from core.errors import NoSuchImage
-from core.images import summaries
 from core.images.archive_write import Choice, plan, write_archive
 from core.images.gc import Collector
+from core.images.history import history
 from core.images.importer import Importer, parse_target
 from core.images.layers import Layers
 from core.images.load import Loader
 from core.images.removal import InUse, Remover, Running
 from core.images.starter import make_starter
 from core.images.store import ImageStore
-from core.images.transfer import blocking
 from core.images.unpack import Unpacker, Zygote
 from core.model.events import Progress
 from core.model.image import Image
@@ -50,7 +50,7 @@ class Images:
 
     async def start(self) -> None:
         """Take out what an earlier engine left half done. Before anything else, after the snapshots' sweep."""
-        await blocking(self._content.sweep)
+        await off_loop_to_end(self._content.sweep)
         await self._collector.collect()
 
     async def resolve(self, reference: str) -> Image:
@@ -70,7 +70,7 @@ class Images:
         """Stream an archive of images through `write`. Raises NoSuchImage before the first byte."""
         choices = self._choices(references)
         async with self._collector.working():
-            archive = await blocking(plan, choices, self._content, self._layers)
+            archive = await off_loop_to_end(plan, choices, self._content, self._layers)
             await write_archive(archive, self._content, write)
 
     async def import_(
@@ -91,7 +91,7 @@ class Images:
     async def tag(self, source: str, target: str) -> Image:
         """Give the image another name, which any other image loses. Raises NoSuchImage, BadReference."""
         image = self._store.find(source)
-        await blocking(self._store.tag, image, parse_target(target))
+        await off_loop_to_end(self._store.tag, image, parse_target(target))
         return self._image(image.id)
 
     async def remove(
@@ -112,7 +112,7 @@ class Images:
 
     async def history(self, reference: str) -> Objects:
         """The steps an image was made in, newest first, as Docker shows them. Raises NoSuchImage."""
-        return summaries.history(self._store.find(reference), self._snapshots.size)
+        return history(self._store.find(reference), self._snapshots.size)
 
     def _image(self, ident: Digest) -> Image:
         image = self._store.get(ident)

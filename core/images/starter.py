@@ -13,12 +13,12 @@ import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from core.aio import off_loop_to_end
 from core.errors import Unsupported
 from core.images.archive_read import FileSource
 from core.images.elf import read_elf
 from core.images.hostroot import HostRoot, Item
 from core.images.importer import Importer
-from core.images.transfer import blocking
 from core.model.events import Progress
 from core.oci.digest import Digest
 from core.oci.image import ExecutionConfig
@@ -51,14 +51,14 @@ _SKELETON = (
 async def make_starter(importer: Importer, content: ContentStore, report: Callable[[Progress], None]) -> Digest:
     """Make the image and name it; its id. Raises Unsupported where the machine has not even a shell."""
     report(Progress(status="Collecting files of this machine"))
-    busybox = await blocking(find_busybox)
+    busybox = await off_loop_to_end(find_busybox)
     if busybox is not None:
         items, comment = busybox_root(busybox, await applets(busybox)), f"Made from {busybox} of this machine"
     else:
-        items, comment = await blocking(host_root), "Made from the shell and core tools of this machine"
+        items, comment = await off_loop_to_end(host_root), "Made from the shell and core tools of this machine"
     fd = content.scratch()
     try:
-        total = await blocking(_write, fd, items)
+        total = await off_loop_to_end(_write, fd, items)
         return await importer.make(
             FileSource(fd).read_some,
             ExecutionConfig(cmd=("sh",), env=(PATH,)),

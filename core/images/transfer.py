@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
 
-from core.aio import off_loop
-
-P = ParamSpec("P")
-T = TypeVar("T")
+from core.aio import off_loop_to_end
 
 PIECE = 4 << 20  # bytes between two looks at the loop
 CHUNK = 1 << 18
@@ -17,20 +12,10 @@ CHUNK = 1 << 18
 ReadSome = Callable[[int], bytes]
 
 
-async def blocking(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """`off_loop` that, when cancelled, first waits for its thread: the caller is about to close what it reads."""
-    task = asyncio.ensure_future(off_loop(function, *args, **kwargs))
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        raise
-
-
 async def copy(read_some: ReadSome, write: Callable[[bytes], object], advance: Callable[[int], None]) -> int:
     """Everything from `read_some` to `write`; `advance` hears the bytes so far. The number of bytes."""
     total = 0
-    while count := await blocking(_piece, read_some, write):
+    while count := await off_loop_to_end(_piece, read_some, write):
         total += count
         advance(total)
     return total

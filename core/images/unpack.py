@@ -7,9 +7,10 @@ import secrets
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from core.aio import off_loop_to_end
 from core.errors import BadArchive, Unsupported
 from core.images.layers import MEDIA_TYPES, Layer, Layers
-from core.images.transfer import ReadSome, blocking, copy
+from core.images.transfer import ReadSome, copy
 from core.model.events import Progress
 from core.oci.digest import Digest, chain_ids
 from core.oci.image import OCI_LAYER
@@ -45,10 +46,10 @@ class Unpacker:
 
     async def take_in(self, read_some: ReadSome, expected: Digest | None, advance: Callable[[int], None]) -> Digest:
         """Store a layer's bytes as they are. Raises DigestMismatch, OSError."""
-        writer = await blocking(self._content.writer)
+        writer = await off_loop_to_end(self._content.writer)
         try:
             await copy(read_some, writer.write, advance)
-            digest, _ = await blocking(writer.commit, expected)
+            digest, _ = await off_loop_to_end(writer.commit, expected)
             return digest
         finally:
             writer.abort()
@@ -114,7 +115,7 @@ class Unpacker:
 
     async def _verify(self, diff_id: Digest, blob: Digest, label: str) -> None:
         """The layer is unpacked already, but nothing says that this blob is it."""
-        digest, size = await blocking(self._plain_digest, blob)
+        digest, size = await off_loop_to_end(self._plain_digest, blob)
         if digest != diff_id:
             raise BadArchive(f"{label} does not match its digest: want {diff_id}, got {digest}")
         self._remember(diff_id, blob, size)

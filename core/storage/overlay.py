@@ -7,6 +7,7 @@ before the row and goes after it, so a crash leaves directories without a row, a
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from collections.abc import Collection
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.aio import off_loop
+from core.aio import off_loop_to_end
 from core.errors import Conflict, NotFound
 from core.paths import Paths
 from core.storage.content import sync_directory
@@ -55,6 +56,7 @@ class Snapshots:
         self._db = db
         self._path = paths.snapshots
         self._trash = Trash(paths)
+        self._committing = asyncio.Lock()
         db.migrate("snapshots", SCHEMA)
         (self._path / _EMPTY).mkdir(mode=0o755, parents=True, exist_ok=True)
         self._path.chmod(0o700)  # or other users of the host could run the set-uid programs of images
@@ -108,22 +110,23 @@ class Snapshots:
         row = Snapshot(key, self._highest, parent, committed=False, opaque=False, size=0)
         self._rows[key] = row
         try:
-            await off_loop(self._make, row)
+            await off_loop_to_end(self._make, row)
         except BaseException:
             del self._rows[key]
             raise
 
     async def commit(self, key: str, name: str, *, size: int) -> None:
         """Turn active `key` into committed `name`, `size` bytes. When `name` is there already, `key` goes."""
-        if self.exists(name):
-            await self.remove(key)
-            return
-        row = self._row(key)
-        opaque = await off_loop(_is_opaque, self._path / str(row.number) / "fs")
-        done = Snapshot(name, row.number, row.parent, committed=True, opaque=opaque, size=size)
-        await off_loop(self._seal, key, done)
-        del self._rows[key]
-        self._rows[name] = done
+        async with self._committing:  # the same layer may come twice at once
+            if self.exists(name):
+                await self.remove(key)
+                return
+            row = self._row(key)
+            opaque = await off_loop_to_end(_is_opaque, self._path / str(row.number) / "fs")
+            done = Snapshot(name, row.number, row.parent, committed=True, opaque=opaque, size=size)
+            await off_loop_to_end(self._seal, key, done)
+            del self._rows[key]
+            self._rows[name] = done
 
     async def remove(self, key: str) -> None:
         """Remove a snapshot that nothing stands on; a missing one is fine. Raises Conflict."""
@@ -133,12 +136,12 @@ class Snapshots:
         if any(other.parent == key for other in self._rows.values()):
             raise Conflict(f"snapshot {key} is in use")
         del self._rows[key]
-        await off_loop(self._destroy, row)
+        await off_loop_to_end(self._destroy, row)
 
     async def usage(self, key: str) -> int:
         """Bytes of the files that the snapshot itself has, counted now for an active one."""
         row = self._row(key)
-        return row.size if row.committed else await off_loop(disk_usage, self.upper(key))
+        return row.size if row.committed else await off_loop_to_end(disk_usage, self.upper(key))
 
     async def sweep(self, containers: Collection[str] | None = None) -> None:
         """At start: remove half-applied layers, unknown directories and, when `containers` (ids) is given,
@@ -147,7 +150,7 @@ class Snapshots:
             stale = containers is not None and row.name not in containers
             if not row.committed and (row.name.startswith(UNPACKING) or stale):
                 await self.remove(row.name)
-        await off_loop(self._sweep_directories)
+        await off_loop_to_end(self._sweep_directories)
 
     def parents(self, name: str | None) -> list[str]:
         """`name` and all it stands on, top first."""

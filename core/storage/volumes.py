@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from core.aio import off_loop
+from core.aio import off_loop_to_end
 from core.errors import CorruptStore, InvalidArgument, NoSuchVolume
 from core.model.network import VolumeRecord
 from core.oci.document import decode, encode
@@ -61,7 +61,7 @@ class Volumes:
         record = msgspec.structs.replace(record, mountpoint=str(self._path / record.name / "_data"))
         self._records[record.name] = record
         try:
-            await off_loop(self._make, record)
+            await off_loop_to_end(self._make, record)
         except BaseException:
             del self._records[record.name]
             raise
@@ -81,11 +81,11 @@ class Volumes:
         """Remove a volume that no container uses, with all it holds. Raises NoSuchVolume."""
         await self.get(name)
         del self._records[name]
-        await off_loop(self._destroy, name)
+        await off_loop_to_end(self._destroy, name)
 
     async def prefill(self, volume: VolumeRecord, rootfs: Mapping[str, Any], path: str) -> None:
         """Copy what `rootfs` has at `path` into `volume` if it is empty, with owner and mode."""
-        fd = await off_loop(os.open, volume.mountpoint, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fd = await off_loop_to_end(os.open, volume.mountpoint, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             await self._zygote.run("prefill", {"rootfs": dict(rootfs), "path": path}, [fd])
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import os
@@ -344,3 +345,31 @@ async def test_we_load_what_umoci_writes(store: Store, tmp_path: Path) -> None:
     assert image.config.config.cmd == ("sh",)
     lower = store.snapshots.rootfs(image.snapshot or "")["lower"]
     assert (Path(lower[-1]) / "opt/file").read_text() == "hello"
+
+
+async def test_loads_and_removals_at_once_end_well(store: Store) -> None:
+    await store.load(docker_archive([ONE], ["old:1"]))
+    archives = [docker_archive([ONE, TWO], [f"n:{number}"], packed=number % 2 == 0) for number in range(6)]
+    removal = store.images.remove("old:1", force=False, in_use=nobody)
+    lines = await asyncio.gather(*(store.load(data) for data in archives), removal)
+    assert lines[:6] == [(f"Loaded image: n:{number}",) for number in range(6)]
+    (image,) = await store.images.list()
+    assert len(image.references) == 6
+    assert len(store.snapshots.all()) == 2
+    assert await store.load(await store.save("n:3")) == ("Loaded image: n:3",)
+    await store.images.remove(image.id, force=True, in_use=nobody)
+    assert store.leftovers() == []
+
+
+async def test_a_load_that_is_given_up_leaves_nothing(store: Store) -> None:
+    big = make_tar({f"f{number}": os.urandom(1 << 20) for number in range(24)})
+    begun = asyncio.Event()
+    fd = os.memfd_create("archive")
+    os.write(fd, docker_archive([big]))
+    loading = asyncio.create_task(store.images.load(fd, progress=lambda _: begun.set()))
+    await begun.wait()
+    loading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await loading
+    os.close(fd)
+    assert store.leftovers() == []

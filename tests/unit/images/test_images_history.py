@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import pytest
-from store_kit import config_of, make_tar, sha256
+from store_kit import config_of, make_tar
 
-from core.images import summaries
+from core.images.history import history, seconds
 from core.model.image import Image
 from core.oci.digest import Digest, chain_ids
 from core.oci.document import decode
@@ -23,25 +23,9 @@ def image() -> Image:
     return Image(Digest.of(data), Descriptor(), config, 9, ("docker.io/library/a:1", "docker.io/me/b:2"))
 
 
-def test_a_line_of_the_list() -> None:
-    line = summaries.summary(image(), containers=2)
-    assert (line["RepoTags"], line["Size"], line["Containers"]) == (["a:1", "me/b:2"], 9, 2)
-    assert line["Created"] == 1704164645
-    assert line["Labels"] is None
-
-
-def test_an_inspect_writes_null_where_docker_does() -> None:
-    whole = summaries.inspect(image())
-    assert whole["RootFS"]["Layers"] == [f"sha256:{sha256(ONE)}", f"sha256:{sha256(TWO)}"]
-    config = whole["Config"]
-    assert list(config["Cmd"]) == ["sh"]
-    assert (config["Entrypoint"], config["Labels"], config["WorkingDir"]) == (None, None, "")
-    assert "Healthcheck" not in config
-
-
 def test_a_history_gives_sizes_to_the_steps_that_made_layers() -> None:
     sizes = dict(zip(chain_ids(image().config.rootfs.diff_ids), (10, 20), strict=True))
-    lines = summaries.history(image(), sizes.__getitem__)
+    lines = history(image(), sizes.__getitem__)
     assert [(line["CreatedBy"], line["Size"]) for line in lines] == [
         ("ADD two", 20),
         ("ENV A=1", 0),
@@ -52,7 +36,7 @@ def test_a_history_gives_sizes_to_the_steps_that_made_layers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"),
+    ("text", "wanted"),
     [
         ("1970-01-01T00:01:00Z", 60.0),
         ("1970-01-01T01:00:00.123456789+01:00", 0.123456),
@@ -62,5 +46,5 @@ def test_a_history_gives_sizes_to_the_steps_that_made_layers() -> None:
         ("9999-99-99T00:00:00Z", 0.0),
     ],
 )
-def test_times_of_images_may_be_anything(text: str, seconds: float) -> None:
-    assert summaries.seconds(text) == seconds
+def test_times_of_images_may_be_anything(text: str, wanted: float) -> None:
+    assert seconds(text) == wanted
