@@ -162,7 +162,7 @@ def give_birth(
     joined: int | None,
     cgroup: Cgroup | None,
     process: Process,
-    before: Callable[[], None] = lambda: None,
+    before: Callable[[], int] = lambda: -1,
 ) -> Launch:
     """Fork the process that does `steps`, put it into its cgroup, and let it go."""
     ours, theirs = packets.pair()

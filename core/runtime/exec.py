@@ -38,10 +38,10 @@ def enter(
     )
 
 
-def _join(pidfd: int) -> None:
+def _join(pidfd: int) -> int:
     """All namespaces in one call, so that no half of a container is ever ours; the root becomes the container's."""
     try:
         setns(pidfd, _JOINED)
-        os.chdir("/")
+        return os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         raise SyscallFailed.of("join namespaces of container", error) from error

@@ -33,7 +33,6 @@ class Surroundings:
 
     rootfs: str
     stdio: tuple[int, int, int]
-    root_fd: int = -1
     gate: socket.socket | None = None
     preserve: tuple[int, ...] = ()
 
@@ -41,11 +40,11 @@ class Surroundings:
 class Performer:
     """Does steps. The state is what one step leaves for a later one."""
 
-    def __init__(self, around: Surroundings, channel: Init) -> None:
+    def __init__(self, around: Surroundings, channel: Init, root_fd: int) -> None:
         self._around = around
         self._channel = channel
         self._root = Root(around.rootfs, channel)
-        self._root.fd = around.root_fd
+        self._root.fd = root_fd
         self._program = ""
         self._table: dict[type[do.Step], Callable[[Any], None]] = {
             do.Join: self._join,
@@ -150,8 +149,11 @@ class Performer:
             raise program.cannot(self._program, "", error.errno or errno.EIO) from error
 
 
-def run(plan: do.Plan, around: Surroundings, sock: socket.socket, before: Callable[[], None]) -> NoReturn:
-    """Do the plan in this process, which was just forked. `before` enters a running container (exec)."""
+def run(plan: do.Plan, around: Surroundings, sock: socket.socket, before: Callable[[], int]) -> NoReturn:
+    """Do the plan in this process, which was just forked.
+
+    `before` enters a running container and returns a descriptor of its root; for a new one there is none yet (-1).
+    """
     code = 1
     try:
         channel = Init(sock)
@@ -162,11 +164,11 @@ def run(plan: do.Plan, around: Surroundings, sock: socket.socket, before: Callab
         os._exit(code)
 
 
-def _perform(plan: do.Plan, around: Surroundings, channel: Init, before: Callable[[], None]) -> int:
+def _perform(plan: do.Plan, around: Surroundings, channel: Init, before: Callable[[], int]) -> int:
     try:
-        before()
+        root_fd = before()
         _forget_imports()
-        performer = Performer(around, channel)
+        performer = Performer(around, channel, root_fd)
         process.close_on_exec_from(3)
         for fd in around.preserve:
             os.set_inheritable(fd, True)
