@@ -48,7 +48,7 @@ ACTIONS: Final = (
     Action("remove", "delete", "containers", "delete", danger=True, rank=60),
     Action("export", "export", "containers", "export its files"),
     Action("hide_stopped", "hide stopped", "containers", "hide the stopped"),
-    Action("sort", "sort", "containers", "sort by the next column"),
+    Action("sort", "sort", "containers", "sort by …"),
     Action("image_run", "run", "images", "run a container", rank=20),
     Action("image_load", "load", "images", "load an archive", rank=30),
     Action("image_import", "import", "images", "import a root file system", rank=40),
@@ -92,10 +92,10 @@ ACTIONS: Final = (
     Action("session_close", "close", "terminal", "leave and close the session", rank=40),
     Action("yank", "copy", "everywhere", "copy id, name, IP …", group="Take", rank=97),
     Action("help", "help", "everywhere", "this help", group="Everywhere"),
-    Action("jobs", "jobs", "everywhere", "work in the background", group="Everywhere"),
+    Action("jobs", "jobs", "everywhere", "jobs", group="Everywhere"),
     Action("theme", "theme", "everywhere", "next theme", group="Everywhere"),
-    Action("details", "details", "everywhere", "the last error in full", group="Everywhere"),
-    Action("retry", "try now", "everywhere", "look for the engine now", group="Everywhere"),
+    Action("details", "details", "everywhere", "the last error", group="Everywhere"),
+    Action("retry", "try now", "everywhere", "try the engine now", group="Everywhere"),
     Action("quit", "quit", "everywhere", "quit, all keeps on", group="Everywhere"),
 )
 

@@ -20,7 +20,6 @@ from tui.glyphs import ASCII, UNICODE
 from tui.header import Host
 from tui.screens.main import MainScreen
 from tui.terminal.driver import TerminalDriver
-from tui.terminal.view import TerminalView
 
 _HOST_EVERY: Final = 3.0  # seconds between two looks at the host's figures
 
@@ -113,7 +112,7 @@ class OnggiApp(App[None], inherit_bindings=False):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """While a terminal has the keyboard no binding runs, priority or not: every key is the container's."""
-        if isinstance(self.focused, TerminalView) and self.focused.captures_keys:
+        if getattr(self.focused, "captures_keys", False):
             return False
         return super().check_action(action, parameters)
 

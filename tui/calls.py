@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
-from typing import IO, Any, Final, Literal, Protocol
+from typing import IO, TYPE_CHECKING, Any, Final, Literal, Protocol
 
-from core.client.aclient import HijackedSocket
 from core.client.address import Value, quote
 from core.errors import EngineError, NotModified
 from tui.logs import Stream
 from tui.state import Json
+
+if TYPE_CHECKING:
+    from core.client.aclient import HijackedSocket
 
 Kind = Literal["containers", "images", "volumes", "networks"]
 Told = Callable[[int, int], None]

@@ -69,6 +69,24 @@ def of(act: str, arguments: Sequence[str]) -> str:
     return line(VERBS[act], arguments)
 
 
+_TABS: Final = {
+    "Logs": ("logs", "-f"),
+    "Stats": ("stats",),
+    "Layers": ("history",),
+    "Config": ("inspect",),
+}
+
+
+def of_tab(kind: str, tab: str, name: str) -> str:
+    """The command that shows what a tab shows, "" where there is none."""
+    words = _TABS.get(tab)
+    if words is None or not name:
+        return ""
+    if tab == "Config" and kind in ("volumes", "networks"):
+        words = (kind[:-1], *words)
+    return line(words, (name,))
+
+
 def parse(text: str) -> Typed:
     """A typed command, with or without `onggi` or `docker` in front. Raises BadCommand."""
     try:

@@ -17,7 +17,9 @@ from tui.config import Config
 from tui.header import Host
 
 NOW = 1_795_003_427.0
-HOST = Host(cpu=23, memory=1_288_490_188, memory_total=24 << 30, disk=38 << 30, disk_total=120 << 30, rx=2.1e6, tx=4e5)
+HOST = Host(
+    cpu=23, memory=1_288_490_188, memory_total=24 << 30, disk=38 << 30, disk_total=120 << 30, rx=2.1e6, tx=4e5
+)
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 
 
@@ -33,6 +35,75 @@ def one_id(name: str) -> str:
 
 def image_id(reference: str) -> str:
     return "sha256:" + one_id(reference)[::-1]
+
+
+HISTORY = [
+    {"CreatedBy": '/bin/sh -c #(nop)  CMD ["gunicorn" "app"]', "Size": 0, "Created": NOW - 9 * DAY},
+    {"CreatedBy": "/bin/sh -c python -m compileall /app", "Size": 32 << 20, "Created": NOW - 9 * DAY},
+    {"CreatedBy": "COPY src/ /app/ # buildkit", "Size": 2 << 20, "Created": NOW - 9 * DAY},
+    {"CreatedBy": "/bin/sh -c pip install -r requirements.txt", "Size": 62 << 20, "Created": NOW - 9 * DAY},
+    {"CreatedBy": "/bin/sh -c apt-get install -y python3 libpq5", "Size": 41 << 20, "Created": NOW - 9 * DAY},
+    {"CreatedBy": "/bin/sh -c #(nop) ADD file:9c1e in / ", "Size": 75 << 20, "Created": NOW - 40 * DAY},
+]
+
+_OWN = ("mnt", "pid", "net", "uts", "ipc", "cgroup")
+_KEPT = "chown dac_override fowner fsetid kill setgid setuid setpcap net_bind_service net_raw sys_chroot mknod"
+_DROPPED = "sys_admin sys_module sys_ptrace net_admin sys_time sys_rawio sys_boot syslog bpf perfmon"
+ISOLATION = {
+    "pid": 41277,
+    "namespaces": [
+        {"type": kind, "inode": 4026533101 + n, "host_inode": 4026531830 + n, "shared": kind not in _OWN}
+        for n, kind in enumerate((*_OWN, "user", "time"))
+    ],
+    "capabilities": {
+        "effective": [f"CAP_{name.upper()}" for name in f"{_KEPT} audit_write setfcap".split()],
+        "dropped": [f"CAP_{name.upper()}" for name in _DROPPED.split()],
+    },
+    "seccomp": {"mode": "filter", "filters": 1},
+    "no_new_privs": False,
+    "mounts": [
+        {"source": "overlay", "target": "/", "type": "overlay", "options": "rw,relatime"},
+        {"source": "proc", "target": "/proc", "type": "proc", "options": "rw,nosuid"},
+        {"source": "/dev/sda1", "target": "/etc/hosts", "type": "ext4", "options": "rw,relatime"},
+        {"source": "tmpfs", "target": "/dev", "type": "tmpfs", "options": "rw,nosuid"},
+        {"source": "sysfs", "target": "/sys", "type": "sysfs", "options": "ro,nosuid"},
+    ],
+    "masked": ["/proc/kcore", "/proc/keys", "/proc/timer_list", "/sys/firmware"],
+    "readonly": ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"],
+    "cgroup": {
+        "path": "/onggi/web",
+        "version": 2,
+        "limits": {"memory": 256 << 20, "nano_cpus": 750_000_000, "pids": 512},
+        "usage": {"memory": 134 << 20, "pids": 5, "cpu_ns": 1},
+    },
+    "layers": [
+        {"path": "/var/lib/onggi/snapshots/9/fs", "size": 41 << 10},
+        {"path": "/var/lib/onggi/snapshots/3/fs", "size": 49 << 20},
+        {"path": "/var/lib/onggi/snapshots/2/fs", "size": 4 << 10},
+        {"path": "/var/lib/onggi/snapshots/1/fs", "size": 15 << 20},
+    ],
+    "network": {
+        "ip": "172.18.0.3",
+        "mac": "02:42:ac:12:00:03",
+        "gateway": "172.18.0.1",
+        "ports": {"80/tcp": [{"HostIp": "0.0.0.0", "HostPort": "8080"}]},
+    },
+}
+
+
+def nginx_log(base: float) -> list[tuple[int, str]]:
+    """A web server's output, errors among it: (1 out or 2 err, line with its time)."""
+    said = [
+        (2, "/docker-entrypoint.sh: /docker-entrypoint.d/ is not empty, will attempt to perform configuration"),
+        (2, "10-listen-on-ipv6-by-default.sh: info: Enabled listen on IPv6 in /etc/nginx/conf.d/default.conf"),
+        (2, "1#1: nginx/1.27.3, built by gcc 12.2.0 (Debian 12.2.0-14)"),
+        *((1, f"172.18.0.1 GET {path} 200 {n * 211} B {n} ms curl/8.9.1") for n, path in enumerate(
+            ("/", "/shop", "/static/site.css", "/static/jar.svg", "/api/orders?page=2", "/shop/옹기-항아리"), 1)),
+        (2, '22#22: *3 open() "/usr/share/nginx/html/favicon.ico" failed (2: No such file or directory)'),
+        (1, "172.18.0.1 GET /favicon.ico 404 153 B 0 ms Firefox/133.0"),
+        (1, '\x1b[32m200\x1b[0m 172.18.0.6 GET /healthz \x1b[1mok\x1b[0m'),
+    ]  # fmt: skip
+    return [(stream, f"{stamp(base + n * 7)} {line}") for n, (stream, line) in enumerate(said)]
 
 
 class Stage:
@@ -65,10 +136,18 @@ class Stage:
     ) -> str:
         """A container that came to its state `ago` seconds before NOW."""
         found = one_id(name)
-        bound = {key: [{"HostIp": "0.0.0.0", "HostPort": host}] if host else None for key, host in (ports or {}).items()}
+        bound = {
+            key: [{"HostIp": "0.0.0.0", "HostPort": host}] if host else None for key, host in (ports or {}).items()
+        }
         state: dict[str, Any] = {"Status": status, "ExitCode": code, "Pid": 41277 if status == "running" else 0}
-        state["StartedAt"] = stamp(NOW - ago - (0 if status == "running" else MINUTE)) if status != "created" else "0001-01-01T00:00:00Z"
-        state["FinishedAt"] = stamp(NOW - ago) if status in ("exited", "dead", "restarting") else "0001-01-01T00:00:00Z"
+        state["StartedAt"] = (
+            stamp(NOW - ago - (0 if status == "running" else MINUTE))
+            if status != "created"
+            else "0001-01-01T00:00:00Z"
+        )
+        state["FinishedAt"] = (
+            stamp(NOW - ago) if status in ("exited", "dead", "restarting") else "0001-01-01T00:00:00Z"
+        )
         if health:
             state["Health"] = {"Status": health}
         self.containers[found] = {
@@ -84,11 +163,19 @@ class Stage:
                 "Image": image,
                 "Tty": more.get("tty", False),
                 "OpenStdin": more.get("tty", False),
-                "Env": more.get("env", ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin", "NGINX_VERSION=1.27.3"]),
+                "Env": more.get(
+                    "env", ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin", "NGINX_VERSION=1.27.3"]
+                ),
                 "Labels": more.get("labels", {}),
             },
-            "HostConfig": {"RestartPolicy": {"Name": more.get("policy", "unless-stopped")}, "NanoCpus": 0, "Memory": 0},
-            "Mounts": [{"Type": "volume", "Name": v, "Destination": "/data", "RW": True} for v in more.get("volumes", ())],
+            "HostConfig": {
+                "RestartPolicy": {"Name": more.get("policy", "unless-stopped")},
+                "NanoCpus": 0,
+                "Memory": 0,
+            },
+            "Mounts": [
+                {"Type": "volume", "Name": v, "Destination": "/data", "RW": True} for v in more.get("volumes", ())
+            ],
             "NetworkSettings": {
                 "Ports": bound,
                 "Networks": {"bridge": {"IPAddress": more.get("ip", "172.18.0.3" if status == "running" else "")}},
@@ -122,21 +209,57 @@ class StageClient:
             return [self._listed(c) for c in stage.containers.values()]
         if path == "/images/json":
             return [
-                {"Id": image_id(ref), "RepoTags": [] if ref.startswith("<none>") else [ref], "Size": size, "Created": NOW}
+                {
+                    "Id": image_id(ref),
+                    "RepoTags": [] if ref.startswith("<none>") else [ref],
+                    "Size": size,
+                    "Created": NOW,
+                }
                 for ref, size in stage.images
             ]
         if path == "/volumes":
-            return {"Volumes": [{"Name": n, "Mountpoint": f"/v/{n}", "UsageData": {"Size": s}} for n, s in stage.volumes]}
+            return {
+                "Volumes": [
+                    {"Name": n, "Mountpoint": f"/v/{n}", "UsageData": {"Size": s}} for n, s in stage.volumes
+                ]
+            }
         if path == "/networks":
-            return [{"Id": one_id(n), "Name": n, "Driver": d, "IPAM": {"Config": [{"Subnet": s}]}} for n, d, s in stage.networks]
+            return [
+                {"Id": one_id(n), "Name": n, "Driver": d, "IPAM": {"Config": [{"Subnet": s}]}}
+                for n, d, s in stage.networks
+            ]
         if parts[0] == "containers" and parts[1] in stage.containers:
             if parts[2] == "json":
                 return stage.containers[parts[1]]
             if parts[2] == "stats":
                 return self._sample(parts[1])
+        if parts[0] == "images" and len(parts) > 2:
+            return self._image("/".join(parts[1:-1]), parts[-1])
         if path == "/onggi/v1/host":
             return {"cpus": 16}
         raise NotFound(f"no such thing: {path}")
+
+    def _image(self, reference: str, what: str) -> Any:
+        size = dict(self.stage.images).get(reference)
+        if size is None:
+            raise NotFound(f"No such image: {reference}")
+        if what == "history":
+            return HISTORY
+        return {
+            "Id": image_id(reference),
+            "RepoTags": [reference],
+            "Created": stamp(NOW - 9 * DAY),
+            "Size": size,
+            "Os": "linux",
+            "Architecture": "amd64",
+            "Config": {
+                "Cmd": ["sh"] if reference.startswith("busybox") else ["nginx", "-g", "daemon off;"],
+                "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"],
+                "ExposedPorts": {"80/tcp": {}},
+                "WorkingDir": "/srv",
+            },
+            "RootFS": {"Type": "layers", "Layers": [one_id(f"layer{n}") for n in range(5)]},
+        }
 
     def _listed(self, entry: dict[str, Any]) -> dict[str, Any]:
         return {
@@ -171,11 +294,15 @@ class StageClient:
         self.stage.calls.append(("DELETE", path, query))
         return None
 
-    async def stream(self, path: str, *, method: str = "GET", body: object = None, **query: Any) -> AsyncGenerator[Any, None]:
+    async def stream(
+        self, path: str, *, method: str = "GET", body: object = None, **query: Any
+    ) -> AsyncGenerator[Any, None]:
         while True:
             yield await self.stage.asked.get()
 
-    async def pieces(self, path: str, *, method: str = "GET", body: object = None, **query: Any) -> AsyncGenerator[bytes, None]:
+    async def pieces(
+        self, path: str, *, method: str = "GET", body: object = None, **query: Any
+    ) -> AsyncGenerator[bytes, None]:
         found = path.split("/")[2]
         for stream, line in self.stage.logs.get(found, ()):
             data = (line + "\n").encode()
@@ -202,23 +329,60 @@ def potters_shop() -> Stage:
     """The shop of the pictures: ten containers in every state, twelve images, volumes and networks."""
     stage = Stage()
     mega = 1 << 20
-    stage.add("web", "nginx:1.27", ports={"80/tcp": "8080"}, ago=3 * MINUTE, health="healthy", cpu=1.2, memory=12 * mega)
-    stage.add("api", "shop/api:2.4", ports={"9000/tcp": "9000"}, ago=3.2 * MINUTE, health="healthy", cpu=18.4, memory=96 * mega)
-    stage.add("옹기-blog", "blog:latest", ports={"80/tcp": "8081"}, ago=5 * HOUR, health="unhealthy", cpu=0.1, memory=31 * mega, volumes=["blog-content"])
-    stage.add("db", "postgres:16", ports={"5432/tcp": ""}, ago=2 * DAY, health="healthy", cpu=3.0, memory=140 * mega, volumes=["shop_pgdata"])
+    stage.add(
+        "web", "nginx:1.27", ports={"80/tcp": "8080"}, ago=3 * MINUTE, health="healthy", cpu=1.2, memory=12 * mega
+    )
+    stage.add(
+        "api",
+        "shop/api:2.4",
+        ports={"9000/tcp": "9000"},
+        ago=3.2 * MINUTE,
+        health="healthy",
+        cpu=18.4,
+        memory=96 * mega,
+    )
+    stage.add(
+        "옹기-blog",
+        "blog:latest",
+        ports={"80/tcp": "8081"},
+        ago=5 * HOUR,
+        health="unhealthy",
+        cpu=0.1,
+        memory=31 * mega,
+        volumes=["blog-content"],
+    )
+    stage.add(
+        "db",
+        "postgres:16",
+        ports={"5432/tcp": ""},
+        ago=2 * DAY,
+        health="healthy",
+        cpu=3.0,
+        memory=140 * mega,
+        volumes=["shop_pgdata"],
+    )
     stage.add("cache", "redis:7", ports={"6379/tcp": ""}, ago=2.1 * DAY, cpu=0.3, memory=9 * mega)
     stage.add("worker", "shop/worker:2.4", status="restarting", ago=2, health="starting", restarts=3)
     stage.add("importer", "alpine:3.20", status="paused", ago=11 * MINUTE)
     stage.add("job", "python:3.12", status="exited", ago=2 * HOUR, code=1)
     stage.add("migrate", "shop/api:2.4", status="exited", ago=3 * MINUTE)
     stage.add("shop-importer-nightly-2", "alpine:3.20", status="created", ago=HOUR)
+    web = one_id("web")
+    stage.logs[web] = nginx_log(NOW - 3 * MINUTE)
+    stage.extra[f"/onggi/v1/containers/{web}/isolation"] = ISOLATION
     for reference, size in (
         ("nginx:1.27", 64), ("postgres:16", 151), ("redis:7", 39), ("shop/api:2.4", 212), ("shop/worker:2.4", 198),
         ("python:3.12", 124), ("blog:latest", 71), ("alpine:3.20", 8),
         ("ghcr.io/acme/reporting-service:1.9.3", 340), ("<none>3f2a91", 212), ("debian:12", 117), ("busybox:1.37", 4),
     ):  # fmt: skip
         stage.images.append((reference, size * mega))
-    stage.volumes = [("shop_pgdata", 412 * mega), ("shop_uploads", 88 * mega), ("blog-content", 3 * mega), ("cache", 1181 * mega), ("ci-home", 240 * mega)]
+    stage.volumes = [
+        ("shop_pgdata", 412 * mega),
+        ("shop_uploads", 88 * mega),
+        ("blog-content", 3 * mega),
+        ("cache", 1181 * mega),
+        ("ci-home", 240 * mega),
+    ]
     stage.networks = [("bridge", "bridge", "172.17.0.0/16"), ("host", "host", ""), ("none", "null", "")]
     return stage
 
@@ -230,5 +394,10 @@ def app_on(stage: Stage, **config: Any) -> OnggiApp:
         return False
 
     return OnggiApp(
-        StageClient(stage), "unix:///run/onggi/engine.sock", ensure, config=Config(**config), now=lambda: NOW, meter=lambda: HOST
+        StageClient(stage),
+        "unix:///run/onggi/engine.sock",
+        ensure,
+        config=Config(**config),
+        now=lambda: NOW,
+        meter=lambda: HOST,
     )

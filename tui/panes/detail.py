@@ -15,7 +15,6 @@ from textual.message import Message
 from tui.glyphs import Glyphs
 from tui.paint import EMPTY, join
 from tui.panes import containers, welcome
-from tui.panes.terminals import TerminalPane
 from tui.safe import safe, safe_plain
 from tui.state import Container
 from tui.text import ago, span
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from textual.widget import Widget
 
     from tui.logview import LogView
+    from tui.panes.terminals import TerminalPane
 
 TABS: Final = {
     "containers": ("Logs", "Terminal", "Stats", "Config", "Isolation"),
@@ -82,20 +82,26 @@ class Detail(Framed, Vertical):
         self._tabs: dict[str, str] = {}
         self._facts: Content = EMPTY
         self._log: LogView | None = None
+        self.pane: TerminalPane | None = None
 
     def compose(self) -> ComposeResult:
         yield TabRow(id="tabs")
         with Box(id="body"):
             yield LinesView(id="page")
-            yield TerminalPane(self.glyphs)
 
     @property
     def page(self) -> LinesView:
         return self.query_one("#page", LinesView)
 
-    @property
-    def terminals(self) -> TerminalPane:
-        return self.query_one(TerminalPane)
+    async def terminals(self) -> TerminalPane:
+        """The terminals; made when they are first needed, for they bring the emulator with them."""
+        if self.pane is None:
+            from tui.panes.terminals import TerminalPane
+
+            self.pane = TerminalPane(self.glyphs)
+            await self.query_one("#body", Box).mount(self.pane)
+            self._arrange()
+        return self.pane
 
     @property
     def logs(self) -> LogView | None:
@@ -116,8 +122,8 @@ class Detail(Framed, Vertical):
             return self.page
         if self.tab == "Logs" and self.logs is not None:
             return self.logs
-        if self.tab == "Terminal":
-            return self.terminals
+        if self.tab == "Terminal" and self.pane is not None:
+            return self.pane
         return self.page
 
     def show(self, subject: Subject, container: Container | None, now: float) -> None:
@@ -183,8 +189,8 @@ class Detail(Framed, Vertical):
             return Titles(join(("Welcome", "bold $focus" if focused else "$ink")))
         left = self._what(focused)
         right = join((f"as it was at {self.stale}", "$muted")) if self.stale else self._state()
-        if self.tab == "Terminal":
-            return Titles(left, right, self.terminals.hint(), self.terminals.mode())
+        if self.tab == "Terminal" and self.pane is not None:
+            return Titles(left, right, self.pane.hint(), self.pane.mode())
         if self.tab == "Logs" and self.logs is not None:
             return Titles(left, right, *log_titles(self.logs))
         more = join((f"more below {self.glyphs.open}", "$muted")) if self.page.more_below else EMPTY
@@ -228,7 +234,7 @@ class Detail(Framed, Vertical):
     def _arrange(self) -> None:
         """Which part is on the screen."""
         row = self.query_one(TabRow)
-        row.display = not self.welcoming and bool(self.subject.kind or self.terminals.sessions)
+        row.display = not self.welcoming and bool(self.subject.kind or self.pane)
         row.show(TABS[self.subject.kind], self.tab)
         row.set_class(self.app.size.height >= _LINED, "-line")
         shown = self.inner
@@ -238,7 +244,7 @@ class Detail(Framed, Vertical):
 
     def note_sessions(self) -> None:
         """Write how many sessions live behind the Terminal tab."""
-        live = sum(session.live for session in self.terminals.sessions)
+        live = sum(session.live for session in self.pane.sessions) if self.pane is not None else 0
         number = f" {live}" if live > 1 else ""
         mark = join((f"{self.glyphs.running}{number}", "$running")) if live else EMPTY
         self.query_one(TabRow).note("Terminal", mark)

@@ -5,6 +5,7 @@ What is shared with the host is yellow, not red: it may be what was asked for.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -39,6 +40,7 @@ _DANGEROUS: Final = (
     "bpf",
     "sys_boot",
 )
+_KNOWING: Final = re.compile("Worth knowing:")
 _BAR: Final = 20
 _WALLED: Final = (
     "It sees its own files, processes and network; it cannot load kernel modules, change the clock or see the "
@@ -82,7 +84,8 @@ def _verdict(facts: Json, glyphs: Glyphs, width: int) -> list[Content]:
     knows = "" if _mapped(facts) else " Worth knowing: root inside is root outside (no user map)."
     text = fold(f"{head} {says}{knows}", max(width - 3, 10))
     first = join((glyphs.running, style), " ", (head, "bold"), (text[0][len(head) :], "$muted"))
-    return [first, *(join("  ", (line, "$muted")) for line in text[1:])]
+    rest = [join("  ", (line, "$muted")) for line in text[1:]]
+    return [first, *(line.highlight_regex(_KNOWING, style="$paused") for line in rest)]
 
 
 def _openings(doors: Sequence[str], strong: Sequence[str], seccomp: bool) -> str:

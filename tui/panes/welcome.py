@@ -64,7 +64,9 @@ def lines(chosen: int, keys: tuple[str, ...], glyphs: Glyphs, width: int, height
         style = "on $cursor" if n == chosen else ""
         padded = line.pad_right(max(block - line.cell_length, 0))
         body += [join(" " * pad, padded.stylize(style) if style else padded), EMPTY]
-    note = join((f"{keys[-1]} needs nothing but this machine, so it is the quickest way.", "$muted"))
+    note = join(
+        (keys[-1], "bold $accent"), (" needs nothing but this machine, so it is the quickest way.", "$muted")
+    )
     body.append(join(" " * max((width - note.cell_length) // 2, 1), note))
     picture: list[Content] = []
     if height >= len(body) + len(_JAR) // 2 + 2 and width >= _WIDE and glyphs.heavy == "━":

@@ -77,8 +77,9 @@ class Confirm(Dialog[str]):
         asked = self.question
         known = [v.frees for v in asked.victims if v.frees >= 0]
         frees = join((f"frees {size_prose(sum(known))}", "bold $paused")) if any(known) else EMPTY
-        lines = [ends(join((f"{asked.verb} {asked.what}?", "bold")), frees, width), EMPTY]
+        lines = [ends(join((f"{asked.verb} {asked.what}?", "bold")), frees, width)]
         if asked.victims:
+            lines += [EMPTY]
             lines += _table(asked.victims, width)
         if asked.spared:
             lines += [EMPTY, join(("not touched", "$muted"))]

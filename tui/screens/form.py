@@ -15,7 +15,7 @@ from tui.paint import EMPTY, join
 from tui.panes.inspect import fold
 from tui.safe import safe_plain
 from tui.screens.dialog import Dialog
-from tui.widgets.fields import Field, Options, Text
+from tui.widgets.fields import Field, Options, Rule, Text
 from tui.widgets.frame import Titles
 
 Values = Mapping[str, str]
@@ -79,14 +79,13 @@ class Form(Dialog[Mapping[str, str]]):
             one if isinstance(one, Options) else Field(one.name, one.label, one.value, one.hint)
             for one in self.fields
         ]
-        made += [Text(id="gap"), Text(id="rule")]
+        made += [Text(), Rule()]
         made += [Text(id=f"command-{n}") for n in range(_COMMAND_LINES)]
         return [*made, Text(id="hint"), Text(id="buttons")]
 
     def on_mount(self) -> None:
-        first = self.query(Field).first()
-        empty = next((f for f in self.query(Field) if not f.value), first)
-        (empty if not first.value else first).entry.focus()
+        fields = list(self.query(Field))
+        next((f for f in fields if not f.value), fields[0]).entry.focus()
         self.call_after_refresh(self.judge)
 
     @property
@@ -109,7 +108,6 @@ class Form(Dialog[Mapping[str, str]]):
             remark = plan.remarks.get(one.key, Remark())
             one.remark(join((safe_plain(remark.text), "$failed" if remark.bad else "$muted")))
         width = max(self.box.size.width - 6, 20)
-        self.query_one("#rule", Text).show(join((self.glyphs.rule * (width + 2), "$line")))
         lines = fold(safe_plain(plan.command), width - 4)
         for n in range(_COMMAND_LINES):
             sign = join(("$ ", "$muted")) if n == 0 else join("    ")

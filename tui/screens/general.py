@@ -31,7 +31,7 @@ class General:
             "details": self._details,
             "quit": self._quit,
             "session_new": self._session_new,
-            "session_next": lambda: screen.detail.terminals.turn(),
+            "session_next": self._session_next,
             "session_close": self._session_close,
             "enter_terminal": self._enter_terminal,
         }
@@ -121,18 +121,22 @@ class General:
     def _session_new(self) -> None:
         self._acts.do(BY_ID["shell"])
 
+    def _session_next(self) -> None:
+        if self._screen.detail.pane is not None:
+            self._screen.detail.pane.turn()
+
     def _session_close(self) -> None:
-        pane = self._screen.detail.terminals
-        if pane.current is not None:
+        pane = self._screen.detail.pane
+        if pane is not None and pane.current is not None:
             self._screen.run_worker(pane.close(pane.current), exit_on_error=False)
 
     def _enter_terminal(self) -> None:
         """Type into the session that is shown; one that was left is attached to again."""
         screen = self._screen
-        pane = screen.detail.terminals
-        if pane.enter():
+        pane = screen.detail.pane
+        if pane is not None and pane.enter():
             return
-        session = pane.current
+        session = pane.current if pane is not None else None
         one = screen.world.containers.get(session.container) if session is not None else screen.container()
         if one is not None and one.status == "running" and (session is None or session.kind == "attach"):
             screen.sessions.attach(one)
@@ -142,7 +146,8 @@ class General:
     def _quit(self) -> None:
         """Leave at once, unless sessions or work would be left: those are named first."""
         screen = self._screen
-        sessions = [session.title for session in screen.detail.terminals.sessions if session.live]
+        pane = screen.detail.pane
+        sessions = [session.title for session in pane.sessions if session.live] if pane is not None else []
         jobs = [job.title for job in self._acts.files.board.running]
         if not sessions and not jobs:
             screen.app.exit()

@@ -26,6 +26,16 @@ _PLACES: Final = {
     "terminal": ("The terminals.", " Each session is kept with its screen while you look at other things."),
     "text": ("A page.", " What the engine knows of the object under the cursor."),
 }
+_OPPOSITES: Final = {
+    "down": ("up", "down, up"),
+    "first": ("last", "first, last"),
+    "page_down": ("page_up", "half a page"),
+    "pane_left": ("pane_right", "pane left, right"),
+    "next_pane": ("previous_pane", "next pane, back"),
+    "tab_left": ("tab_right", "tab left, right"),
+    "list_1": ("list_5", "a list"),
+}
+"""Acts that share a line with their opposite."""
 _GROUPS: Final = (("Here",), ("Move", "Mark"), ("Find", "Take", "Everywhere"))
 
 
@@ -88,6 +98,15 @@ class Help(Dialog[None]):
             join("after the name: ", health),
         ]
 
+    def _keys(self, action: Action) -> str:
+        """Two keys of one act, or one key each of an act and its opposite."""
+        other = _OPPOSITES.get(action.id)
+        if other is not None:
+            both = zip(self._keymap.of(action.id), self._keymap.of(other[0]), strict=False)
+            keys = [shown(key) for pair in both for key in pair]
+            return " … ".join(keys[:2]) if action.id == "list_1" else " ".join(keys[:4])
+        return " ".join(shown(key) for key in self._keymap.of(action.id)[:2])
+
     def _column(self, groups: tuple[str, ...], width: int) -> list[Content]:
         lines: list[Content] = []
         for group in groups:
@@ -100,11 +119,12 @@ class Help(Dialog[None]):
 
     def _actions(self) -> list[Action]:
         scopes = scopes_of(self._place)
-        return [a for a in ACTIONS if a.scope in scopes and self._keymap.of(a.id)]
+        named = {other for other, _ in _OPPOSITES.values()} | {f"list_{n}" for n in range(2, 6)}
+        return [a for a in ACTIONS if a.scope in scopes and self._keymap.of(a.id) and a.id not in named]
 
     def _line(self, action: Action, width: int) -> Content:
-        keys = " ".join(shown(key) for key in self._keymap.of(action.id)[:2])
-        return fit(join((keys.ljust(10), "bold"), (action.help, "$muted")), max(width - 1, 12))
+        keys, says = self._keys(action), _OPPOSITES[action.id][1] if action.id in _OPPOSITES else action.help
+        return fit(join((keys.ljust(9), "bold"), " ", (says, "$muted")), max(width - 1, 12))
 
     def on_key(self, event: events.Key) -> None:
         event.stop()

@@ -57,7 +57,7 @@ class Loader:
     async def _load(self, subject: Subject, tab: str) -> None:
         detail = self._screen.detail
         if tab == "Terminal":
-            self._screen.sessions.explain(subject)
+            await self._screen.sessions.explain(subject)
             return
         if tab == "Stats":
             detail.show_page(subject, tab, self._stats_or_why(subject.id))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual import events
@@ -9,18 +10,16 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.screen import Screen
 
-from tui import header, keymaps
+from tui import commands, header, keymaps
 from tui.actions import BY_ID, Action, applies
 from tui.header import Engine, Host, Work
 from tui.messages import EngineDown, EngineStarting, EngineUp, UsageChanged, WorldChanged
-from tui.paint import join
+from tui.paint import EMPTY, join
 from tui.panes.detail import Detail
 from tui.panes.listing import ListColumn, TitledList, column_width
-from tui.panes.terminals import SessionStrip, TerminalPane
 from tui.safe import safe
 from tui.screens import bars
 from tui.state import Container, World
-from tui.terminal.view import TerminalView
 from tui.widgets.bars import Bar, Hints
 from tui.widgets.commandline import CommandLine
 from tui.widgets.linesview import LinesView
@@ -28,6 +27,7 @@ from tui.widgets.objectlist import ObjectList
 
 if TYPE_CHECKING:
     from tui.app import OnggiApp
+    from tui.panes.terminals import SessionStrip, TerminalPane
     from tui.screens.acts import Acts
     from tui.screens.loader import Loader
     from tui.screens.moves import Moves
@@ -67,10 +67,6 @@ class MainScreen(Screen[None]):
         self.engine = Engine(name=app.host_name)
         self.host: Host | None = None
         self.onggi = app
-        self._moves: Moves | None = None
-        self._acts: Acts | None = None
-        self._loader: Loader | None = None
-        self._sessions: Sessions | None = None
         self._ticks = 0
         self._awaited = ""
 
@@ -87,41 +83,33 @@ class MainScreen(Screen[None]):
 
     # The collaborators are imported when first needed: the first paint does not wait for them.
 
-    @property
+    @cached_property
     def moves(self) -> Moves:
         """What changes only what is looked at."""
-        if self._moves is None:
-            from tui.screens.moves import Moves
+        from tui.screens.moves import Moves
 
-            self._moves = Moves(self)
-        return self._moves
+        return Moves(self)
 
-    @property
+    @cached_property
     def acts(self) -> Acts:
         """What acts do."""
-        if self._acts is None:
-            from tui.screens.acts import Acts
+        from tui.screens.acts import Acts
 
-            self._acts = Acts(self)
-        return self._acts
+        return Acts(self)
 
-    @property
+    @cached_property
     def loader(self) -> Loader:
         """What fills the tabs."""
-        if self._loader is None:
-            from tui.screens.loader import Loader
+        from tui.screens.loader import Loader
 
-            self._loader = Loader(self)
-        return self._loader
+        return Loader(self)
 
-    @property
+    @cached_property
     def sessions(self) -> Sessions:
         """Who opens terminals."""
-        if self._sessions is None:
-            from tui.screens.sessions import Sessions
+        from tui.screens.sessions import Sessions
 
-            self._sessions = Sessions(self)
-        return self._sessions
+        return Sessions(self)
 
     @property
     def lists(self) -> ListColumn:
@@ -212,7 +200,7 @@ class MainScreen(Screen[None]):
     @property
     def keyboard_inside(self) -> bool:
         """A terminal has it: no key is ours."""
-        return isinstance(self.focused, TerminalView) and self.focused.captures_keys
+        return bool(getattr(self.focused, "captures_keys", False))
 
     @property
     def place(self) -> str:
@@ -220,7 +208,7 @@ class MainScreen(Screen[None]):
         focused = self.focused
         if isinstance(focused, TitledList):
             return focused.kind
-        if isinstance(focused, TerminalPane | TerminalView):
+        if focused is not None and self.detail.pane in focused.ancestors_with_self:
             return "terminal"
         if focused is not None and focused.id == "log":
             return "logs"
@@ -243,7 +231,7 @@ class MainScreen(Screen[None]):
         one = self.world.containers.get(found) if kind == "containers" else None
         empty = self.world.loaded and not self.world.containers and not self.world.images
         self.detail.show(bars.subject(self.world, kind, found), one, self.onggi.now())
-        welcoming = empty and not self.detail.terminals.sessions
+        welcoming = empty and not (self.detail.pane and self.detail.pane.sessions)
         if welcoming != self.detail.welcoming:
             self.detail.welcome(welcoming)
             self._turn_to_welcome(welcoming)
@@ -251,8 +239,10 @@ class MainScreen(Screen[None]):
 
     def _turn_to_welcome(self, on: bool) -> None:
         """The first screen has the keyboard while it is there: its choices are what there is to do."""
-        if on and not self.line.asking and not self.narrow:
+        if on and not self.line.asking:
+            self.set_class(self.narrow, "-deep")
             self.detail.page.focus()
+            self.line.show(commands.line(("import", "--starter")), join(("what b would do", "$muted")))
         elif not on and self.focused is self.detail.page:
             self.go_to("images" if not self.world.containers else "containers")
 
@@ -296,6 +286,14 @@ class MainScreen(Screen[None]):
         if self.narrow:
             self.add_class("-deep")
         self.detail.inner.focus()
+        self.show_command_of_tab()
+
+    def show_command_of_tab(self) -> None:
+        """The command line teaches what shows the same from a shell."""
+        subject, tab = self.detail.subject, self.detail.tab
+        command = commands.of_tab(subject.kind, tab, subject.name)
+        if command and not self.detail.welcoming:
+            self.line.show(command, join(("live", "$running")) if tab in ("Logs", "Stats") else EMPTY)
 
     # Keys
 
@@ -360,7 +358,7 @@ class MainScreen(Screen[None]):
         inside = self.keyboard_inside
         right = header.right(inside)
         width = self.size.width - 2 - right.cell_length - 3
-        work = self._acts.work() if self._acts else Work()
+        work = self.acts.work() if "acts" in self.__dict__ else Work()
         left = header.left(self.world, self.engine, self.host, work, self.onggi.glyphs, width)
         self.query_one("#header", Bar).show(left, right)
 
@@ -388,8 +386,9 @@ class MainScreen(Screen[None]):
         self.sessions.resized(event.session, event.columns, event.lines)
 
     def on_session_strip_picked(self, event: SessionStrip.Picked) -> None:
-        self.detail.terminals.pick(event.number)
-        self.detail.terminals.enter()
+        if self.detail.pane is not None:
+            self.detail.pane.pick(event.number)
+            self.detail.pane.enter()
 
     def on_list_tabs_picked(self, event: bars.ListTabs.Picked) -> None:
         self.go_to(event.kind)

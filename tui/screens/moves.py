@@ -88,6 +88,7 @@ class Moves:
         screen.detail.turn(step)
         if inside:
             screen.call_after_refresh(screen.detail.inner.focus)
+        screen.show_command_of_tab()
         screen.update_bars()
 
     def _zoom(self) -> None:

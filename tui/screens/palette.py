@@ -20,7 +20,7 @@ from tui.panes.containers import mark
 from tui.safe import crop_end, safe, safe_plain
 from tui.screens.dialog import Dialog
 from tui.state import Container, World
-from tui.widgets.fields import Entry, Text
+from tui.widgets.fields import Entry, Rule, Text
 from tui.widgets.frame import Titles
 from tui.widgets.objectlist import ObjectList, Row
 
@@ -74,13 +74,12 @@ class Palette(Dialog[Found]):
     def parts(self) -> list[Widget]:
         return [
             Entry(self._text, id="wanted", placeholder="web · stop · run -it busybox", select_on_focus=False),
-            Text(id="rule"),
+            Rule(),
             Choices(id="choices", glyphs=self._glyphs),
             Text(id="hint"),
         ]
 
     def on_mount(self) -> None:
-        self.query_one("#rule", Text).show(join((self._glyphs.rule * 200, "$line")))
         self.query_one(Entry).focus()
         self._fill(self._text)
 

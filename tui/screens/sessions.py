@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from core.errors import EngineError
 from tui import commands
 from tui.calls import SHELL
+from tui.leaving import UNTYPED, KeptSource
 from tui.paint import join
 from tui.panes.detail import Subject
 from tui.panes.terminals import Session
@@ -28,12 +29,12 @@ class Sessions:
     def __init__(self, screen: MainScreen) -> None:
         self._screen = screen
 
-    def explain(self, subject: Subject) -> None:
+    async def explain(self, subject: Subject) -> None:
         """What the tab says while there is no session; show the subject's own one where there is."""
-        pane = self._screen.detail.terminals
-        own = next((s for s in pane.sessions if s.container == subject.id), None)
-        if own is not None and not pane.typing:
-            pane.pick(pane.sessions.index(own) + 1)
+        pane = await self._screen.detail.terminals()
+        own = [session for session in pane.sessions if session.container == subject.id]
+        if own and pane.current not in own and not pane.typing:
+            pane.pick(pane.sessions.index(own[-1]) + 1)
         keys, name = self._screen.onggi.keymap, safe(subject.name)
         one = self._screen.world.containers.get(subject.id)
         if one is None or one.status != "running":
@@ -59,7 +60,7 @@ class Sessions:
 
     async def _attach(self, one: Container) -> None:
         screen = self._screen
-        pane = screen.detail.terminals
+        pane = await screen.detail.terminals()
         screen.line.show(commands.of("attach", [one.name]), join(("attached", "$running")))
         session = pane.find("attach", one.id) or Session("attach", one.id, one.name, "attach")
         if session.live:
@@ -84,35 +85,53 @@ class Sessions:
 
     async def _shell(self, one: Container) -> None:
         screen = self._screen
-        pane = screen.detail.terminals
+        pane = await screen.detail.terminals()
         screen.line.show(commands.line(("exec", "-it"), (one.name, "sh")), join(("live", "$running")))
         columns, lines = pane.size_of_view()
         try:
-            exec_id, stream = await screen.onggi.calls.execute(one.id, SHELL, columns, lines, "")
+            exec_id, stream = await screen.onggi.calls.execute(one.id, SHELL, columns, lines, UNTYPED)
         except (EngineError, OSError) as error:
             screen.say_error(f"open a shell in {one.name}: {error}")
             return
         session = Session("exec", one.id, one.name, "shell", f"/exec/{exec_id}")
-        await self._open(session, stream)
+        loop = asyncio.get_running_loop()
+
+        def left() -> None:
+            loop.call_soon_threadsafe(self._left, session)
+
+        source = KeptSource(stream.sock.detach(), left)
+        await self._show_on(session, source, stream.early)
+
+    def _left(self, session: Session) -> None:
+        """The detach keys were typed into a shell: it stays as it is, the keyboard goes back to the list."""
+        screen = self._screen
+        screen.line.say(join(safe(session.name), (": the shell goes on, enter returns to it", "$muted")))
+        screen.remove_class("-zoom", "-full")
+        screen.go_to(screen.lists.current)
 
     async def _command(self, argv: Sequence[str], session: Session | None = None) -> None:
         screen = self._screen
-        columns, lines = screen.detail.terminals.size_of_view()
+        pane = await screen.detail.terminals()
+        columns, lines = pane.size_of_view()
         source = PtySource(cli(argv), columns=columns, lines=lines, env=screen.onggi.environment())
         made = session or Session("command", "", commands.PROGRAM, " ".join(argv[:2]))
         await self._reveal()
-        await screen.detail.terminals.open(made, source)
+        await pane.open(made, source)
 
     async def _open(self, session: Session, stream: HijackedSocket) -> None:
         before = await _before(stream)
+        await self._show_on(session, FdSource(stream.sock.detach()), before)
+
+    async def _show_on(self, session: Session, source: FdSource, before: bytes) -> None:
         await self._reveal()
-        await self._screen.detail.terminals.open(session, FdSource(stream.sock.detach()), before)
+        pane = await self._screen.detail.terminals()
+        await pane.open(session, source, before)
         columns, lines = session.view.size
         self.resized(session, columns, lines)
 
     async def _show(self, session: Session) -> None:
         await self._reveal()
-        pane = self._screen.detail.terminals
+        pane = await self._screen.detail.terminals()
         pane.pick(pane.sessions.index(session) + 1)
         pane.enter()
 
@@ -137,10 +156,11 @@ class Sessions:
         screen = self._screen
         session.note = await self._how(session)
         screen.line.say(join(safe(session.name), (f": {session.note}", "$muted")))
-        if screen.detail.terminals.current is session and screen.place == "terminal":
+        pane = await screen.detail.terminals()
+        if pane.current is session and screen.place == "terminal":
             screen.remove_class("-zoom", "-full")
             screen.go_to(screen.lists.current)
-        screen.detail.terminals.refresh_strip()
+        pane.refresh_strip()
         screen.detail.note_sessions()
         screen.update_bars()
 

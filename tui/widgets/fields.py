@@ -41,6 +41,17 @@ class Text(Widget):
         return strip_of(fit(self._content, width, right=self._right), width, self.visual_style, self.app)
 
 
+class Rule(Widget):
+    """A thin line across."""
+
+    DEFAULT_CSS = "Rule { height: 1; background: $raised; color: $line; }"
+
+    def render_line(self, y: int) -> Strip:
+        width = self.size.width
+        sign = "-" if self.app.has_class("-ascii") else "─"
+        return strip_of(join((sign * width, "$line")), width, self.visual_style, self.app)
+
+
 class Entry(Input):
     """A line to type in, without a border; the one with the keyboard has the cursor's ground."""
 

@@ -22,7 +22,7 @@ class LinesView(ScrollView, can_focus=True):
     DEFAULT_CSS = """
     LinesView {
         width: 1fr; height: 1fr; padding: 0; background: $pane; color: $ink;
-        scrollbar-size-vertical: 1; overflow-x: hidden;
+        scrollbar-size-vertical: 1; scrollbar-gutter: stable; overflow-x: hidden;
     }
     """
 
