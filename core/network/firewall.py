@@ -16,7 +16,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 from core.aio import off_loop
 from core.errors import KernelLacks, SyscallFailed
-from core.network import netlink, nftables
+from core.network import conntrack, netlink, nftables
 from core.network.nftables import Chain, Map, Table
 from core.network.nftwords import (
     Address,
@@ -143,13 +143,16 @@ class Firewall:
                     self._forwards -= added
                     raise
                 self._commit(self._whole())
+            _forget_flows(added)
 
     def drop(self, forwards: Iterable[Forward]) -> None:
         """Publish these no longer; no error where they are gone. Blocking."""
         with self._lock:
-            for forward in set(forwards) & self._forwards:
-                self._forwards.discard(forward)
+            dropped = set(forwards) & self._forwards
+            self._forwards -= dropped
+            for forward in dropped:
                 self._try([nftables.delete_elements(self._table.name, forward.map, [forward.key])])
+            _forget_flows(dropped)
 
     def remove(self) -> None:
         """Remove the table. Blocking; no error where it is gone."""
@@ -231,6 +234,13 @@ class Firewall:
                 self._commit(self._whole())
         except (OSError, SyscallFailed, KernelLacks) as error:
             log.error("cannot repair firewall table %s: %s", self._table.name, error)
+
+
+def _forget_flows(forwards: Iterable[Forward]) -> None:
+    try:
+        conntrack.forget_udp({(each.host.packed, each.host_port) for each in forwards if each.protocol == "udp"})
+    except OSError as error:  # a kernel without ctnetlink: old flows end by themselves when they pause
+        log.warning("cannot forget old udp flows: %s", error)
 
 
 def _failure(error: OSError) -> SyscallFailed | KernelLacks:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from core.aio import off_loop
-from core.errors import EngineError, NoSuchNetwork, SystemFailure
+from core.errors import EngineError, NoSuchNetwork, SyscallFailed, SystemFailure
 from core.model.container import ContainerRecord, Endpoint
 from core.model.network import NetworkRecord
 from core.network import bridge as bridges
@@ -67,6 +67,14 @@ class _Place:
     published: list[Published] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class _Leaving:
+    """A cable that is being removed; until it is, the kernel still answers for the address."""
+
+    address: IPv4Address
+    done: asyncio.Task[None]
+
+
 class Networks:
     """Attach and detach containers. `start` first; without it, or where it failed, only `host` and `none` work."""
 
@@ -76,6 +84,7 @@ class Networks:
         self._zygote = zygote
         self._ports = HostPorts()
         self._places: dict[str, _Place] = {}
+        self._leaving: dict[str, _Leaving] = {}
         self._bridge: Bridge | None = None
         self._addresses: Addresses | None = None
         self._firewall: Firewall | None = None
@@ -120,7 +129,7 @@ class Networks:
         """Put a container that is about to start on a network; what it had before is taken away.
 
         `ports` are published on the bridge only. Raises NoSuchNetwork, SystemFailure with Docker's text where a
-        port is taken, KernelLacks, Unavailable where no address is left.
+        port is taken, SyscallFailed, KernelLacks, Unavailable where no address is left.
         """
         if mode not in self._records:
             raise NoSuchNetwork(f"network {mode} not found")
@@ -135,10 +144,20 @@ class Networks:
         return await self._attach_bridge(container_id, endpoint, ports, name or hostname)
 
     async def detach(self, container_id: str) -> None:
-        """Give back a container's address, ports and cable; no error where it has none."""
+        """Give back a container's address and ports and begin to remove its cable; no error where it has none.
+
+        The kernel takes 20 ms for a cable, which nobody should wait for who only wants to know that the container
+        ended. The next call for the same container waits for it: after that nothing is left.
+        """
+        leaving = self._leaving.get(container_id)
+        if leaving is not None:
+            await asyncio.shield(leaving.done)
         place = self._places.pop(container_id, None)
         if place is not None:
-            await self._leave(place)
+            await self._withdraw(place)
+            done = asyncio.ensure_future(self._pull(place.veth))
+            self._leaving[container_id] = _Leaving(place.address, done)
+            done.add_done_callback(lambda _: self._leaving.pop(container_id, None))
 
     async def readopt(self, records: Sequence[ContainerRecord]) -> None:
         """Take over what the containers that still run have; remove what belongs to none."""
@@ -161,6 +180,7 @@ class Networks:
 
     async def close(self) -> None:
         """Let go of sockets; bridge, rules and containers stay as they are."""
+        await asyncio.gather(*(leaving.done for leaving in self._leaving.values()))
         if self._firewall:
             self._firewall.close()
         for place in self._places.values():
@@ -179,6 +199,8 @@ class Networks:
             place.published = self._publish(ports, place.address, name, endpoint)
             namespace = await namespaces.make(self._zygote)
             netns_fd = namespace.fd
+            before = [each.done for each in self._leaving.values() if each.address == place.address]
+            await asyncio.shield(asyncio.gather(*before))
             await off_loop(self._connect, self._bridge, self._firewall, namespace, place)
         except BaseException:
             if netns_fd >= 0:
@@ -200,7 +222,7 @@ class Networks:
         namespaces.join(namespace, bridge, place.veth, place.address)
         firewall.add(each.forward for each in place.published)
 
-    async def _leave(self, place: _Place) -> None:
+    async def _withdraw(self, place: _Place) -> None:
         """The address comes free last, when nothing leads to it any more."""
         if self._firewall and place.published:
             try:
@@ -209,9 +231,15 @@ class Networks:
                 log.warning("cannot withdraw published ports of %s: %s", place.address, error)
         for each in place.published:
             each.release()
-        await off_loop(namespaces.leave, place.veth)
         if self._addresses:
             self._addresses.release(place.address)
+
+    @staticmethod
+    async def _pull(veth: str) -> None:
+        try:
+            await off_loop(namespaces.leave, veth)
+        except SyscallFailed as error:
+            log.warning("%s", error)
 
     def _look_again(self) -> None:
         """Another firewall changed: make way in that one too."""

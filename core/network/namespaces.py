@@ -76,9 +76,12 @@ def join(namespace: Namespace, bridge: Bridge, name: str, address: IPv4Address) 
 
 
 def leave(name: str) -> None:
-    """Pull the cable; no error where it is gone with its namespace. Blocking."""
-    with Netlink() as kernel, passing(errno.ENODEV):
-        kernel.send([links.delete(name)])
+    """Pull the cable; no error where it is gone with its namespace. Blocking. Raises SyscallFailed."""
+    try:
+        with Netlink() as kernel, passing(errno.ENODEV):
+            kernel.send([links.delete(name)])
+    except OSError as error:
+        raise SyscallFailed.of(f"remove interface {name}", error) from error
 
 
 def sweep(bridge: Bridge, keep: set[str]) -> list[str]:

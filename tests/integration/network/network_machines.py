@@ -8,7 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,11 +77,33 @@ class Machines:
 
     def serve(self, netns: str, port: int) -> None:
         """In that namespace, tell every TCP client its own address as the server sees it."""
-        server = subprocess.Popen(
-            [*enter(netns), sys.executable, "-c", _SERVER, str(port)], stdout=subprocess.PIPE, text=True
+        self._begin(netns, _SERVER, str(port))
+
+    def serve_udp(self, netns: str, port: int, word: str) -> None:
+        """In that namespace, answer every datagram with `word`."""
+        self._begin(netns, _UDP_SERVER, str(port), word)
+
+    def talk_udp(self, address: str, port: int) -> Callable[[], str]:
+        """A peer in the LAN that always sends from the same port: call it for one question and its answer."""
+        talker = self._begin(self.lan, _UDP_CLIENT, address, str(port))
+
+        def ask() -> str:
+            assert talker.stdin and talker.stdout
+            print(file=talker.stdin, flush=True)
+            return str(talker.stdout.readline().strip())
+
+        return ask
+
+    def _begin(self, netns: str, program: str, *arguments: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [*enter(netns), sys.executable, "-c", program, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
-        self._servers.append(server)
-        assert server.stdout and server.stdout.readline() == "ready\n"
+        self._servers.append(process)
+        assert process.stdout and process.stdout.readline() == "ready\n"
+        return process
 
     def destroy(self) -> None:
         for process in self._servers:
@@ -116,6 +138,29 @@ while True:
     client, peer = server.accept()
     client.sendall(peer[0].encode())
     client.close()
+"""
+
+_UDP_SERVER = """
+import socket, sys
+server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+server.bind(("0.0.0.0", int(sys.argv[1])))
+print("ready", flush=True)
+while True:
+    server.sendto(sys.argv[2].encode(), server.recvfrom(100)[1])
+"""
+
+_UDP_CLIENT = """
+import socket, sys
+sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sock.bind(("0.0.0.0", 6000))
+sock.settimeout(1)
+print("ready", flush=True)
+for _ in sys.stdin:
+    sock.sendto(b"?", (sys.argv[1], int(sys.argv[2])))
+    try:
+        print(sock.recv(100).decode(), flush=True)
+    except OSError:
+        print(flush=True)
 """
 
 _CLIENT = """

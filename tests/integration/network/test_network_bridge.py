@@ -101,10 +101,39 @@ def test_detach_leaves_nothing(machines: Machines) -> None:
     assert "onggi0" in before[0]
     networks.ask("attach", WEB, "bridge", {**PUBLISHED, "53/udp": [["127.0.0.1", "5353"]]})
     assert _left(machines) != before
-    for _ in range(2):
-        assert networks.ask("detach", WEB) == {}
-        assert _left(machines) == before
+    networks.ask("detach", WEB)
+    networks.ask("detach", WEB)  # the second time it waits for the kernel
+    assert _left(machines) == before
     machines.serve(machines.host, 8080)
+
+
+def test_a_udp_peer_that_never_pauses_is_led_anew(machines: Machines) -> None:
+    networks = machines.networks()
+    networks.ask("start")
+    talker = machines.talk_udp(HOST, 5353)
+    assert talker() == ""  # nobody there: the kernel remembers where this flow goes
+    published = {"53/udp": [["", "5353"]]}
+    web = networks.ask("attach", WEB, "bridge", published)
+    machines.serve_udp(web["netns"], 53, "web")
+    assert talker() == "web"
+    networks.ask("attach", "c" * 64, "bridge", {})
+    networks.ask("detach", WEB)
+    assert networks.ask("attach", "d" * 64, "bridge", {})["endpoint"]["IPAddress"] == "172.17.0.2"
+    other = networks.ask("attach", OTHER, "bridge", published)
+    machines.serve_udp(other["netns"], 53, "other")
+    assert talker() == "other"
+
+
+def test_an_address_is_given_again_at_once(machines: Machines) -> None:
+    networks = machines.networks()
+    networks.ask("start")
+    machines.serve(machines.host, 7000)
+    networks.ask("attach", WEB, "bridge", PUBLISHED)
+    for ident in (OTHER, WEB, OTHER):
+        networks.ask("detach", WEB if ident == OTHER else OTHER)
+        answer = networks.ask("attach", ident, "bridge", PUBLISHED)
+        assert answer["endpoint"]["IPAddress"] == "172.17.0.2"
+        assert call(answer["netns"], "172.17.0.1", 7000) == "172.17.0.2"
 
 
 def test_none_and_host(machines: Machines) -> None:
