@@ -48,7 +48,7 @@ from core.engine.volumes import VolumeActs
 from core.engine.waiters import Waiters
 from core.errors import CorruptStore, EngineError
 from core.images.service import Images
-from core.linux import filter as seccomp_filter
+from core.linux.filter import compile_seccomp
 from core.network.manager import Networks
 from core.paths import Paths
 from core.runtime.default_profile import default_seccomp
@@ -113,6 +113,7 @@ async def _run(paths: Paths) -> None:
     for task in (due, *work):
         task.cancel()
     await asyncio.gather(due, *work, return_exceptions=True)
+    await stores.networks.close()
     db.close()
 
 
@@ -155,7 +156,7 @@ def _open_stores(paths: Paths, db: Database, zygote: Zygote) -> Stores:
 
 
 def _compile_default(capabilities: tuple[str, ...]) -> bytes:
-    return seccomp_filter.compile(default_seccomp(capabilities, platform.release()), platform.machine())
+    return compile_seccomp(default_seccomp(capabilities, platform.release()), platform.machine())
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +228,13 @@ def _build_engine(
         images=ImageActs(stores.images, records, events),
         volumes=VolumeActs(stores.volumes, records, events),
         networks=NetworkViews(stores.networks, records),
-        system=System(paths, records, images=stores.images, volumes=stores.volumes, cgroup_version=version),
+        system=System(
+            paths,
+            records,
+            images=stores.images,
+            volumes=stores.volumes,
+            cgroup_version=version,
+            warnings=stores.networks.warnings,
+        ),
         stop=stop,
-    )
+    )  # fmt: skip

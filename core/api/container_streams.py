@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator
 
 from core.api.routing import Answer, Request, Route, Stream, TakenOver, json_reply
@@ -15,7 +14,6 @@ from core.engine.parking import AttachOptions, Client
 from core.engine.waiters import Condition
 from core.errors import InvalidArgument
 from core.logs.jsonfile import timestamp
-from core.model.container import ContainerRecord
 from core.wire.codec import json_line, parse_timestamp
 from core.wire.streams import MULTIPLEXED_STREAM, RAW_STREAM
 
@@ -112,23 +110,19 @@ async def stats(engine: Engine, request: Request) -> Answer:
     if once:
         before = None
         if not one_shot:
-            before = await _sample(engine, record)
+            before = await engine.inspection.sample(record)
             await asyncio.sleep(STATS_INTERVAL)
-        return json_reply(stats_json(record, await _sample(engine, record), before))
+        return json_reply(stats_json(record, await engine.inspection.sample(record), before))
 
     async def samples() -> AsyncGenerator[bytes, None]:
         before = None
         while (current := engine.records.find(record.id)) is not None:
-            now = await _sample(engine, current)
+            now = await engine.inspection.sample(current)
             yield json_line(stats_json(current, now, before))
             before = now
             await asyncio.sleep(STATS_INTERVAL)
 
     return Stream(samples())
-
-
-async def _sample(engine: Engine, record: ContainerRecord):  # type: ignore[no-untyped-def]
-    return time.time_ns(), await engine.inspection.stats(record)
 
 
 async def export(engine: Engine, request: Request) -> Answer:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from core.aio import off_loop
+from core.cgroups import Cgroup, Manager, Stats
 from core.engine.shimconfig import cgroup_path
 from core.errors import SyscallFailed
 from core.oci.runtime import Resources
-
-if TYPE_CHECKING:
-    from core.cgroups import Cgroup, Manager, Stats
 
 
 class Groups:

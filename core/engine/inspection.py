@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 from core.aio import off_loop
+from core.cgroups import Stats
 from core.engine import isolation, processes
 from core.engine.groups import Groups
+from core.engine.processes import host_cpu_time, traffic
 from core.engine.records import Records
 from core.engine.shimconfig import cgroup_path
-from core.errors import NotFound, WrongState
+from core.engine.sizes import tree_size
+from core.engine.system import memory_total
+from core.errors import NotFound, SyscallFailed, WrongState
 from core.model.container import ContainerRecord
 from core.oci.document import plain
 
-if TYPE_CHECKING:
-    from core.cgroups import Stats
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What a container used at a moment; `stats` None = it does not run. `host_cpu_ns` is the whole host's time."""
+
+    time_ns: int
+    stats: Stats | None = None
+    host_cpu_ns: int = 0
+    rx_bytes: int = 0
+    tx_bytes: int = 0
 
 
 class Snapshots(Protocol):
@@ -46,11 +60,19 @@ class Inspection:
         own = await self._snapshots.usage(record.id)
         return own, own + image_size
 
-    async def stats(self, record: ContainerRecord) -> Stats | None:
-        """What a container uses now; None when it does not run."""
+    async def sample(self, record: ContainerRecord) -> Sample:
+        """What a container uses now."""
         if not record.state.pid:
-            return None
-        return await self._groups.stats(record.id)
+            return Sample(time.time_ns())
+        try:
+            stats = await self._groups.stats(record.id)
+        except SyscallFailed:
+            return Sample(time.time_ns())  # it has just ended
+        limit = stats.memory_limit or memory_total()
+        received, sent = await off_loop(traffic, record.state.pid)
+        return Sample(
+            time.time_ns(), replace(stats, memory_limit=limit), await off_loop(host_cpu_time), received, sent
+        )
 
     async def top(self, reference: str) -> dict[str, Any]:
         """The body of GET /containers/{id}/top. Raises WrongState."""
@@ -113,6 +135,4 @@ def _usage(stats: Stats) -> dict[str, Any]:
 
 
 def _sizes(folders: list[str]) -> list[dict[str, Any]]:
-    from core.engine.sizes import tree_size
-
     return [{"path": folder, "size": tree_size(folder)} for folder in folders]

@@ -36,7 +36,7 @@ class Attached(Protocol):
 class Networks(Protocol):
     """The part of the networks that a start needs."""
 
-    async def attach(self, container_id: str, *, mode: str, ports: Ports, hostname: str) -> Attached: ...
+    async def attach(self, container_id: str, *, mode: str, ports: Ports, hostname: str, name: str) -> Attached: ...
     async def detach(self, container_id: str) -> None: ...
 
 
@@ -106,6 +106,7 @@ class Starter:
                 mode="bridge" if record.host_config.network_mode == "default" else record.host_config.network_mode,
                 ports=published(record.host_config, record.config.exposed_ports),
                 hostname=record.config.hostname,
+                name=record.name,
             )
             fds = [] if attached.netns_fd is None else [attached.netns_fd]
             try:

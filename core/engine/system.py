@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -58,7 +59,7 @@ class System:
         images: Images,
         volumes: Volumes,
         cgroup_version: int,
-        warnings: list[str] | None = None,
+        warnings: Callable[[], Sequence[str]],
     ) -> None:
         self._paths = paths
         self._records = records
@@ -66,7 +67,7 @@ class System:
         self._volumes = volumes
         self._cgroup_version = cgroup_version
         self._started_ns = time.time_ns()
-        self.warnings = warnings if warnings is not None else []
+        self._warnings = warnings
 
     def host(self) -> dict[str, Any]:
         """Figures of the host that clients show beside containers."""
@@ -79,7 +80,7 @@ class System:
             "root": str(self._paths.root),
             "run": str(self._paths.run),
             "started_at": timestamp(self._started_ns),
-            "warnings": self.warnings,
+            "warnings": list(self._warnings()),
         }
 
     def version(self) -> dict[str, Any]:
@@ -149,7 +150,7 @@ class System:
             "LiveRestoreEnabled": True,
             "SecurityOptions": ["name=seccomp,profile=builtin"],
             "Swarm": {"LocalNodeState": "inactive", "NodeID": "", "ControlAvailable": False},
-            "Warnings": self.warnings,
+            "Warnings": list(self._warnings()),
         }
 
     async def disk_usage(self) -> dict[str, Any]:
