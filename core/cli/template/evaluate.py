@@ -32,8 +32,8 @@ _NOTHING = object()
 # Members that an engine leaves out when they are empty, and that templates ask for nevertheless.
 _OPTIONAL = frozenset({
     "Annotations", "ArgsEscaped", "Author", "Comment", "ExposedPorts", "GraphDriver", "Health", "Healthcheck",
-    "Init", "MacAddress", "Mounts", "OnBuild", "Options", "Shell", "SizeRootFs", "SizeRw", "StopSignal", "StopTimeout",
-    "StorageOpt", "Sysctls", "Tmpfs", "Volumes",
+    "Init", "MacAddress", "Mounts", "OnBuild", "Options", "Shell", "SizeRootFs", "SizeRw", "StopSignal",
+    "StopTimeout", "StorageOpt", "Sysctls", "Tmpfs", "Volumes",
 })  # fmt: skip
 
 
