@@ -234,10 +234,11 @@ def _checksum_holds(block: bytes) -> bool:
         wanted = _number(block[148:156])
     except BadArchive:
         return False
+    unsigned = sum(block) - sum(block[148:156]) + 8 * 32  # the field itself counts as spaces
+    if wanted == unsigned:
+        return True
     rest = block[:148] + block[156:]
-    unsigned = sum(rest) + 8 * 32
-    signed = unsigned - 256 * sum(byte > 127 for byte in rest)  # as some old tars computed it
-    return wanted in (unsigned, signed)
+    return wanted == unsigned - 256 * sum(byte > 127 for byte in rest)  # as some old tars computed it
 
 
 def _number(field: bytes) -> int:

@@ -195,3 +195,12 @@ def test_damaged_archives_never_crash_or_loop(data: st.DataObject) -> None:
             components(entry.name)
     except BadArchive as error:
         assert "\n" not in str(error)
+
+
+def test_both_ways_to_sum_a_header_are_right() -> None:
+    header = bytearray(block(name=b"\xe9\xe9"))
+    header[148:156] = b"%06o\0 " % (sum(header[:148] + header[156:]) + 256 - 2 * 256)
+    assert read(bytes(header))[0][0].name.startswith(b"\xe9\xe9")
+    header[148:156] = b"%06o\0 " % 5
+    with pytest.raises(BadArchive, match="not a tar archive"):
+        read(bytes(header))
