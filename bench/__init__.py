@@ -1,0 +1,1 @@
+"""Speed and size of onggi, beside docker and podman where they are installed, in one run: `python -m bench`."""

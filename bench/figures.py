@@ -1,0 +1,130 @@
+"""What is measured: one small function a figure. Times are seconds, sizes bytes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bench import paint, processes
+from bench.managers import Manager, Onggi
+
+IMAGE = "bench"
+_SHIMS = 20
+_IDLE_SECONDS = 5.0
+
+
+class NotMeasured(Exception):
+    """This manager has nothing that could be measured here; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """`take` measures once. Timed ones are repeated in turn with the other managers, and their median counts."""
+
+    title: str
+    take: Callable[[Manager], float]
+    unit: str
+    goal: str
+    repeated: bool = True
+
+
+def run_without_network(manager: Manager) -> float:
+    """`run --rm` of nothing, on no network."""
+    return _timed(lambda: manager.run("run", "--rm", "--network", "none", IMAGE, "true"))
+
+
+def run_on_bridge(manager: Manager) -> float:
+    """`run --rm` of nothing, on the default network."""
+    return _timed(lambda: manager.run("run", "--rm", IMAGE, "true"))
+
+
+def list_containers(manager: Manager) -> float:
+    """`ps`."""
+    return _timed(lambda: manager.run("ps"))
+
+
+def start_by_api(manager: Manager) -> float:
+    """create, start and wait by the API, on no network."""
+    client = manager.client
+    if client is None:
+        raise NotMeasured("no API without a service")
+    body = {"Image": IMAGE, "Cmd": ["true"], "HostConfig": {"NetworkMode": "none"}}
+    start = time.perf_counter()
+    ident = client.post("/containers/create", body=body)["Id"]
+    exited = client.open("POST", f"/containers/{ident}/wait", {"condition": "next-exit"})
+    client.post(f"/containers/{ident}/start")
+    code = exited.json()["StatusCode"]
+    taken = time.perf_counter() - start
+    client.delete(f"/containers/{ident}")
+    if code != 0:
+        raise RuntimeError(f"true ended with {code}")
+    return taken
+
+
+def shim_memory(manager: Manager) -> float:
+    """Pss of what stays beside one idle container, of twenty, after the engine was started again."""
+    for number in range(_SHIMS):
+        manager.run("run", "-d", "--network", "none", "--name", f"idle{number}", IMAGE, "sleep", "1000")
+    try:
+        manager.restart()
+        time.sleep(1.0)
+        shims = manager.shim_pids()
+        if len(shims) != _SHIMS:
+            raise RuntimeError(f"{len(shims)} shims beside {_SHIMS} containers")
+        return sum(processes.pss(pid) for pid in shims) / len(shims)
+    finally:
+        manager.remove_containers()
+
+
+def engine_memory(manager: Manager) -> float:
+    """Pss of the engine's own processes."""
+    return float(sum(processes.pss(pid) for pid in _engine(manager)))
+
+
+def idle_share(manager: Manager) -> float:
+    """The part of one core that the engine uses while it has nothing to do."""
+    return processes.busy_share(_engine(manager), _IDLE_SECONDS)
+
+
+def first_paint(manager: Manager) -> float:
+    """From `onggi` to its first full screen, less what the interpreter needs to import Textual."""
+    if not isinstance(manager, Onggi):
+        raise NotMeasured("no screen of its own")
+    return max(0.0, paint.first_paint(manager.argv) - textual_import(manager))
+
+
+def textual_import(manager: Manager) -> float:
+    """An interpreter that starts, imports Textual and ends."""
+    if not isinstance(manager, Onggi):
+        raise NotMeasured("no screen of its own")
+    program = [sys.executable, "-I", "-c", "import textual.app, textual.screen, textual.widget"]
+    return _timed(lambda: subprocess.run(program, check=True))
+
+
+FIGURES = {
+    "run": Figure("`run --rm` `true`, no network", run_without_network, "ms", "≤ 60 ms, ≤ 1/5 of Docker's"),
+    "bridge": Figure("`run --rm` `true`, bridge", run_on_bridge, "ms", "≤ 1/4 of Docker's"),
+    "ps": Figure("`ps`", list_containers, "ms", "≤ 50 ms"),
+    "api": Figure("create + start + wait by the API", start_by_api, "ms", "≤ 20 ms"),
+    "paint": Figure("first paint after Textual's import", first_paint, "ms", "≤ 300 ms"),
+    "import": Figure("Textual's import", textual_import, "ms", ""),
+    "shims": Figure("Pss beside an idle container", shim_memory, "MB", "≤ 1.5 MB", repeated=False),
+    "engine": Figure("Pss of the engine", engine_memory, "MB", "", repeated=False),
+    "idle": Figure("CPU of the idle engine", idle_share, "%", "~0", repeated=False),
+}
+
+
+def _engine(manager: Manager) -> list[int]:
+    pids = manager.engine_pids()
+    if not pids:
+        raise NotMeasured("no engine")
+    return pids
+
+
+def _timed(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
