@@ -34,10 +34,10 @@ def close_on_exec_from(first: int) -> None:
     syscalls.close_range(first, 0xFFFFFFFF, k.CLOSE_RANGE_CLOEXEC)
 
 
-def join_session_keyring(name: str) -> None:
-    """A new session keyring, so that a container finds no key of the host's. Nothing where keys do not exist."""
+def join_session_keyring() -> None:
+    """A new session keyring without a name: one with a name is shared by all who join it. No keys, no keyring."""
     try:
-        syscalls.keyctl(k.KEYCTL_JOIN_SESSION_KEYRING, name)
+        syscalls.keyctl(k.KEYCTL_JOIN_SESSION_KEYRING, None)
     except OSError as error:
         # EPERM: a filter around us forbids it; EDQUOT: the user's keys are used up, and ours is not needed.
         if error.errno not in (errno.ENOSYS, errno.EPERM, errno.EDQUOT):

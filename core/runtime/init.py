@@ -106,7 +106,7 @@ class Performer:
         os.setsid()
         if console is not None:
             pty.make_controlling(0)
-        process.join_session_keyring(step.keyring)
+        process.join_session_keyring()
 
     def _set_limit(self, step: do.SetLimit) -> None:
         try:

@@ -43,7 +43,7 @@ def program_steps(
         raise InvalidSpec(f"process.cwd {process.cwd!r} must be an absolute path")
     env = dict(item.partition("=")[::2] for item in process.env if "=" in item[1:])
     filter_ = [do.LoadFilter(seccomp, _filter_flags(flags))] if seccomp else []
-    yield do.NewSession("onggi")
+    yield do.NewSession()
     yield from (_limit(limit) for limit in process.rlimits)
     yield do.EnterFolder(process.cwd)
     if not process.no_new_privileges:

@@ -188,8 +188,6 @@ class SetSysctl(Step):
 class NewSession(Step):
     """A session of its own, with the terminal as the controlling one where there is one; a new keyring."""
 
-    keyring: str
-
     def __str__(self) -> str:
         return "begin session"
 
