@@ -174,7 +174,7 @@ def delete(states: States, ident: str, *, force: bool = False) -> None:
 
 
 def execute(states: States, ident: str, process: Process, streams: Streams, *, detach: bool) -> int:
-    """Run a process in a running container; its exit code, 0 at once with `detach`. Raises WrongState, InitFailed."""
+    """Run a process in a running container; its exit code (0 with `detach`). Raises WrongState, InitFailed."""
     state = states.load(ident)
     if state.status != "running":
         raise WrongState(f"cannot exec in a container that is {state.status}")
