@@ -42,6 +42,8 @@ def parser() -> argparse.ArgumentParser:
     execute.add_argument("--detach", "-d", action="store_true")
     execute.add_argument("--cwd", default="/")
     execute.add_argument("--user", "-u", default="0:0", help="numbers")
+    execute.add_argument("--tty", "-t", action="store_true")
+    execute.add_argument("--env", "-e", action="append", default=[])
     _add_streams(execute)
     for verb in (create, start, state, kill, delete, execute):
         verb.add_argument("id")
@@ -95,7 +97,8 @@ def _process(asked: argparse.Namespace) -> Process:
         with open(asked.process, "rb") as file:
             return decode(json.load(file), Process, "process")
     uid, _, gid = asked.user.partition(":")
-    return Process(args=tuple(asked.command), cwd=asked.cwd, user=User(int(uid), int(gid or 0)))
+    user = User(int(uid), int(gid or 0))
+    return Process(tuple(asked.command), asked.cwd, tuple(asked.env), asked.tty, user=user)
 
 
 def _report(asked: argparse.Namespace, error: EngineError) -> int:

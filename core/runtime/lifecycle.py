@@ -17,6 +17,7 @@ from core.oci.runtime import Process, Resources, Spec
 from core.runtime.create import Launch, launch, seccomp_program
 from core.runtime.exec import enter
 from core.runtime.handshake import Launcher
+from core.runtime.spec_defaults import with_default_devices
 from core.runtime.state import GATE, State, States, process_start_time
 
 _SPEC_LIMIT = 4 * 1024 * 1024  # bytes
@@ -41,7 +42,7 @@ def load_spec(bundle: str) -> Spec:
         raise SyscallFailed.of("read", error) from error
     if len(data) > _SPEC_LIMIT:
         raise InvalidSpec("config.json is larger than 4 MiB")
-    return Spec.from_json(data)
+    return with_default_devices(Spec.from_json(data))
 
 
 def create(states: States, ident: str, bundle: str, streams: Streams) -> None:

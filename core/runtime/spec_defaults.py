@@ -6,9 +6,10 @@ moby daemon/pkg/oci/defaults.go and caps/defaults.go describe the same; the valu
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 from core.linux.capnames import ALL
-from core.oci.runtime import Device, DeviceRule, Mount
+from core.oci.runtime import Device, DeviceRule, Mount, Resources, Spec
 
 ALL_CAPABILITIES = ALL
 CAPABILITIES = tuple(
@@ -78,3 +79,16 @@ def mounts(*, shm_size: int, privileged: bool = False, host_ipc: bool = False) -
         mqueue,
         shm,
     )
+
+
+def with_default_devices(spec: Spec) -> Spec:
+    """`spec` with the devices that a runtime supplies unasked: config-linux.md, "Default Devices".
+
+    Who writes a whole Spec of Docker's kind (the engine) has them in it already.
+    """
+    there = {device.path for device in spec.linux.devices}
+    devices = (*spec.linux.devices, *(device for device in DEVICES if device.path not in there))
+    resources = spec.linux.resources or Resources()
+    rules = (*resources.devices, *(rule for rule in device_rules() if rule.allow)) if resources.devices else ()
+    linux = replace(spec.linux, devices=devices, resources=replace(resources, devices=rules))
+    return replace(spec, linux=linux)
