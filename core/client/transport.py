@@ -63,7 +63,16 @@ class Response:
                 return status, headers
 
     def __iter__(self) -> Iterator[bytes]:
-        """The body in pieces, as they arrive. Raises EngineUnreachable when it is cut short."""
+        """The body in pieces, as they arrive; then the connection is closed.
+
+        Raises EngineUnreachable when it is cut short.
+        """
+        try:
+            yield from self._body()
+        finally:
+            self.close()
+
+    def _body(self) -> Iterator[bytes]:
         if self.status in (204, 304):
             return
         if "chunked" in self.headers.get("transfer-encoding", "").lower():
@@ -105,11 +114,8 @@ class Response:
                 raise EngineUnreachable("the engine's answer is not HTTP: bad chunk end")
 
     def read(self) -> bytes:
-        """The whole body; the connection is closed."""
-        try:
-            return b"".join(self)
-        finally:
-            self.close()
+        """The whole body."""
+        return b"".join(self)
 
     def json(self) -> Any:
         """The whole body as JSON; None when it is empty. Raises EngineUnreachable when it is not JSON."""
