@@ -51,9 +51,13 @@ async def pipe_out(work: Callable[[Write], Awaitable[None]]) -> AsyncGenerator[b
     """What `work` writes, piece by piece; it waits when nobody takes them. Raises what `work` raises."""
     queue: asyncio.Queue[bytes] = asyncio.Queue(QUEUE)
 
+    async def write(piece: bytes) -> None:
+        if piece:  # an empty one is the end
+            await queue.put(piece)
+
     async def run() -> None:
         try:
-            await work(queue.put)
+            await work(write)
         finally:
             await queue.put(b"")
 
