@@ -156,7 +156,7 @@ def _open_stores(paths: Paths, db: Database, zygote: Zygote) -> Stores:
 
 
 def _compile_default(capabilities: tuple[str, ...]) -> bytes:
-    return compile_seccomp(default_seccomp(capabilities, platform.release()), platform.machine())
+    return compile_seccomp(default_seccomp(capabilities, platform.machine()), platform.machine())
 
 
 @dataclass(frozen=True, slots=True)
