@@ -48,10 +48,10 @@ from core.engine.volumes import VolumeActs
 from core.engine.waiters import Waiters
 from core.errors import CorruptStore, EngineError
 from core.images.service import Images
-from core.linux.filter import compile_seccomp
 from core.network.manager import Networks
 from core.paths import Paths
 from core.runtime.default_profile import default_seccomp
+from core.runtime.filter import compile_seccomp
 from core.storage.content import ContentStore
 from core.storage.db import Database
 from core.storage.overlay import Snapshots

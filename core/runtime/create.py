@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, replace
 from core import packets
 from core.cgroups.model import Cgroup, CgroupView
 from core.errors import EngineError, InvalidSpec, SyscallFailed
-from core.linux.filter import compile_seccomp
 from core.linux.namespaces import KINDS, children_in
 from core.oci.runtime import Process, Spec
 from core.runtime import init
+from core.runtime.filter import compile_seccomp
 from core.runtime.handshake import Launcher, died
 from core.runtime.init import Surroundings
 from core.runtime.plan import plan

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from core.errors import InvalidSpec, Unsupported
-from core.linux import syscall_numbers as numbers
 from core.oci.runtime import Seccomp, SyscallArg, SyscallRule
+from core.runtime import syscall_numbers as numbers
 
 _LOAD, _AND, _JUMP, _JUMP_EQ, _JUMP_GT, _JUMP_GE, _RETURN = 0x20, 0x54, 0x05, 0x15, 0x25, 0x35, 0x06
 _NUMBER, _ARCH, _ARGS = 0, 4, 16  # offsets in struct seccomp_data; both machines are little-endian
