@@ -66,7 +66,8 @@ class Containers:
 
     def wait(self, reference: str, condition: Condition) -> asyncio.Future[int]:
         """A future with the exit code of a container, settled once `condition` holds."""
-        return self._waiters.wait(self._records.get(reference), condition)
+        gone = self._waiters.gone(reference)
+        return gone if gone is not None else self._waiters.wait(self._records.get(reference), condition)
 
     async def kill(self, reference: str, signal: str) -> None:
         """Send a signal. Raises WrongState when the container does not run."""

@@ -26,10 +26,18 @@ class Condition(enum.StrEnum):
             raise InvalidArgument(f'invalid condition: "{text}"') from error
 
 
+REMEMBERED = 256  # removed containers whose exit code can still be asked for
+
+
 class Waiters:
-    """Futures that are settled with a container's exit code."""
+    """Futures that are settled with a container's exit code.
+
+    A container that removed itself while no engine ran is gone before its client can ask the next engine, so the
+    codes of the last removed ones are kept a while.
+    """
 
     def __init__(self) -> None:
+        self._gone: dict[str, int] = {}
         self._waiting: defaultdict[str, list[tuple[Condition, asyncio.Future[int]]]] = defaultdict(list)
 
     def wait(self, record: ContainerRecord, condition: Condition) -> asyncio.Future[int]:
@@ -55,8 +63,19 @@ class Waiters:
         reached = {Condition.NEXT_EXIT, Condition.NOT_RUNNING} if for_good else {Condition.NEXT_EXIT}
         self._settle(ident, reached, exit_code)
 
+    def gone(self, ident: str) -> asyncio.Future[int] | None:
+        """A settled future for a container that was removed lately, by its whole id; else None."""
+        if ident not in self._gone:
+            return None
+        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        future.set_result(self._gone[ident])
+        return future
+
     def removed(self, ident: str, exit_code: int) -> None:
         """The container is gone, and with it everything one could wait for."""
+        self._gone[ident] = exit_code
+        if len(self._gone) > REMEMBERED:
+            del self._gone[next(iter(self._gone))]
         self._settle(ident, set(Condition), exit_code)
 
     def _settle(self, ident: str, reached: set[Condition], exit_code: int) -> None:

@@ -196,3 +196,14 @@ def test_lists_are_filtered_as_docker_does() -> None:
     for wrong in ({"nope": ("x",)}, {"status": ("asleep",)}, {"exited": ("x",)}, {"name": ("[",)}):
         with pytest.raises(errors.InvalidArgument):
             names(wrong, all_states=True)
+
+
+async def test_the_exit_code_of_a_container_that_is_gone_can_be_asked_for() -> None:
+    waiters = Waiters()
+    waiters.removed("ab", 9)
+    found = waiters.gone("ab")
+    assert found is not None and await found == 9
+    assert waiters.gone("cd") is None
+    for number in range(300):
+        waiters.removed(str(number), 0)
+    assert waiters.gone("ab") is None
