@@ -6,6 +6,7 @@ import argparse
 import os
 import platform
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -30,6 +31,7 @@ def main() -> int:
         parser.error(f"no such figure: {', '.join(sorted(unknown))}")
     if os.geteuid() != 0:
         parser.error("containers need root")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # engines and namespaces end with us
     chosen = [FIGURES[name] for name in asked.figures or FIGURES]
     with ExitStack() as stack:
         managers = prepare(stack, asked.only.split(","))
