@@ -9,6 +9,7 @@ from typing import Any
 from core.errors import to_wire
 from core.linux.process import set_child_subreaper
 from core.packets import send
+from core.shim.loop import Loop
 from core.shim.protocol import ShimConfig
 from core.shim.supervisor import Supervisor
 from core.shim.task import Task
@@ -25,7 +26,7 @@ def become(args: dict[str, Any], fds: list[int], reply: socket.socket) -> None:
     except Exception as error:
         send(reply, {"event": "failed", "seq": 0, "error": to_wire(error)})
         return
-    Supervisor(config, reply, Task(config, fds[0] if config.netns and fds else None)).run()
+    Supervisor(config, reply, Task(config, fds[0] if config.netns and fds else None), Loop()).run()
 
 
 def _detach() -> None:

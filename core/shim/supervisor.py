@@ -38,10 +38,10 @@ Handler = Callable[[Message, list[int]], Message]
 class Supervisor:
     """Owns the loop, the streams, the task and the link; `run` returns when the container's life is over."""
 
-    def __init__(self, config: ShimConfig, link: socket.socket, task: Task) -> None:
+    def __init__(self, config: ShimConfig, link: socket.socket, task: Task, loop: Loop) -> None:
         self._config = config
         self._task = task
-        self._loop = Loop()
+        self._loop = loop
         self._reaper = Reaper()
         self._outbox = Outbox(self._loop, config, link, self._handle, self._maybe_end)
         log = (

@@ -18,6 +18,7 @@ from core import packets
 from core.errors import EngineError
 from core.packets import Message
 from core.shim.loop import GONE, READ, Loop, Timer, child_signals
+from core.shim.rehearsal import rehearse
 from core.zygote import claim, jobs
 from core.zygote.daemon import GIVE_UP, Daemon
 from core.zygote.options import Options
@@ -40,9 +41,6 @@ def serve(options: Options, command: Sequence[str] | None = None) -> int:
     lock = claim.lock(str(options.paths.lock))
     listener = claim.listen(options)
     log = os.open(options.paths.engine_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-    # What is alive now is shared with every child; a collection must not touch, and so copy, its pages.
-    gc.collect()
-    gc.freeze()
     try:
         return Keeper(Daemon(options, listener, lock, command), options, log).run()
     finally:
@@ -71,8 +69,13 @@ class Keeper:
 
     def run(self) -> int:
         """Serve until stopped; the exit code."""
-        child_signals(self._loop, self._on_signal, _SIGNALS)
         self._start_daemon()
+        rehearse(str(self._options.paths.run / "rehearsal"))  # while the daemon reads its modules
+        child_signals(self._loop, self._on_signal, _SIGNALS)
+        self._reap()
+        # What is alive now is shared with every child; a collection must not touch, and so copy, its pages.
+        gc.collect()
+        gc.freeze()
         self._loop.run()
         return self._code
 
