@@ -71,7 +71,7 @@ async def resize(engine: Engine, request: Request) -> Answer:
 
 async def inspect(engine: Engine, request: Request) -> Answer:
     """GET /exec/{id}/json"""
-    return json_reply(_view(engine.execs.get(request.id)))
+    return json_reply(_view(await engine.execs.settled(request.id)))
 
 
 def _view(made: Exec) -> dict[str, Any]:

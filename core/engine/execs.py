@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import secrets
+import select
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -15,6 +18,8 @@ from core.engine.tasks import Tasks
 from core.errors import Conflict, EngineError, InitFailed, InvalidArgument, NoSuchExec, WrongState
 from core.model.container import ContainerRecord, ExecConfig, Status
 from core.oci.runtime import Process, encode
+
+EXIT_PATIENCE = 1.0  # seconds between a process' end and the shim's word of it
 
 
 class ProcessMaker(Protocol):
@@ -35,7 +40,7 @@ class Exec:
     running: bool = False
     pid: int = 0
     exit_code: int | None = None
-    stdin_open: bool = field(default=False)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Execs:
@@ -60,6 +65,20 @@ class Execs:
         if len(found) != 1:
             raise NoSuchExec(f"No such exec instance: {ident}")
         return found[0]
+
+    async def settled(self, ident: str) -> Exec:
+        """The same; when its process is gone, only after the shim has told how.
+
+        A client sees the end of the stream before we hear of the exit, and asks for the code at once.
+        """
+        made = self.get(ident)
+        if made.running and made.pid and not _lives(made.pid):
+            try:
+                async with asyncio.timeout(EXIT_PATIENCE):
+                    await made.ended.wait()
+            except TimeoutError:
+                pass
+        return made
 
     def of(self, container_id: str) -> list[str]:
         """The ids of the running instances of a container."""
@@ -103,8 +122,7 @@ class Execs:
                 fd=client.sock.fileno() if client else None,
             )
         except EngineError as error:
-            made.running = False
-            made.exit_code = error.exit_code if isinstance(error, InitFailed) else 126
+            _end(made, error.exit_code if isinstance(error, InitFailed) else 126)
             announce(self._events, record, "exec_die", execID=made.id, exitCode=str(made.exit_code))
             raise
         if client is not None:
@@ -137,7 +155,7 @@ class Execs:
         made = self._execs.get(exec_id)
         if made is None:
             made = self._execs[exec_id] = Exec(exec_id, container_id, ExecConfig(), started=True)
-        made.running, made.pid, made.exit_code = False, 0, exit_code
+        _end(made, exit_code)
         record = self._records.find(container_id)
         if record is not None:
             announce(self._events, record, "exec_die", execID=exec_id, exitCode=str(exit_code))
@@ -148,7 +166,7 @@ class Execs:
             if made.container_id != container_id:
                 continue
             if made.running:
-                made.running, made.pid, made.exit_code = False, 0, 137
+                _end(made, 137)
             elif not made.started:
                 del self._execs[ident]
 
@@ -156,6 +174,24 @@ class Execs:
         """The container is removed."""
         for ident in [ident for ident, made in self._execs.items() if made.container_id == container_id]:
             del self._execs[ident]
+
+
+def _end(made: Exec, exit_code: int) -> None:
+    made.running, made.pid, made.exit_code = False, 0, exit_code
+    made.ended.set()
+
+
+def _lives(pid: int) -> bool:
+    try:
+        fd = os.pidfd_open(pid)
+    except OSError:
+        return False
+    try:
+        poll = select.poll()
+        poll.register(fd, select.POLLIN)
+        return not poll.poll(0)
+    finally:
+        os.close(fd)
 
 
 def _check_running(record: ContainerRecord) -> None:

@@ -111,6 +111,12 @@ class EngineUnderTest:
         self.client.post(f"/containers/{ident}/start")
         return ident
 
+    def status(self, method: str, path: str) -> int:
+        """The status of an answer that is no error."""
+        response = self.client.open(method, path)
+        response.read()
+        return response.status
+
     def wait(self, ident: str, condition: str = "not-running") -> int:
         """Wait for a container; its exit code."""
         return int(self.client.post(f"/containers/{ident}/wait", {"condition": condition})["StatusCode"])
