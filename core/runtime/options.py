@@ -6,7 +6,7 @@ runtime-spec config.md, "Linux mount options".
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from core.errors import InvalidSpec
 from core.linux import constants as k
@@ -22,6 +22,10 @@ class Attributes:
     deep_clear: int = 0
     propagation: int = 0
     deep_propagation: bool = False
+
+    def __repr__(self) -> str:
+        changed = ((item.name, getattr(self, item.name)) for item in fields(self))
+        return f"Attributes({', '.join(f'{name}={value:#x}' for name, value in changed if value)})"
 
 
 UNCHANGED = Attributes()

@@ -92,10 +92,10 @@ def _lines(root_fd: int, path: str, fields: int) -> Iterator[list[str]]:
         fd = rootfs.find(root_fd, path, flags=os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     except OSError:
         return
-    with open(fd, "rb") as file:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            return
-        data = file.read(_FILE_LIMIT)
+    try:
+        data = os.read(fd, _FILE_LIMIT) if stat.S_ISREG(os.fstat(fd).st_mode) else b""
+    finally:
+        os.close(fd)
     for line in data.split(b"\n"):
         if len(line) > _LINE_LIMIT or line.startswith(b"#"):
             continue

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from core.errors import EngineError, InitFailed, InvalidSpec
-from core.linux.filter import compile_seccomp
+from core.runtime.filter import compile_seccomp
 from core.oci.runtime import ConsoleSize, Device, Mount, Namespace, Rlimit, Root, Spec, User
 from core.runtime import spec_defaults as defaults
 from core.runtime.create import SECCOMP_ANNOTATION
 from core.runtime.default_profile import default_seccomp
+from core.runtime.filter import compile_seccomp
 from tests.support.containers import KINDS, Sandbox, docker_like
 
 pytestmark = pytest.mark.root
