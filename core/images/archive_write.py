@@ -85,7 +85,8 @@ async def write_archive(archive: Plan, content: ContentStore, write: Write) -> N
         else:
             async for piece in _plain(layer, content):
                 await write(piece)
-        await write(padding(size))
+        if rest := padding(size):
+            await write(rest)
     await write(END)
 
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from core.aio import off_loop_to_end
-from core.errors import Conflict, DataLoss
+from core.errors import Conflict, DataLoss, SyscallFailed
 from core.images.layers import Layers
 from core.images.store import ImageStore
 from core.model.image import Image
@@ -39,6 +39,8 @@ class Collector:
             self._workers += 1
         try:
             yield
+        except OSError as error:  # a full disk, most of all
+            raise SyscallFailed.of("store image:", error) from error
         finally:
             self._workers -= 1
             await self.collect()

@@ -35,7 +35,7 @@ class Loader:
 
         Raises BadArchive with one line, and names nothing then.
         """
-        tar = await off_loop_to_end(seekable_tar, fd, self._content.scratch)
+        tar = await off_loop_to_end(seekable_tar, fd, self._content.scratch, limit=self._content.room())
         try:
             archive = await off_loop_to_end(Archive, tar)
             images = await off_loop_to_end(read_images, archive, host_platform())

@@ -18,7 +18,6 @@ from core.storage.compression import MAGIC, detect, stream_of
 from core.storage.content import ContentStore
 from core.storage.overlay import UNPACKING, Snapshots
 
-RESERVE = 64 << 20  # bytes of the disk that a layer may not take
 Report = Callable[[Progress], None]
 
 
@@ -99,8 +98,7 @@ class Unpacker:
 
     async def _run_job(self, key: str, blob: Digest) -> dict[str, Any]:
         upper = self._snapshots.upper(key)
-        disk = os.statvfs(upper)
-        limit = max(0, disk.f_bavail * disk.f_frsize - RESERVE)
+        limit = self._content.room()
         source = self._content.open(blob)
         try:
             target = os.open(upper, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -50,7 +50,7 @@ def run_job(args: dict[str, Any], fds: list[int]) -> dict[str, Any]:
     limit = args.get("limit_bytes")
     enter(target)
     try:
-        return apply(blob, target, limit=int(limit) if limit else None)
+        return apply(blob, target, limit=None if limit is None else int(limit))
     except OSError as error:
         failure = SyscallFailed.of("apply layer: make", error)
         raise (BadArchive(failure.message) if error.errno in _ARCHIVES_FAULT else failure) from error

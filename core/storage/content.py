@@ -14,6 +14,8 @@ from core.oci.digest import Digest
 from core.oci.document import DOCUMENT_LIMIT
 from core.paths import Paths
 
+RESERVE = 64 << 20  # bytes
+
 
 def sync_directory(path: Path) -> None:
     """Make renames and removals in `path` last through a power loss."""
@@ -143,6 +145,11 @@ class ContentStore:
         """Remove what was half-written when an engine ended. Only when nothing is being written."""
         for entry in os.scandir(self._ingest):
             os.unlink(entry.path)
+
+    def room(self) -> int:
+        """Bytes that may still be written to the store's disk, a reserve for everybody else left aside."""
+        disk = os.statvfs(self._blobs)
+        return max(0, disk.f_bavail * disk.f_frsize - RESERVE)
 
     def scratch(self) -> int:
         """A nameless temporary file on the store's disk, open for reading and writing. open(2), O_TMPFILE."""

@@ -6,8 +6,7 @@ import asyncio
 import gzip
 import json
 import os
-import shutil
-import subprocess
+import resource
 import tarfile
 import threading
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from store_kit import (
     Store,
     config_of,
     docker_archive,
+    file_of,
     ignore,
     make_tar,
     oci_archive,
@@ -26,10 +26,19 @@ from store_kit import (
     special,
 )
 
-from core.errors import BadArchive, BadReference, EngineError, InvalidArgument, NoSuchImage, ZygoteGone
+from core.errors import (
+    BadArchive,
+    BadReference,
+    EngineError,
+    InvalidArgument,
+    NoSuchImage,
+    SyscallFailed,
+    ZygoteGone,
+)
 from core.images.service import Images
 from core.model.events import Progress
 from core.oci.digest import Digest
+from core.storage.content import ContentStore
 
 pytestmark = pytest.mark.root
 
@@ -47,10 +56,6 @@ ARCHIVES: dict[str, Callable[[], bytes]] = {
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     return Store.open(tmp_path)
-
-
-def run(command: list[str | Path]) -> bytes:
-    return subprocess.run(command, check=True, capture_output=True).stdout
 
 
 def listing(folder: str | Path) -> list[str]:
@@ -286,67 +291,6 @@ async def test_saving_what_is_not_there_says_so_before_a_byte(store: Store) -> N
             await store.save("m:1", name)
 
 
-async def test_the_starter_needs_nothing_but_this_machine(store: Store) -> None:
-    image = await store.images.starter(ignore)
-    assert image.references == ("docker.io/onggi/starter:latest",)
-    assert image.config.config.cmd == ("sh",)
-    assert (await store.images.starter(ignore)).id == image.id
-    assert image.snapshot is not None
-    script = "export PATH=/bin:/usr/bin; cat /etc/passwd && ls -d /tmp"
-    output = run(["chroot", store.snapshots.upper(image.snapshot), "/bin/sh", "-c", script])
-    assert output.endswith(b"/tmp\n")
-
-
-SKOPEO = pytest.mark.skopeo
-
-
-@SKOPEO
-@pytest.mark.parametrize("transport", ["docker-archive:{}:t:1", "oci-archive:{}:1"])
-async def test_skopeo_reads_what_we_save(store: Store, tmp_path: Path, transport: str) -> None:
-    await store.load(docker_archive([ONE, TWO], ["t:1"], packed=True))
-    (tmp_path / "saved.tar").write_bytes(await store.save("t:1"))
-    source = transport.format(tmp_path / "saved.tar")
-    shown = run(["skopeo", "inspect", "--config", "--raw", source])
-    assert shown == config_of([ONE, TWO])
-    copied = f"dir:{tmp_path / 'copied'}"
-    run(["skopeo", "copy", "--insecure-policy", "-q", source, copied])
-    assert {sha256(path.read_bytes()) for path in (tmp_path / "copied").iterdir()} >= {sha256(ONE), sha256(TWO)}
-
-
-@SKOPEO
-@pytest.mark.parametrize("transport", ["docker-archive", "oci-archive"])
-async def test_we_load_what_skopeo_writes(store: Store, tmp_path: Path, transport: str) -> None:
-    (tmp_path / "source.tar").write_bytes(docker_archive([ONE, TWO], ["t:1"]))
-    target = f"{transport}:{tmp_path / 'made.tar'}:made:9"
-    source = f"docker-archive:{tmp_path / 'source.tar'}"
-    run(["skopeo", "copy", "--insecure-policy", "-q", source, target])
-    assert await store.load((tmp_path / "made.tar").read_bytes()) == ("Loaded image: made:9",)
-    image = await store.images.resolve("made:9")
-    assert image.config.rootfs.diff_ids == (f"sha256:{sha256(ONE)}", f"sha256:{sha256(TWO)}")
-
-
-@pytest.mark.skipif(shutil.which("umoci") is None, reason="needs umoci")
-async def test_we_load_what_umoci_writes(store: Store, tmp_path: Path) -> None:
-    layout = tmp_path / "layout"
-    (tmp_path / "file").write_text("hello")
-    for arguments in (
-        ["init", "--layout", layout],
-        ["new", "--image", f"{layout}:me/x:1"],
-        ["insert", "--image", f"{layout}:me/x:1", tmp_path / "file", "/opt/file"],
-        ["insert", "--image", f"{layout}:me/x:1", "--whiteout", "/opt/other"],
-        ["config", "--image", f"{layout}:me/x:1", "--config.cmd", "sh"],
-    ):
-        run(["umoci", *arguments])
-    with tarfile.open(tmp_path / "made.tar", "w") as tar:
-        tar.add(layout, ".")
-    (line,) = await store.load((tmp_path / "made.tar").read_bytes())
-    image = (await store.images.list())[0]
-    assert line.startswith("Loaded image")
-    assert image.config.config.cmd == ("sh",)
-    lower = store.snapshots.rootfs(image.snapshot or "")["lower"]
-    assert (Path(lower[-1]) / "opt/file").read_text() == "hello"
-
-
 async def test_loads_and_removals_at_once_end_well(store: Store) -> None:
     await store.load(docker_archive([ONE], ["old:1"]))
     archives = [docker_archive([ONE, TWO], [f"n:{number}"], packed=number % 2 == 0) for number in range(6)]
@@ -372,4 +316,21 @@ async def test_a_load_that_is_given_up_leaves_nothing(store: Store) -> None:
     with pytest.raises(asyncio.CancelledError):
         await loading
     os.close(fd)
+    assert store.leftovers() == []
+
+
+async def test_a_full_disk_is_told_and_leaves_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ContentStore, "room", lambda self: 0)
+    with pytest.raises(BadArchive, match="more than 0 bytes"):
+        await store.load(docker_archive([ONE]))
+    monkeypatch.undo()
+    fd = file_of(docker_archive([make_tar({"big": bytes(9 << 20)})]))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8 << 20, hard))
+    try:
+        with pytest.raises(SyscallFailed, match="store image: file too large"):
+            await store.images.load(fd, progress=ignore)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        os.close(fd)
     assert store.leftovers() == []
