@@ -28,7 +28,8 @@ class OnggiApp(App[None], inherit_bindings=False):
     """onggi on the whole screen. Parameters replace what a test or another engine brings.
 
     `client` speaks to the engine at `host`; `ensure` makes sure that one answers and tells whether it had to be
-    started; `now` is the clock; `meter` reads the host's figures, None = do not show them.
+    started; `now` is the clock; `meter` reads the host's figures, None = do not show them; containers' figures
+    are read every `stats_every` seconds.
     """
 
     TITLE = "onggi"
@@ -56,6 +57,7 @@ class OnggiApp(App[None], inherit_bindings=False):
         now: Callable[[], float] = time.time,
         meter: Callable[[], Host] | None = None,
         host_name: str = "local engine",
+        stats_every: float = 2.0,
         problems: tuple[str, ...] = (),
     ) -> None:
         super().__init__(driver_class=TerminalDriver)
@@ -67,8 +69,9 @@ class OnggiApp(App[None], inherit_bindings=False):
         self.host_name = host_name
         self.calls = Calls(client)
         self.main = MainScreen(self)
-        self.backend = Backend(client, self.main.post_message, ensure, host)
+        self.backend = Backend(client, self.main.post_message, ensure, host, stats_every=stats_every)
         self.last_error = ""
+        self.faults: list[Exception] = []  # of our own; a test looks here
         self._meter = meter
         self._problems = (*problems, *clashes)
 

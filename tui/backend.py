@@ -23,7 +23,6 @@ from tui.messages import EngineDown, EngineStarting, EngineUp, Happened, UsageCh
 from tui.state import Json, Usage, World
 
 _SETTLE: Final = 0.03  # seconds to gather events, so that a burst costs one look a container
-_STATS_EVERY: Final = 2.0
 _MOST_WAIT: Final = 10.0
 _AT_ONCE: Final = 8
 _QUIET: Final = frozenset({"exec_create", "exec_start", "exec_die", "attach", "detach", "resize", "top", "export"})
@@ -38,12 +37,15 @@ class Backend:
         post: Callable[[Message], object],
         ensure: Callable[[], Awaitable[bool]],
         host: str,
+        *,
+        stats_every: float = 2.0,
     ) -> None:
         self.world = World()
         self._client = client
         self._post = post
         self._ensure = ensure
         self._host = host
+        self._stats_every = stats_every
         self._again = asyncio.Event()
         self._visible: tuple[str, ...] = ()
         self._samples: dict[str, Json] = {}
@@ -216,7 +218,7 @@ class Backend:
             usage = {key: value for key, value in found if value is not None}
             self.world = replace(self.world, usage={**self.world.usage, **usage})
             self._post(UsageChanged(usage))
-            await asyncio.sleep(_STATS_EVERY)
+            await asyncio.sleep(self._stats_every)
 
     async def _sample(self, container_id: str) -> tuple[str, Usage | None]:
         query: dict[str, Value] = {"stream": False, "one-shot": True}

@@ -88,7 +88,7 @@ PRESETS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "start": ("u",),
         "restart": ("R",),
         "pause": ("P",),
-        "kill": ("ctrl+k",),
+        "kill": ("ctrl+k", "K"),
         "remove": ("ctrl+d", "delete"),
         "page_down": ("pagedown", "ctrl+f"),
         "page_up": ("pageup", "ctrl+b"),

@@ -220,7 +220,7 @@ def container_of_inspect(entry: Json) -> Container:
         finished=parse_time(str(state.get("FinishedAt", ""))),
         restarts=int(entry.get("RestartCount") or 0),
         restart_policy=str(policy.get("Name") or "no") + (f":{retries}" if retries else ""),
-        command=(str(entry.get("Path", "")), *map(str, entry.get("Args") or ())),
+        command=tuple(str(word) for word in (entry.get("Path"), *(entry.get("Args") or ())) if word is not None),
         labels=_strings(config.get("Labels")),
         volumes=_volumes(entry.get("Mounts") or ()),
         networks=tuple(networks),

@@ -10,6 +10,8 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from typing import IO, Any
 
+from textual.pilot import Pilot
+
 from core.client.aclient import HijackedSocket
 from core.errors import NotFound
 from tui.app import OnggiApp
@@ -373,7 +375,8 @@ def potters_shop() -> Stage:
     for reference, size in (
         ("nginx:1.27", 64), ("postgres:16", 151), ("redis:7", 39), ("shop/api:2.4", 212), ("shop/worker:2.4", 198),
         ("python:3.12", 124), ("blog:latest", 71), ("alpine:3.20", 8),
-        ("ghcr.io/acme/reporting-service:1.9.3", 340), ("<none>3f2a91", 212), ("debian:12", 117), ("busybox:1.37", 4),
+        ("ghcr.io/acme/reporting-service:1.9.3", 340), ("<none>3f2a91", 212),
+        ("debian:12", 117), ("busybox:1.37", 4),
     ):  # fmt: skip
         stage.images.append((reference, size * mega))
     stage.volumes = [
@@ -400,4 +403,24 @@ def app_on(stage: Stage, **config: Any) -> OnggiApp:
         config=Config(**config),
         now=lambda: NOW,
         meter=lambda: HOST,
+        stats_every=0.05,
     )
+
+
+async def settled(pilot: Pilot[None]) -> None:
+    """Wait until everything that the stage has to say is on the screen."""
+    app = pilot.app
+    assert isinstance(app, OnggiApp)
+    stage = app.calls.client.stage  # type: ignore[attr-defined]
+    async with asyncio.timeout(20):
+        while not app.main.world.loaded or app.main.host is None:
+            await pilot.pause(0.02)
+        while any(not c.whole for c in app.main.world.containers.values()):
+            await pilot.pause(0.02)
+        running = {found for found, c in app.main.world.containers.items() if c.status == "running"}
+        while not all(
+            round(app.main.world.usage[f].cpu, 1) == stage.usage[f][0] if f in app.main.world.usage else False
+            for f in running
+        ):
+            await pilot.pause(0.02)
+    await pilot.pause(0.2)

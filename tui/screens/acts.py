@@ -79,7 +79,7 @@ class Acts:
 
     def job(self, command: str, parts: Sequence[tuple[str, Awaitable[object]]]) -> None:
         """Await the parts of one command in a worker; the command line tells how it went."""
-        self._screen.run_worker(self._job(command, parts), group="act", exit_on_error=False)
+        self._screen.work(self._job(command, parts), group="act")
 
     async def _job(self, command: str, parts: Sequence[tuple[str, Awaitable[object]]]) -> None:
         screen = self._screen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from textual import events
@@ -9,12 +10,11 @@ from textual.content import Content
 from textual.message import Message
 from textual.strip import Strip
 
-from tui import keymaps
-from tui.actions import ACTIONS, LISTS, applies, scopes_of
+from tui.actions import ACTIONS, BY_ID, LISTS, applies, scopes_of
 from tui.paint import EMPTY, join, strip_of
 from tui.panes.detail import Subject
 from tui.panes.listing import NAMES
-from tui.safe import safe, safe_plain
+from tui.safe import safe
 from tui.state import World
 from tui.text import clock, span
 from tui.widgets.bars import Bar, Hint, Hints
@@ -110,8 +110,8 @@ def show_banner(screen: MainScreen) -> None:
     keys = screen.onggi.keymap
     second = join(
         (f"Next try in {span(wait)}.  " if wait >= 1 else "Trying now.  ", "$muted"),
-        (keys.shown("retry"), "bold $accent"),
-        (" try now, it starts a new engine and that adopts them", "$muted"),
+        ("enter", "bold $accent"),
+        (" try now; that starts a new engine, which adopts them", "$muted"),
     )
     tail = join((keys.shown("details"), "bold $accent"), (" details", "$muted"))
     screen.query_one("#banner2", Bar).show(second, tail)
@@ -121,6 +121,11 @@ def show_footer(screen: MainScreen, footer: Hints) -> None:
     """Key and verb of what matters here; never a key that does nothing now."""
     if screen.keyboard_inside:
         footer.show_hints(_OUT, join(("every other key, Esc, Tab and Ctrl-C too, goes to the container", "$muted")))
+        return
+    if screen.engine.state == "down":
+        footer.show_hints(
+            [Hint("enter", "try now", "retry"), *_hints(screen, ("details", "yank", "filter", "quit"))]
+        )
         return
     keymap, place, container = screen.onggi.keymap, screen.place, screen.container()
     found = [
@@ -151,11 +156,6 @@ _WITHOUT_ROWS: Final = frozenset(
 )
 
 
-def plain(text: str) -> str:
-    """Foreign text for a sentence of ours."""
-    return safe_plain(text)
-
-
-def key_of(screen: MainScreen, action: str) -> str:
-    """The key of an act as it is shown."""
-    return keymaps.shown(screen.onggi.keymap.of(action)[0]) if screen.onggi.keymap.of(action) else ""
+def _hints(screen: MainScreen, actions: Sequence[str]) -> list[Hint]:
+    keymap = screen.onggi.keymap
+    return [Hint(keymap.shown(a), BY_ID[a].verb, a) for a in actions if keymap.of(a)]

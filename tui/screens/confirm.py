@@ -70,7 +70,6 @@ class Confirm(Dialog[str]):
         return [Static(self._text(self.WIDTH - 8), id="question")]
 
     def on_resize(self, event: events.Resize) -> None:
-        super().on_resize(event)
         self.query_one("#question", Static).update(self._text(min(self.WIDTH, event.size.width) - 8))
 
     def _text(self, width: int) -> Content:
@@ -103,7 +102,7 @@ class Confirm(Dialog[str]):
             parts.append(join(("F", "bold $accent"), (" stops first and takes all", "$muted")))
         return Content("     ").join(parts)
 
-    def on_key(self, event: events.Key) -> None:
+    def pressed(self, event: events.Key) -> None:
         event.stop()
         key = keymaps.pressed(event)
         if event.key in ("escape", "enter", "q"):
@@ -115,15 +114,15 @@ class Confirm(Dialog[str]):
 
 
 def _table(victims: Sequence[Victim], width: int) -> list[Content]:
-    name_width = max(min(width - 48, 28), 12)
+    name_width = max(min(width - 52, 26), 12)
     head = join(
-        " " * 4, ("what".ljust(name_width), "$muted"), ("  state".ljust(20), "$muted"), ("goes with it", "$muted")
+        " " * 4, ("what".ljust(name_width), "$muted"), ("  state".ljust(24), "$muted"), ("goes with it", "$muted")
     )
     lines = [ends(head, join(("frees", "$muted")), width)]
     for victim in victims:
         name = fit(safe(crop_middle(safe_plain(victim.name), name_width)), name_width)
         left = join(
-            ("- ", "$failed"), victim.mark, " ", name, "  ", fit(safe(victim.state), 18), (victim.with_it, "$muted")
+            ("- ", "$failed"), victim.mark, " ", name, "  ", fit(safe(victim.state), 22), (victim.with_it, "$muted")
         )
         lines.append(ends(left, join(size(victim.frees) if victim.frees >= 0 else ""), width))
     return lines

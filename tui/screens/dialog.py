@@ -74,6 +74,10 @@ class Dialog(ModalScreen[Answer]):
         self.box.styles.width = "100%" if narrow and event.size.width < self.WIDTH + 4 else self.WIDTH
 
     def on_key(self, event: events.Key) -> None:
+        self.pressed(event)
+
+    def pressed(self, event: events.Key) -> None:
+        """What a key does. Textual runs the `on_key` of every base class, so dialogs override this instead."""
         if event.key == "escape":
             event.stop()
             self.leave()

@@ -59,7 +59,7 @@ class Files:
 
     def _run(self, image: Image | None) -> None:
         chosen = image or self._image()
-        self._screen.run_worker(self._open_run(chosen), group="form", exclusive=True, exit_on_error=False)
+        self._screen.work(self._open_run(chosen), group="form", exclusive=True)
 
     async def _open_run(self, image: Image | None) -> None:
         """The form begins with what the image itself says it runs."""
@@ -78,7 +78,7 @@ class Files:
         self._fill(form, self._do_run)
 
     def _do_run(self, values: Values) -> None:
-        self._screen.run_worker(self._create_and_start(values), group="run", exit_on_error=False)
+        self._screen.work(self._create_and_start(values), group="run")
 
     async def _create_and_start(self, values: Values) -> None:
         screen, spec = self._screen, forms.spec_of(values)
@@ -170,9 +170,9 @@ class Files:
         """Do long work in the background, with its progress on the screen until it is left to itself."""
         screen = self._screen
         job = self.board.add(Job(title, command, screen.onggi.now(), keeps="nothing of it stays"))
-        worker: Worker[None] = screen.run_worker(self._long(job, work), group="long", exit_on_error=False)
+        worker: Worker[None] = screen.work(self._long(job, work), group="long")
         job.cancel = worker.cancel
-        dialog = Progress(title, lambda: (job,), screen.onggi.now, screen.onggi.glyphs)
+        dialog = Progress(title, lambda: (job,), screen.onggi.now, screen.onggi.glyphs, goes=True)
         screen.app.push_screen(dialog)
         screen.line.show(command, join(("working", "$restarting")))
 
@@ -195,7 +195,7 @@ class Files:
     def _close(self, job: Job) -> None:
         """A dialog about a finished job goes by itself; a failure stays to be read."""
         top = self._screen.app.screen
-        if isinstance(top, Progress):
+        if isinstance(top, Progress) and top.is_mounted:
             if job.state == "done" and top.only(job):
                 top.dismiss(None)
             else:

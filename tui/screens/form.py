@@ -143,7 +143,7 @@ class Form(Dialog[Mapping[str, str]]):
         if self.judge().ready:
             self.dismiss(self.values)
 
-    def on_key(self, event: events.Key) -> None:
+    def pressed(self, event: events.Key) -> None:
         if event.key in ("enter", "ctrl+s"):
             event.stop()
             self.submit()
@@ -154,4 +154,4 @@ class Form(Dialog[Mapping[str, str]]):
             event.stop()
             self.focus_previous()
         else:
-            super().on_key(event)
+            super().pressed(event)

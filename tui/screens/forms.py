@@ -26,7 +26,7 @@ _REFERENCE: Final = re.compile(r"[a-z0-9][a-z0-9._/:-]*[a-z0-9](?::[\w][\w.-]{0,
 
 def run(world: World, image: str, command: tuple[str, ...], folder: Path, glyphs: Glyphs) -> Form:
     """Run a container: one page, no wizard."""
-    first = runspec.suggested(image, command)
+    first = runspec.suggested(image if _REFERENCE.fullmatch(image) else "", command)
     on = [name for name in ("background", "screen", "remove") if getattr(first, name)]
     restarts = [Option(name, name) for name in runspec.RESTARTS]
     fields: list[Line | Options] = [
@@ -160,8 +160,7 @@ def split_changes(text: str) -> list[str]:
 
 def save(glyphs: Glyphs, folder: Path, names: Collection[str]) -> Form:
     """Save images with their layers, history and tags."""
-    first = next(iter(names), "image")
-    suggestion = re.sub(r"[^\w.-]+", "_", first) + ".tar"
+    suggestion = file_name(next(iter(names), "image"))
 
     def plan(values: Values) -> Plan:
         path = values["path"].strip()
@@ -180,7 +179,12 @@ def export(glyphs: Glyphs, folder: Path, name: str) -> Form:
         hint = "its files only: no volumes, no settings, no history"
         return Plan(commands.line(("export", "-o"), (path or "FILE", name)), {"path": remark}, not remark.bad, hint)
 
-    return Form("Export", name, "Export", [Line("path", "file", f"{name}.tar")], plan, glyphs)
+    return Form("Export", name, "Export", [Line("path", "file", file_name(name))], plan, glyphs)
+
+
+def file_name(name: str) -> str:
+    """A file to suggest for `name`, in plain letters: an entry shows what is in it as it is."""
+    return (re.sub(r"[^A-Za-z0-9.-]+", "_", name).strip("._") or "archive")[:80] + ".tar"
 
 
 def tag(glyphs: Glyphs, world: World, source: str) -> Form:

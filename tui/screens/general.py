@@ -128,7 +128,7 @@ class General:
     def _session_close(self) -> None:
         pane = self._screen.detail.pane
         if pane is not None and pane.current is not None:
-            self._screen.run_worker(pane.close(pane.current), exit_on_error=False)
+            self._screen.work(pane.close(pane.current), group="session")
 
     def _enter_terminal(self) -> None:
         """Type into the session that is shown; one that was left is attached to again."""

@@ -29,13 +29,14 @@ _PLACES: Final = {
 _OPPOSITES: Final = {
     "down": ("up", "down, up"),
     "first": ("last", "first, last"),
-    "page_down": ("page_up", "half a page"),
+    "page_down": ("page_up", "half page"),
     "pane_left": ("pane_right", "pane left, right"),
     "next_pane": ("previous_pane", "next pane, back"),
     "tab_left": ("tab_right", "tab left, right"),
     "list_1": ("list_5", "a list"),
 }
 """Acts that share a line with their opposite."""
+_KEYS: Final = 10  # cells of the keys' column
 _GROUPS: Final = (("Here",), ("Move", "Mark"), ("Find", "Take", "Everywhere"))
 
 
@@ -104,7 +105,10 @@ class Help(Dialog[None]):
         if other is not None:
             both = zip(self._keymap.of(action.id), self._keymap.of(other[0]), strict=False)
             keys = [shown(key) for pair in both for key in pair]
-            return " … ".join(keys[:2]) if action.id == "list_1" else " ".join(keys[:4])
+            if action.id == "list_1":
+                return " … ".join(keys[:2])
+            all_four = " ".join(keys[:4])
+            return all_four if len(all_four) < _KEYS else " ".join(keys[:2])
         return " ".join(shown(key) for key in self._keymap.of(action.id)[:2])
 
     def _column(self, groups: tuple[str, ...], width: int) -> list[Content]:
@@ -124,9 +128,9 @@ class Help(Dialog[None]):
 
     def _line(self, action: Action, width: int) -> Content:
         keys, says = self._keys(action), _OPPOSITES[action.id][1] if action.id in _OPPOSITES else action.help
-        return fit(join((keys.ljust(9), "bold"), " ", (says, "$muted")), max(width - 1, 12))
+        return fit(join((keys.ljust(_KEYS), "bold"), (says, "$muted")), max(width - 1, 12))
 
-    def on_key(self, event: events.Key) -> None:
+    def pressed(self, event: events.Key) -> None:
         event.stop()
         page = self.query_one("#help", LinesView)
         moves = {"j": "down", "down": "down", "k": "up", "up": "up", "G": "last", "g": "first"}

@@ -39,7 +39,7 @@ class Loader:
 
     def load(self, subject: Subject, tab: str) -> None:
         """Fill a tab."""
-        self._screen.run_worker(self._load(subject, tab), group="detail", exclusive=True, exit_on_error=False)
+        self._screen.work(self._load(subject, tab), group="detail", exclusive=True)
 
     def sampled(self, usage: Mapping[str, Usage]) -> None:
         """New figures came: keep them, and redraw the Stats tab if it shows one of them."""

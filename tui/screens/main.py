@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal
-from textual.screen import Screen
 
 from tui import commands, header, keymaps
 from tui.actions import BY_ID, Action, applies
@@ -17,8 +16,8 @@ from tui.messages import EngineDown, EngineStarting, EngineUp, UsageChanged, Wor
 from tui.paint import EMPTY, join
 from tui.panes.detail import Detail
 from tui.panes.listing import ListColumn, TitledList, column_width
-from tui.safe import safe
 from tui.screens import bars
+from tui.screens.working import WorkingScreen
 from tui.state import Container, World
 from tui.widgets.bars import Bar, Hints
 from tui.widgets.commandline import CommandLine
@@ -37,7 +36,7 @@ NARROW: Final = 100
 _YOUNG: Final = 90.0  # seconds: the age of such a container changes before one's eyes
 
 
-class MainScreen(Screen[None]):
+class MainScreen(WorkingScreen):
     """Holds the state of the view; what an act does is in `acts`, `sessions` and `loader`."""
 
     DEFAULT_CSS = """
@@ -62,11 +61,10 @@ class MainScreen(Screen[None]):
     ESCAPE_TO_MINIMIZE: ClassVar[bool | None] = False  # Escape is the container's, or goes one step back
 
     def __init__(self, app: OnggiApp) -> None:
-        super().__init__()
+        super().__init__(app)
         self.world = World()
         self.engine = Engine(name=app.host_name)
         self.host: Host | None = None
-        self.onggi = app
         self._ticks = 0
         self._awaited = ""
 
@@ -118,10 +116,6 @@ class MainScreen(Screen[None]):
     @property
     def detail(self) -> Detail:
         return self.query_one(Detail)
-
-    @property
-    def line(self) -> CommandLine:
-        return self.query_one(CommandLine)
 
     @property
     def narrow(self) -> bool:
@@ -305,6 +299,10 @@ class MainScreen(Screen[None]):
             event.stop()
             self.do(BY_ID[self.acts.welcome_choice()])
             return
+        if self.engine.state == "down" and key == "enter" and isinstance(self.focused, TitledList):
+            event.stop()
+            self.do(BY_ID["retry"])
+            return
         found = self.onggi.keymap.all_of(key, self.place)
         if not found:
             return
@@ -365,11 +363,6 @@ class MainScreen(Screen[None]):
     def update_footer(self) -> None:
         """The keys that matter here."""
         bars.show_footer(self, self.query_one("#footer", Hints))
-
-    def say_error(self, text: str) -> None:
-        """One line about what went wrong; `!` shows the whole of it."""
-        self.onggi.last_error = text
-        self.line.say(join((self.onggi.glyphs.failed + " ", "$failed"), safe(text)))
 
     def on_detail_wanted(self, event: Detail.Wanted) -> None:
         self.loader.load(event.subject, event.tab)

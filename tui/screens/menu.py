@@ -58,7 +58,7 @@ class Menu(Dialog[str]):
             lines.append(line.stylize("on $cursor") if n == self._at else line)
         return Content("\n").join(lines)
 
-    def on_key(self, event: events.Key) -> None:
+    def pressed(self, event: events.Key) -> None:
         event.stop()
         key = keymaps.pressed(event)
         if event.key == "escape":
@@ -94,7 +94,7 @@ class Notice(Dialog[None]):
         ]
         return [Static(Content("\n").join(lines), id="words")]
 
-    def on_key(self, event: events.Key) -> None:
+    def pressed(self, event: events.Key) -> None:
         event.stop()
         if event.key in ("escape", "enter", "q"):
             self.dismiss(None)
@@ -133,7 +133,7 @@ class Leave(Dialog[bool]):
         )
         return [Static(Content("\n").join([*lines, EMPTY, keys]), id="leave")]
 
-    def on_key(self, event: events.Key) -> None:
+    def pressed(self, event: events.Key) -> None:
         event.stop()
         if event.key in ("q", "enter"):
             self.dismiss(True)

@@ -86,7 +86,7 @@ class Output(Dialog[int]):
             with suppress(ProcessLookupError):
                 self._process.terminate()
 
-    def on_key(self, event: events.Key) -> None:
+    def pressed(self, event: events.Key) -> None:
         event.stop()
         moves = {
             "j": "down",

@@ -17,7 +17,7 @@ from tui.glyphs import Glyphs
 from tui.keymaps import Keymap
 from tui.paint import ends, join
 from tui.panes.containers import mark
-from tui.safe import crop_end, safe, safe_plain
+from tui.safe import crop_end, crop_front, safe, safe_plain
 from tui.screens.dialog import Dialog
 from tui.state import Container, World
 from tui.widgets.fields import Entry, Rule, Text
@@ -98,13 +98,13 @@ class Palette(Dialog[Found]):
     def on_object_list_moved(self, event: ObjectList.Moved) -> None:
         event.stop()
 
-    def on_key(self, event: events.Key) -> None:
+    def pressed(self, event: events.Key) -> None:
         moves = {"down": "down", "up": "up", "pagedown": "page_down", "pageup": "page_up"}
         if event.key in moves:
             event.stop()
             self.query_one(Choices).move(moves[event.key])
         else:
-            super().on_key(event)
+            super().pressed(event)
 
     def _fill(self, text: str) -> None:
         found = search(self._all, text)
@@ -123,7 +123,7 @@ class Palette(Dialog[Found]):
 
 def _painter(one: Found, words: Sequence[str]) -> Callable[[int], Content]:
     def paint(width: int) -> Content:
-        note = join((f"{one.note} ", "$muted"))
+        note = join((f"{crop_front(safe_plain(one.note), width // 2)} ", "$muted"))
         text = crop_end(safe_plain(one.text), max(width - note.cell_length - 4, 8))
         sign = (
             join((one.mark[0], one.mark[1]))

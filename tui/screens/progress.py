@@ -20,18 +20,25 @@ _MOST = 6
 
 
 class Progress(Dialog[None]):
-    """Shows `wanted()`, the newest first. It goes by itself when its only job is done."""
+    """Shows `wanted()`, the newest first. With `goes` it goes by itself when its only job is done."""
 
     WIDTH = 84
 
     def __init__(
-        self, title: str, wanted: Callable[[], Sequence[Job]], now: Callable[[], float], glyphs: Glyphs
+        self,
+        title: str,
+        wanted: Callable[[], Sequence[Job]],
+        now: Callable[[], float],
+        glyphs: Glyphs,
+        *,
+        goes: bool = False,
     ) -> None:
         super().__init__()
         self._title_text = title
         self._wanted = wanted
         self._now = now
         self._glyphs = glyphs
+        self._goes = goes
 
     def box_titles(self) -> Titles:
         return Titles(join((self._title_text, "bold $focus")), join(("esc leaves it to itself", "$muted")))
@@ -40,12 +47,16 @@ class Progress(Dialog[None]):
         return [Static(id="jobs")]
 
     def on_mount(self) -> None:
+        only = list(self._wanted())
+        if self._goes and len(only) == 1 and only[0].state == "done":
+            self.dismiss(None)
+            return
         self.redraw()
         self.set_interval(0.5, self.redraw)
 
     def only(self, job: Job) -> bool:
         """This dialog is about that job alone."""
-        return list(self._wanted()) == [job]
+        return self._goes and list(self._wanted()) == [job]
 
     def redraw(self) -> None:
         """Show how far the work is."""
@@ -66,7 +77,7 @@ class Progress(Dialog[None]):
         keeps = f": {running[0].keeps}" if running[0].keeps else ""
         return join(keys, "      ", ("c", "bold $accent"), (f" cancels{keeps}", "$muted"))
 
-    def on_key(self, event: events.Key) -> None:
+    def pressed(self, event: events.Key) -> None:
         event.stop()
         if event.key in ("escape", "enter", "q"):
             self.dismiss(None)

@@ -16,7 +16,7 @@ def containers(hit: Sequence[Container], now: float, key: str, glyphs: Glyphs) -
     """Remove containers: the running ones are spared unless force is asked for."""
     rest = [one for one in hit if not one.alive]
     running = [one for one in hit if one.alive]
-    victims = [Victim(mark(one, glyphs), one.name, reason(one, now).plain, _with(one)) for one in rest]
+    victims = [Victim(mark(one, glyphs), one.name, reason(one, now).plain, "its log and files") for one in rest]
     spared = [
         (mark(one, glyphs), one.name, "it has a process; F stops it first and takes it too") for one in running
     ]
@@ -30,13 +30,9 @@ def containers(hit: Sequence[Container], now: float, key: str, glyphs: Glyphs) -
         key=key,
         spared=spared,
         forced=commands.of("remove_force", [one.name for one in hit]) if running else "",
-        note="The image and named volumes stay. What was written inside goes, and cannot come back.",
+        note="Image and named volumes stay. What was written inside is gone for good.",
         marked=len(hit),
     )
-
-
-def _with(one: Container) -> str:
-    return "its log and files"
 
 
 def kill(hit: Sequence[Container], key: str, glyphs: Glyphs) -> Question:
@@ -99,6 +95,6 @@ def volumes(hit: Sequence[Volume], world: World, key: str, glyphs: Glyphs) -> Qu
         command=commands.of("volume_remove", [v.name for v in victims] or [v.name for v in hit]),
         key=key,
         spared=spared,
-        note="What is in a volume is nowhere else, and cannot come back.",
+        note="What is in a volume is nowhere else; it is gone for good.",
         marked=len(hit),
     )

@@ -48,15 +48,15 @@ class Sessions:
 
     def attach(self, one: Container) -> None:
         """Show a container's own terminal."""
-        self._screen.run_worker(self._attach(one), group="session", exit_on_error=False)
+        self._screen.work(self._attach(one), group="session")
 
     def shell(self, one: Container) -> None:
         """Open a shell in a container."""
-        self._screen.run_worker(self._shell(one), group="session", exit_on_error=False)
+        self._screen.work(self._shell(one), group="session")
 
     def command(self, argv: Sequence[str]) -> None:
         """Run one of our own commands on a terminal."""
-        self._screen.run_worker(self._command(argv), group="session", exit_on_error=False)
+        self._screen.work(self._command(argv), group="session")
 
     async def _attach(self, one: Container) -> None:
         screen = self._screen
@@ -143,14 +143,14 @@ class Sessions:
 
     def resized(self, session: Session, columns: int, lines: int) -> None:
         """Tell the engine; a source that is a pty of ours knows already."""
-        if session.resize_path and session.live:
+        if session.resize_path and session.live and columns and lines:
             work = self._screen.onggi.calls.resize(session.resize_path, columns, lines)
-            self._screen.run_worker(work, group="resize", exit_on_error=False)
+            self._screen.work(work, group="resize")
 
     def ended(self, session: Session) -> None:
         """A stream is over: say whether it was left or has ended, and give the keyboard back to the list."""
         screen = self._screen
-        screen.run_worker(self._ended(session), group="session", exit_on_error=False)
+        screen.work(self._ended(session), group="session")
 
     async def _ended(self, session: Session) -> None:
         screen = self._screen

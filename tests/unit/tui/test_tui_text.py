@@ -56,7 +56,9 @@ def test_ages(seconds: float, column: str, prose: str) -> None:
     assert text.ago(seconds) == prose
 
 
-@pytest.mark.parametrize(("value", "shown"), [(0.0, "0.0 %"), (18.44, "18.4 %"), (99.96, "100 %"), (1204.3, "1204 %")])
+@pytest.mark.parametrize(
+    ("value", "shown"), [(0.0, "0.0 %"), (18.44, "18.4 %"), (99.96, "100 %"), (1204.3, "1204 %")]
+)
 def test_percent_keeps_four_figures(value: float, shown: str) -> None:
     assert text.percent(value) == shown
 

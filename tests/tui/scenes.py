@@ -1,0 +1,83 @@
+"""The scenes that snapshots and the README's pictures show: a stage, a size, keys, a theme."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from stage import Stage, app_on, potters_shop, settled
+from textual.pilot import Pilot
+
+from tui.app import OnggiApp
+from tui.messages import EngineDown
+
+SMALL, USUAL, LARGE = (80, 24), (120, 40), (200, 60)
+
+
+async def _nothing(app: OnggiApp) -> None:
+    return
+
+
+async def _engine_goes(app: OnggiApp) -> None:
+    app.workers.cancel_group(app, "backend")
+    app.main.post_message(EngineDown("the engine closed the connection", app.now() - 4, app.now() + 3))
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Keys are Textual's names; `then` does what no key does."""
+
+    name: str
+    size: tuple[int, int]
+    keys: Sequence[str] = ()
+    stage: Callable[[], Stage] = potters_shop
+    config: dict[str, Any] = field(default_factory=dict)
+    then: Callable[[OnggiApp], Any] = _nothing
+
+    def app(self) -> OnggiApp:
+        return app_on(self.stage(), **self.config)
+
+    async def play(self, pilot: Pilot[None]) -> None:
+        """Let the app settle and press the keys."""
+        await settled(pilot)
+        for key in self.keys:
+            await pilot.press(key)
+            await pilot.pause(0.1)
+        assert isinstance(pilot.app, OnggiApp)
+        await self.then(pilot.app)
+        await pilot.pause(0.3)
+
+
+_RUN = ["2", "j", "j", "r", *"box1", "tab", "tab", "tab", *"8080:80"]
+
+SCENES = (
+    *(Scene(f"main-{w}x{h}", (w, h)) for w, h in (SMALL, USUAL, LARGE)),
+    *(Scene(f"logs-{w}x{h}", (w, h), ["enter"]) for w, h in (SMALL, USUAL, LARGE)),
+    *(Scene(f"isolation-{w}x{h}", (w, h), ["left_square_bracket", "enter"]) for w, h in (SMALL, USUAL, LARGE)),
+    *(Scene(f"images-{w}x{h}", (w, h), ["2", "j", "j"]) for w, h in (SMALL, USUAL, LARGE)),
+    *(Scene(f"welcome-{w}x{h}", (w, h), stage=Stage) for w, h in (SMALL, USUAL, LARGE)),
+    *(Scene(f"run-{w}x{h}", (w, h), _RUN) for w, h in (SMALL, USUAL, LARGE)),
+    *(Scene(f"help-{w}x{h}", (w, h), ["question_mark"]) for w, h in (SMALL, USUAL, LARGE)),
+    *(Scene(f"delete-{w}x{h}", (w, h), ["space", "G", "space", "d"]) for w, h in (SMALL, USUAL, LARGE)),
+    *(Scene(f"palette-{w}x{h}", (w, h), ["colon", *"sho"]) for w, h in (SMALL, USUAL, LARGE)),
+    *(Scene(f"engine-down-{w}x{h}", (w, h), then=_engine_goes) for w, h in (SMALL, USUAL, LARGE)),
+    Scene("config", USUAL, ["right_square_bracket"] * 3),
+    Scene("stopped", USUAL, ["G", "left_square_bracket"]),
+    Scene("filter", USUAL, ["slash", *"shop"]),
+    Scene("volumes", USUAL, ["3", "enter"]),
+    Scene("copy", USUAL, ["y"]),
+    Scene("save", USUAL, ["2", "S"]),
+    Scene("cheongja", USUAL, config={"theme": "cheongja"}),
+    Scene("baekja", USUAL, config={"theme": "baekja"}),
+    Scene("heukja", USUAL, config={"theme": "heukja"}),
+    Scene("ascii", USUAL, config={"glyphs": "ascii"}),
+    Scene("ansi", USUAL, config={"theme": "ansi"}),
+)
+
+PICTURES = (
+    "main-120x40", "main-80x24", "main-200x60", "logs-80x24", "isolation-120x40", "images-120x40", "run-120x40",
+    "welcome-120x40", "delete-120x40", "help-120x40", "palette-120x40", "engine-down-120x40", "cheongja", "baekja",
+    "heukja",
+)  # fmt: skip
+"""The scenes that the README shows."""

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import pytest
+
+from tui import keymaps
+from tui.actions import ACTIONS, BY_ID, applies, scopes_of
+from tui.state import Container
+
+# Acts of one key that never apply together: the state of the container tells which is meant.
+TOGETHER: set[tuple[str, str]] = set()
+
+
+@pytest.mark.parametrize("preset", keymaps.PRESETS)
+def test_a_preset_has_no_clash_and_names_only_actions(preset: str) -> None:
+    made, problems = keymaps.keymap(preset, {})
+    assert problems == ()
+    assert set(keymaps.clashes(made)) - TOGETHER == set()
+    assert set(made.keys) <= set(BY_ID)
+
+
+@pytest.mark.parametrize("preset", keymaps.PRESETS)
+def test_every_act_has_a_key_that_is_no_chord(preset: str) -> None:
+    made, _ = keymaps.keymap(preset, {})
+    for action in ACTIONS:
+        keys = made.of(action.id)
+        assert keys, action.id
+        if action.id != "retry":  # enter does it too while the engine is away
+            assert any("+" not in key or key == "shift+tab" for key in keys), action.id
+
+
+def test_delete_is_never_on_ctrl_d_by_default() -> None:
+    made, _ = keymaps.keymap("lazydocker", {})
+    dangerous = [action.id for action in ACTIONS if action.danger]
+    assert all("ctrl+d" not in made.of(action) for action in dangerous)
+
+
+def test_the_narrowest_scope_wins() -> None:
+    made, _ = keymaps.keymap("lazydocker", {})
+    found = made.find("/", "logs")
+    assert found is not None and found.id == "log_search"
+    found = made.find("/", "containers")
+    assert found is not None and found.id == "filter"
+    assert made.find("§", "containers") is None
+
+
+def test_own_keys_go_on_top_and_what_is_wrong_is_said() -> None:
+    made, problems = keymaps.keymap("emacs", {"stop": ("x",), "fly": ("f",)})
+    assert made.name == "lazydocker"
+    assert made.of("stop") == ("x",)
+    assert made.of("export") == ()
+    assert problems == (
+        "keymap emacs is not known; lazydocker is used",
+        "keys.stop takes a key from export",
+        "keys.fly names no action",
+    )
+
+
+def test_two_own_keys_that_clash_are_reported() -> None:
+    _, problems = keymaps.keymap("lazydocker", {"stop": ("Q",), "start": ("Q",)})
+    assert any("keys.start" in problem and "keys.stop" in problem for problem in problems)
+
+
+@pytest.mark.parametrize(
+    ("status", "can"),
+    [
+        ("running", {"attach", "shell", "stop", "restart", "pause", "kill", "remove", "export"}),
+        ("paused", {"stop", "restart", "pause", "kill", "remove", "export"}),
+        ("exited", {"start", "restart", "remove", "export"}),
+        ("created", {"start", "restart", "remove", "export"}),
+        ("restarting", {"stop", "restart", "kill", "remove", "export"}),
+        ("removing", {"remove", "export"}),
+    ],
+)
+def test_acts_follow_the_state_that_is_shown(status: str, can: set[str]) -> None:
+    one = Container("1", "web", "nginx", status=status)
+    offered = {a.id for a in ACTIONS if a.scope == "containers" and applies(a, one)}
+    assert offered - {"run", "hide_stopped", "sort"} == can
+
+
+def test_scopes_from_narrow_to_wide() -> None:
+    assert scopes_of("containers") == ("containers", "list", "everywhere")
+    assert scopes_of("logs") == ("logs", "everywhere")
