@@ -39,8 +39,10 @@ class Collector:
             self._workers += 1
         try:
             yield
+        except ConnectionError:
+            raise  # the client's, not the store's
         except OSError as error:  # a full disk, most of all
-            raise SyscallFailed.of("store image:", error) from error
+            raise SyscallFailed.of("store image", error) from error
         finally:
             self._workers -= 1
             await self.collect()

@@ -69,7 +69,7 @@ def run_copy_out(args: dict[str, Any], fds: list[int]) -> dict[str, Any]:
             _named(writer, root, path)
         writer.emit(END)
     except OSError as error:
-        raise SyscallFailed.of("copy out of container:", error) from error
+        raise SyscallFailed.of("copy out of container", error) from error
     return {"size": writer.size}
 
 
@@ -87,7 +87,7 @@ def run_prefill(args: dict[str, Any], fds: list[int]) -> dict[str, Any]:
         source = _open_directory(root, str(args["path"]))
         return {"copied": 0 if source is None else _copy_tree(source, target)}
     except OSError as error:
-        raise SyscallFailed.of("fill volume:", error) from error
+        raise SyscallFailed.of("fill volume", error) from error
 
 
 def open_rootfs(rootfs: dict[str, Any], *, with_mounts: bool) -> int:
