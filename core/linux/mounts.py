@@ -97,12 +97,13 @@ def _attach_at(fd: int, target: str) -> None:
         os.close(target_fd)
 
 
+_LAYER_OPTION = "lowerdir+"  # since Linux 6.8: one option a layer
 # No index: it ties an upper to its lower, and both are re-used. No metacopy: xattrs of an image could redirect it.
 _OVERLAY_OPTIONS = (("index", "off"), ("metacopy", "off"))
 
 
 def _overlay(lower: list[str], writable: list[str], target: str) -> None:
-    options: list[tuple[str, str | None]] = [("lowerdir+", path) for path in lower]
+    options: list[tuple[str, str | None]] = [(_LAYER_OPTION, path) for path in lower]
     options += zip(("upperdir", "workdir"), writable, strict=False)
     options += _OVERLAY_OPTIONS
     attributes = 0 if writable else k.MOUNT_ATTR_RDONLY
@@ -111,7 +112,7 @@ def _overlay(lower: list[str], writable: list[str], target: str) -> None:
     except OSError as error:
         if error.errno != errno.EINVAL:
             raise
-        _overlay_by_string(lower, writable, target)  # before 6.8 there is no `lowerdir+`
+        _overlay_by_string(lower, writable, target)
         return
     try:
         _attach_at(fd, target)

@@ -11,6 +11,7 @@ from core import packets
 from core.cgroups.model import Cgroup, CgroupView
 from core.errors import EngineError, InvalidSpec, SyscallFailed
 from core.linux.namespaces import KINDS, children_in
+from core.linux.process import set_dumpable
 from core.oci.runtime import Process, Spec
 from core.runtime import init
 from core.runtime.filter import compile_seccomp
@@ -165,6 +166,8 @@ def give_birth(
     before: Callable[[], int] = lambda: -1,
 ) -> Launch:
     """Fork the process that does `steps`, put it into its cgroup, and let it go."""
+    # Before the fork: a process born into a running container is seen there at once, and the flag is inherited.
+    set_dumpable(False)
     ours, theirs = packets.pair()
     try:
         with children_in(flags, joined):

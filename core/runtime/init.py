@@ -182,8 +182,7 @@ def _perform(plan: do.Plan, around: Surroundings, channel: Init, before: Callabl
 
 
 def _harden() -> None:
-    """Nobody traces us or reads our memory, nothing of the shim's is collected, no signal state stays."""
-    process.set_dumpable(False)
+    """Nothing of the shim's is collected, no signal state stays. That nobody may trace us is inherited."""
     gc.disable()
     signal.set_wakeup_fd(-1)
     process.reset_signals()
