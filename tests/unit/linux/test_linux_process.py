@@ -64,11 +64,9 @@ def test_every_session_keyring_is_a_new_one() -> None:
     def work() -> str:
         number = {"x86_64": 250, "aarch64": 219}[os.uname().machine]
         process.join_session_keyring()
-        first = keyctl(number, _PR_GET_DUMPABLE = 3
-_GET_KEYRING_ID, _SESSION_KEYRING, 0)
+        first = keyctl(number, _GET_KEYRING_ID, _SESSION_KEYRING, 0)
         process.join_session_keyring()
-        return f"{first} {keyctl(number, _PR_GET_DUMPABLE = 3
-_GET_KEYRING_ID, _SESSION_KEYRING, 0)}"
+        return f"{first} {keyctl(number, _GET_KEYRING_ID, _SESSION_KEYRING, 0)}"
 
     serials = in_child(work).split() + in_child(work).split()
     if "-1" in serials:
