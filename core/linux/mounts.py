@@ -6,7 +6,6 @@ mount_setattr(2), move_mount(2).
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -97,23 +96,28 @@ def _attach_at(fd: int, target: str) -> None:
         os.close(target_fd)
 
 
-_LAYER_OPTION = "lowerdir+"  # since Linux 6.8: one option a layer
 # No index: it ties an upper to its lower, and both are re-used. No metacopy: xattrs of an image could redirect it.
 _OVERLAY_OPTIONS = (("index", "off"), ("metacopy", "off"))
 
 
+def takes_single_layers(release: str) -> bool:
+    """Whether overlayfs of a kernel (uname -r) takes layers one by one: since 6.8; older ones complain aloud."""
+    numbers = release.split("-")[0].split(".")
+    try:
+        return (int(numbers[0]), int(numbers[1])) >= (6, 8)
+    except (ValueError, IndexError):
+        return False
+
+
 def _overlay(lower: list[str], writable: list[str], target: str) -> None:
-    options: list[tuple[str, str | None]] = [(_LAYER_OPTION, path) for path in lower]
+    if not takes_single_layers(os.uname().release):
+        _overlay_by_string(lower, writable, target)
+        return
+    options: list[tuple[str, str | None]] = [("lowerdir+", path) for path in lower]
     options += zip(("upperdir", "workdir"), writable, strict=False)
     options += _OVERLAY_OPTIONS
     attributes = 0 if writable else k.MOUNT_ATTR_RDONLY
-    try:
-        fd = new(MountOp("overlay", "overlay", tuple(options), attributes))
-    except OSError as error:
-        if error.errno != errno.EINVAL:
-            raise
-        _overlay_by_string(lower, writable, target)
-        return
+    fd = new(MountOp("overlay", "overlay", tuple(options), attributes))
     try:
         _attach_at(fd, target)
     finally:

@@ -34,7 +34,7 @@ def test_layers_lie_on_each_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, old_kernel: bool
 ) -> None:
     if old_kernel:
-        monkeypatch.setattr(mounts, "_LAYER_OPTION", "no-such-option")
+        monkeypatch.setattr(mounts, "takes_single_layers", lambda release: False)
     folder = tmp_path / ("long" * 20)
     lower = layers(folder, count)
     for name in ("upper", "work", "target"):

@@ -11,6 +11,7 @@ import pytest
 
 from core.linux import capnames, process
 from core.linux.constants import PROC_SUPER_MAGIC, RESOLVE_BENEATH, RESOLVE_NO_MAGICLINKS
+from core.linux.mounts import takes_single_layers
 from core.linux.syscalls import fstatfs_type, openat2, prctl
 
 _PR_GET_DUMPABLE = 3
@@ -104,3 +105,18 @@ def test_capability_names() -> None:
     assert capnames.mask(capnames.ALL) == (1 << 41) - 1
     with pytest.raises(KeyError):
         capnames.mask(("CHOWN",))
+
+
+@pytest.mark.parametrize(
+    ("release", "new"),
+    [
+        ("6.8.0-45-generic", True),
+        ("6.18.44", True),
+        ("10.0", True),
+        ("6.7.12", False),
+        ("5.15.0-1", False),
+        ("odd", False),
+    ],
+)
+def test_which_kernels_take_overlay_layers_one_by_one(release: str, new: bool) -> None:
+    assert takes_single_layers(release) == new
