@@ -33,12 +33,12 @@ class Figure:
 
 def run_without_network(manager: Manager) -> float:
     """`run --rm` of nothing, on no network."""
-    return _timed(lambda: manager.run("run", "--rm", "--network", "none", IMAGE, "true"))
+    return _timed(lambda: manager.run("run", *manager.run_options, "--rm", "--network", "none", IMAGE, "true"))
 
 
 def run_on_bridge(manager: Manager) -> float:
     """`run --rm` of nothing, on the default network."""
-    return _timed(lambda: manager.run("run", "--rm", IMAGE, "true"))
+    return _timed(lambda: manager.run("run", *manager.run_options, "--rm", IMAGE, "true"))
 
 
 def list_containers(manager: Manager) -> float:
@@ -67,7 +67,8 @@ def start_by_api(manager: Manager) -> float:
 def shim_memory(manager: Manager) -> float:
     """Pss of what stays beside one idle container, of twenty, after the engine was started again."""
     for number in range(_SHIMS):
-        manager.run("run", "-d", "--network", "none", "--name", f"idle{number}", IMAGE, "sleep", "1000")
+        name = ["--name", f"idle{number}"]
+        manager.run("run", *manager.run_options, "-d", "--network", "none", *name, IMAGE, "sleep", "1000")
     try:
         manager.restart()
         time.sleep(1.0)

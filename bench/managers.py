@@ -27,6 +27,7 @@ class Manager(ABC):
     name: str
     argv: Sequence[str]
     client: Client | None = None
+    run_options: Sequence[str] = ()  # what `run` needs to work here at all
 
     def run(self, *arguments: str) -> str:
         """Run one command of its command line client to the end. Raises CalledProcessError."""
@@ -80,13 +81,16 @@ class Onggi(Manager):
         with suppress(Exception):
             self.remove_containers()
         with suppress(Exception):
-            self.run("engine", "stop")
+            self._end()
 
     def restart(self) -> None:
+        self._end()
+        self.start()
+
+    def _end(self) -> None:
         zygote = self._zygote()
         self.run("engine", "stop")
         _wait(lambda: not Path(f"/proc/{zygote}").exists(), "the engine ends")
-        self.start()
 
     def engine_pids(self) -> list[int]:
         zygote = self._zygote()
@@ -147,6 +151,8 @@ class Docker(Manager):
         for pid in processes.with_words("containerd", str(self._folder)):
             with suppress(ProcessLookupError):
                 os.kill(pid, 9)
+        # dockerd leaves its data root mounted on itself
+        subprocess.run(["umount", str(self._folder / "data")], capture_output=True, check=False)
 
     def restart(self) -> None:
         assert self._daemon
@@ -163,15 +169,20 @@ class Docker(Manager):
 
 
 class Podman(Manager):
-    """podman: no engine, a conmon beside every container."""
+    """podman: no engine, a conmon beside every container.
+
+    Its default limits are above ours, which only CAP_SYS_RESOURCE may raise; some virtual machines lack that.
+    """
 
     name = "podman"
+    run_options = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024")
 
     def __init__(self, folder: Path, netns: str) -> None:
         self._root = folder / "root"
         self.argv = (
             *inside(netns), "podman", "--root", str(self._root), "--runroot", str(folder / "run"),
             "--tmpdir", str(folder / "tmp"), "--cgroup-manager", "cgroupfs", "--events-backend", "file",
+            *_runtime(),
         )  # fmt: skip
 
     @staticmethod
@@ -196,6 +207,12 @@ class Podman(Manager):
 
     def shim_pids(self) -> list[int]:
         return processes.with_words("conmon", str(self._root))
+
+
+def _runtime() -> list[str]:
+    """crun, podman's default, refuses the hybrid of cgroup v1 and v2; runc takes it."""
+    hybrid = Path("/sys/fs/cgroup/unified").exists()
+    return ["--runtime", "runc"] if hybrid and shutil.which("runc") else []
 
 
 def inside(netns: str) -> list[str]:
