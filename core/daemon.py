@@ -15,6 +15,7 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 
 from core import cgroups
 from core.api.server import Server
@@ -87,6 +88,7 @@ async def _run(paths: Paths) -> None:
     listening, zygote = socket.socket(fileno=LISTEN_FD), Zygote(socket.socket(fileno=CONTROL_FD))
     stopping = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, _log_tasks)
 
     def stop() -> None:
         zygote.stop()
@@ -115,6 +117,20 @@ async def _run(paths: Paths) -> None:
     await asyncio.gather(due, *work, return_exceptions=True)
     await stores.networks.close()
     db.close()
+
+
+def _log_tasks() -> None:
+    """On SIGUSR1: what every task waits for, for whoever asks why nothing happens."""
+    for task in asyncio.all_tasks():
+        log.info("%s", task.get_name())
+        waiting: Any = task.get_coro()
+        while waiting is not None:
+            frame = getattr(waiting, "cr_frame", None) or getattr(waiting, "ag_frame", None)
+            if frame is None:
+                log.info("    %r", waiting)
+                break
+            log.info("    %s:%s %s", frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
+            waiting = getattr(waiting, "cr_await", None) or getattr(waiting, "ag_await", None)
 
 
 async def _make_ready(stores: Stores, records: Records, adoption: Adoption) -> None:
