@@ -30,10 +30,11 @@ class Manager(ABC):
     run_options: Sequence[str] = ()  # what `run` needs to work here at all
 
     def run(self, *arguments: str) -> str:
-        """Run one command of its command line client to the end. Raises CalledProcessError."""
+        """Run one command of its command line client to the end. Raises CalledProcessError, TimeoutExpired."""
         done = subprocess.run(
-            [*self.argv, *arguments], check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL
-        )
+            [*self.argv, *arguments],
+            check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=2 * _PATIENCE,
+        )  # fmt: skip
         return done.stdout
 
     @abstractmethod
