@@ -199,9 +199,9 @@ def _build_machinery(paths: Paths, db: Database, zygote: Zygote, stores: Stores,
         snapshots=stores.snapshots, volumes=stores.volumes, networks=stores.networks, forget=execs.forget,
     )  # fmt: skip
 
-    async def start(ident: str) -> None:
+    async def start(ident: str, restart_count: int = 0) -> None:
         # What a policy wants again is started by the starter, which needs the tasks that need the lifecycle.
-        await starter.start(ident)
+        await starter.start(ident, restart_count=restart_count)
 
     lifecycle = Lifecycle(
         records, events, waiters, stores.networks, execs, remover=removal, kill_group=groups.kill, revive=start

@@ -13,7 +13,7 @@ from core.errors import EngineError, InvalidArgument
 from core.oci.document import DOCUMENT_LIMIT
 from core.wire.codec import API_VERSION, error_body
 from core.wire.hangup import Hangups
-from core.wire.http import ConnectionLost, Headers, ServerConnection
+from core.wire.http import ConnectionLost, Headers, RequestHead, ServerConnection
 
 log = logging.getLogger(__name__)
 
@@ -99,6 +99,8 @@ class Server:
         except Exception as error:
             log.exception("%s %s failed", head.method, head.target)
             answer = Reply(500, error_body(EngineError(f"internal error: {type(error).__name__}: {error}")))
+        if not connection.body_is_read and not _has_body(head):
+            await connection.read_body(0)
         await self._answer(connection, answer, bodiless=head.method == "HEAD")
         return connection.body_is_read
 
@@ -142,6 +144,11 @@ class Server:
             log.warning("a stream ended early: %s", error)
             raise ConnectionLost(str(error)) from error
         await connection.finish()
+
+
+def _has_body(head: RequestHead) -> bool:
+    """RFC 9112, 6.3: only these two headers announce a body in a request."""
+    return "transfer-encoding" in head.headers or head.headers.get("content-length", "0") != "0"
 
 
 def _cancel(task: asyncio.Task[None]) -> None:

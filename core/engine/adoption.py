@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
@@ -16,7 +17,7 @@ from core.errors import EngineError, NotModified
 from core.model.container import ContainerRecord, Status
 from core.packets import Message
 from core.paths import Paths
-from core.shim.journal import unacknowledged
+from core.shim.journal import settle, unacknowledged
 
 log = logging.getLogger(__name__)
 
@@ -52,10 +53,16 @@ class Adoption:
         self._start = start
 
     async def adopt(self) -> None:
-        """Find the shims of the containers that ran; account for those that are gone."""
+        """Find the shims that are there; account for those that are gone.
+
+        The record alone does not tell which to look for: a shim may have started its process, or ended, after the
+        engine before us had stored its last word of it.
+        """
         ended = []
         for record in self._records.all():
-            if not record.running:
+            if not record.running and not self._paths.task(record.id).exists():
+                if await off_loop(unacknowledged, str(self._paths.journal(record.id))):
+                    ended.append(record)
                 continue
             state = await self._tasks.adopt(record)
             if state is None:
@@ -81,14 +88,18 @@ class Adoption:
     async def _account(self, record: ContainerRecord) -> None:
         """The shim is gone: its journal says how it went, or nobody does."""
         final = False
+        ran = record.running
         for event in await off_loop(unacknowledged, str(self._paths.journal(record.id))):
             await self._lifecycle.happened(record.id, event)
             final = event.get("event") == "failed" or (
                 event.get("event") == "exited" and event.get("restarting_in") is None
             )
+            ran = True
+        await off_loop(shutil.rmtree, self._paths.task(record.id), True)
         if final:
+            await off_loop(settle, str(self._paths.journal(record.id)))
             await self._lifecycle.gone(record.id)
-        else:
+        elif ran:
             await self._lifecycle.lost(record.id)
 
     async def finish(self) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Any, Protocol
+
+import msgspec
 
 from core.engine.events import Events
 from core.engine.filters import has_label
@@ -64,6 +67,8 @@ class ImageActs:
             and all(image.config.created < bound.config.created for bound in bounds["before"])
             and all(image.config.created > bound.config.created for bound in bounds["since"])
         ]
+        if patterns := filters.get("reference", ()):
+            found = [named for image in found if (named := _named(image, patterns))]
         return sorted(found, key=lambda image: image.config.created, reverse=True)
 
     def containers_of(self, image: Digest) -> tuple[str, ...]:
@@ -152,17 +157,15 @@ def _matches(image: Image, filters: Mapping[str, Sequence[str]]) -> bool:
     dangling = filters.get("dangling", ())
     if dangling and (not image.references) is not (dangling[0].lower() in ("true", "1")):
         return False
-    if not all(has_label(image.config.config.labels, value) for value in filters.get("label", ())):
-        return False
-    wanted = filters.get("reference", ())
-    return not wanted or any(_named(image, pattern) for pattern in wanted)
+    return all(has_label(image.config.config.labels, value) for value in filters.get("label", ()))
 
 
-def _named(image: Image, pattern: str) -> bool:
-    from fnmatch import fnmatchcase
+def _named(image: Image, patterns: Sequence[str]) -> Image | None:
+    """`image` with the names that match one of `patterns`, and no others; None when none does."""
+    names = tuple(name for name in image.references if _matches_any(Reference.parse(name), patterns))
+    return msgspec.structs.replace(image, references=names) if names else None
 
-    for name in image.references:
-        reference = Reference.parse(name)
-        if fnmatchcase(reference.familiar, pattern) or fnmatchcase(reference.familiar_name, pattern):
-            return True
-    return False
+
+def _matches_any(reference: Reference, patterns: Sequence[str]) -> bool:
+    names = (reference.familiar, reference.familiar_name)
+    return any(fnmatchcase(name, pattern) for pattern in patterns for name in names)

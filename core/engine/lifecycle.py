@@ -56,9 +56,9 @@ class Lifecycle:
         *,
         remover: Remover,
         kill_group: Callable[[str], Awaitable[None]],
-        revive: Callable[[str], Awaitable[None]],
+        revive: Callable[[str, int], Awaitable[None]],
     ) -> None:
-        """`kill_group` ends every process of a container; `revive` starts a container again."""
+        """`kill_group` ends every process of a container; `revive` starts a container for the n-th time again."""
         self._records = records
         self._events = events
         self._waiters = waiters
@@ -178,9 +178,7 @@ class Lifecycle:
         return policy.name != "on-failure" or not retries or record.state.restart_count < retries
 
     async def _restart(self, record: ContainerRecord) -> None:
-        count = record.state.restart_count + 1
-        self._records.set_state(record.id, restart_count=count)
-        await self._revive(record.id)
+        await self._revive(record.id, record.state.restart_count + 1)
 
     def _later(self, work: Awaitable[None]) -> None:
         """Run `work` beside the shim's events, which must not wait for it (it takes the container's lock)."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import pty
+import select
+import signal
 import subprocess
 
 import pytest
 
-from tests.integration.conftest import EngineUnderTest
+from tests.integration.conftest import PATIENCE, EngineUnderTest
 
 pytestmark = [pytest.mark.root, pytest.mark.docker]
 
@@ -82,31 +84,44 @@ def test_images_go_out_and_come_in(engine: EngineUnderTest, tmp_path_factory: py
     docker(engine, "rmi", "flat:1")
 
 
-def test_a_terminal_session_with_detach_and_attach(engine: EngineUnderTest) -> None:
-    def session(words: list[str], typed: list[tuple[bytes, bytes]]) -> tuple[int, bytes]:
-        """Run docker on a terminal: for each pair, wait for the first and type the second."""
-        pid, master = pty.fork()
-        if pid == 0:
-            os.execvpe("docker", ["docker", *words], engine.environment)
-        seen = b""
+def session(engine: EngineUnderTest, words: list[str], typed: list[tuple[bytes, bytes]]) -> int:
+    """Run docker on a terminal: for each pair, wait for the first and type the second. Its exit code."""
+    pid, master = pty.fork()
+    if pid == 0:
+        os.execvpe("docker", ["docker", *words], engine.environment)
+    seen = b""
+
+    def more() -> bytes:
+        readable, _, _ = select.select([master], [], [], PATIENCE)
+        if not readable:
+            os.kill(pid, signal.SIGKILL)
+            pytest.fail(f"docker {' '.join(words)} said nothing more after {seen!r}")
+        try:
+            return os.read(master, 4096)
+        except OSError:  # EIO: the other side of the terminal is closed
+            return b""
+
+    try:
         for word, answer in typed:
             while word not in seen:
-                seen += os.read(master, 4096)
+                piece = more()
+                assert piece, f"docker {' '.join(words)} ended after {seen!r}"
+                seen += piece
             seen = b""
             os.write(master, answer)
-        try:
-            while piece := os.read(master, 4096):
-                seen += piece
-        except OSError:
+        while more():
             pass
+    finally:
         os.close(master)
-        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), seen
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    return code
 
-    code, _ = session(["run", "-it", "--name", "tty", *NONE, "busybox", "sh"], [(b"# ", b"\x10\x11")])
-    assert code == 0
+
+def test_a_terminal_session_with_detach_and_attach(engine: EngineUnderTest) -> None:
+    run = ["run", "-it", "--name", "tty", *NONE, "busybox", "sh"]
+    assert session(engine, run, [(b"# ", b"\x10\x11")]) == 0
     assert docker(engine, "ps", "--format", "{{.Names}}") == "tty\n"
-    code, _ = session(["attach", "tty"], [(b"", b"echo $((1+1))x\n"), (b"2x", b"exit 5\n")])
-    assert code == 5
+    assert session(engine, ["attach", "tty"], [(b"", b"echo $((1+1))x\n"), (b"2x", b"exit 5\n")]) == 5
     docker(engine, "rm", "tty")
 
 

@@ -34,6 +34,7 @@ def test_a_container_and_its_client_outlive_the_daemon(fresh_engine: EngineUnder
     assert (state["Status"], state["Pid"]) == ("running", pid)
     stream.sock.sendall(b"exit 6\n")
     assert engine.wait(ident) == 6
+    stream.close()
 
 
 def test_an_exit_that_no_engine_saw_is_told_by_the_next(fresh_engine: EngineUnderTest) -> None:
