@@ -14,7 +14,7 @@ from tui.actions import BY_ID, Action, applies
 from tui.header import Engine, Host, Work
 from tui.messages import EngineDown, EngineStarting, EngineUp, UsageChanged, WorldChanged
 from tui.paint import EMPTY, join
-from tui.panes.detail import Detail
+from tui.panes.detail import Detail, Subject
 from tui.panes.listing import ListColumn, TitledList, column_width
 from tui.screens import bars
 from tui.screens.working import WorkingScreen
@@ -66,7 +66,7 @@ class MainScreen(WorkingScreen):
         self.engine = Engine(name=app.host_name)
         self.host: Host | None = None
         self._ticks = 0
-        self._awaited = ""
+        self._awaited = self._awaited_name = ""
 
     def compose(self) -> ComposeResult:
         yield Bar(id="header")
@@ -224,7 +224,10 @@ class MainScreen(WorkingScreen):
         found = self.lists.list_of(kind).cursor_id
         one = self.world.containers.get(found) if kind == "containers" else None
         empty = self.world.loaded and not self.world.containers and not self.world.images
-        self.detail.show(bars.subject(self.world, kind, found), one, self.onggi.now())
+        about = bars.subject(self.world, kind, found)
+        if kind == "containers" and self._awaited:
+            about, one = Subject(kind, self._awaited, self._awaited_name), None
+        self.detail.show(about, one, self.onggi.now())
         welcoming = empty and not (self.detail.pane and self.detail.pane.sessions)
         if welcoming != self.detail.welcoming:
             self.detail.welcome(welcoming)
@@ -246,6 +249,13 @@ class MainScreen(WorkingScreen):
         self.lists.hides_stopped = False
         self.lists.refresh_rows()
 
+    def turn_to(self, container_id: str, name: str) -> None:
+        """Let the detail be about a container now, even when its row has not come yet."""
+        self._awaited_name = name
+        self.lists.pick("containers")
+        self.when_listed(container_id)
+        self.follow_cursor()
+
     def when_listed(self, container_id: str) -> None:
         """Put the cursor on a container, now or when its row comes."""
         if not self.lists.list_of("containers").select(container_id):
@@ -256,6 +266,7 @@ class MainScreen(WorkingScreen):
     def on_object_list_moved(self, event: ObjectList.Moved) -> None:
         event.stop()
         if event.source is self.lists.list_of(self.lists.current):
+            self._awaited = ""  # whoever moves has something else in mind
             self.follow_cursor()
             self.lists.list_of(self.lists.current).retitle()
         self._watch_rows()

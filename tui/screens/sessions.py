@@ -115,7 +115,7 @@ class Sessions:
         columns, lines = pane.size_of_view()
         source = PtySource(cli(argv), columns=columns, lines=lines, env=screen.onggi.environment())
         made = session or Session("command", "", commands.PROGRAM, " ".join(argv[:2]))
-        await self._reveal()
+        await self._reveal(made)
         await pane.open(made, source)
 
     async def _open(self, session: Session, stream: HijackedSocket) -> None:
@@ -123,20 +123,22 @@ class Sessions:
         await self._show_on(session, FdSource(stream.sock.detach()), before)
 
     async def _show_on(self, session: Session, source: FdSource, before: bytes) -> None:
-        await self._reveal()
+        await self._reveal(session)
         pane = await self._screen.detail.terminals()
         await pane.open(session, source, before)
         columns, lines = session.view.size
         self.resized(session, columns, lines)
 
     async def _show(self, session: Session) -> None:
-        await self._reveal()
+        await self._reveal(session)
         pane = await self._screen.detail.terminals()
         pane.pick(pane.sessions.index(session) + 1)
         pane.enter()
 
-    async def _reveal(self) -> None:
+    async def _reveal(self, session: Session) -> None:
         screen = self._screen
+        if session.container:
+            screen.turn_to(session.container, session.name)
         if screen.narrow:
             screen.add_class("-deep")
         screen.detail.pick("Terminal")
