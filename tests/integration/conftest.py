@@ -49,7 +49,11 @@ class EngineUnderTest:
         }  # fmt: skip
 
     def start(self) -> None:
-        spawn.ensure_engine(self.paths, netns=self.netns)
+        try:
+            spawn.ensure_engine(self.paths, netns=self.netns)
+        except EngineUnreachable:
+            print(self.paths.engine_log.read_text())
+            raise
 
     def stop(self) -> None:
         """End the engine; containers live on."""
