@@ -169,6 +169,10 @@ class Lifecycle:
         elif record.host_config.auto_remove:
             self._later(self._remover.remove(ident, volumes=True))
 
+    async def clear(self, ident: str) -> None:
+        """End what may be left of a shim that died before it told of any start."""
+        await self._kill_group(ident)
+
     @staticmethod
     def _restarts(record: ContainerRecord) -> bool:
         policy = record.host_config.restart_policy

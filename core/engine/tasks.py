@@ -20,6 +20,7 @@ from core.packets import Message
 from core.paths import Paths
 from core.shim import client
 from core.shim.client import Shim
+from core.shim.journal import settle
 
 log = logging.getLogger(__name__)
 
@@ -114,6 +115,9 @@ class Tasks:
             log.warning("greet the shim of container %s: %s", record.short_id, error)
             shim.close()
             return None
+        if state.get("status") == "created":
+            shim.close()  # it was never told to start, and ends with its link
+            return None
         task.launched.set_result(None)
         self._keep(task)
         return state
@@ -164,6 +168,7 @@ class Tasks:
             task.launched.set_exception(ShimGone("the container's shim ended before it started anything"))
             task.launched.exception()  # the one who waits hears of it; nobody waiting is no error
         await self._tell(task, None)
+        await off_loop(settle, str(self._paths.journal(task.ident)))  # a killed shim has not heard every ack
         self._tasks.pop(task.ident, None)
         task.drained.set_result(None)
         await task.note_growth()

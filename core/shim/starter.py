@@ -17,6 +17,7 @@ from core import cgroups, packets
 from core.cgroups import Cgroup
 from core.errors import SystemFailure, from_wire, to_wire
 from core.linux.mounts import mount_overlay
+from core.linux.process import set_parent_death_signal
 from core.oci.runtime import Process, Resources, Spec, decode
 from core.packets import Message
 from core.runtime import create, users
@@ -51,6 +52,7 @@ def in_child(work: Callable[[], Answer]) -> Answer:
 def _work(work: Callable[[], Answer], reply: int) -> None:
     """In the child. Never returns."""
     try:
+        set_parent_death_signal(signal.SIGKILL)  # nobody would own what it starts
         signal.set_wakeup_fd(-1)  # the shim's, which would hear of our children
         sock = socket.socket(fileno=reply)
         try:
