@@ -55,7 +55,7 @@ def summary(
         "Names": [f"/{record.name}"],
         "Image": image,
         "ImageID": record.image_id,
-        "Command": " ".join(record.args),
+        "Command": " ".join(f"'{word}'" if " " in word else word for word in record.args),
         "Created": parse_timestamp(record.created) // 1_000_000_000,
         "Ports": _port_list(record),
         "Labels": record.config.labels,
