@@ -146,14 +146,15 @@ def _detached(argv: list[str], log: int) -> int:
 
 
 def _last_words(path: Path, offset: int) -> str:
-    """The last line that the failed start wrote."""
+    """The last line that the failed start wrote, but for the zygote's own about it."""
     try:
         with path.open("rb") as file:
             file.seek(offset)
             lines = file.read(64 * 1024).decode("utf-8", "replace").strip().splitlines()
     except OSError:
         return ""
-    return lines[-1].removeprefix("onggi: ") if lines else ""
+    told = [line for line in lines if not line.startswith("onggi: the daemon ended")] or lines
+    return told[-1].removeprefix("onggi: ") if told else ""
 
 
 def _failed(error: OSError) -> EngineUnreachable:

@@ -11,6 +11,7 @@ from core.linux.process import set_child_subreaper
 from core.packets import send
 from core.shim.loop import Loop
 from core.shim.protocol import ShimConfig
+from core.shim.reaper import Reaper
 from core.shim.supervisor import Supervisor
 from core.shim.task import Task
 
@@ -26,7 +27,10 @@ def become(args: dict[str, Any], fds: list[int], reply: socket.socket) -> None:
     except Exception as error:
         send(reply, {"event": "failed", "seq": 0, "error": to_wire(error)})
         return
-    Supervisor(config, reply, Task(config, fds[0] if config.netns and fds else None), Loop()).run()
+    task = Task(config, fds[0] if config.netns and fds else None)
+    supervisor = Supervisor(config, reply, task, Loop(), Reaper())
+    supervisor.watch_signals()
+    supervisor.run()
 
 
 def _detach() -> None:

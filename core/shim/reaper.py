@@ -26,7 +26,7 @@ class Reaper:
 
     def reap(self) -> None:
         """Collect every child that has ended; orphans that nobody expects are just gone."""
-        ended: list[tuple[OnExit, int]] = []
+        ended: list[tuple[int, int]] = []
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -34,8 +34,12 @@ class Reaper:
                 break
             if pid == 0:
                 break
-            on_exit = self._waiting.pop(pid, None)
-            if on_exit:
-                ended.append((on_exit, exit_code(status)))
-        for on_exit, code in ended:
-            on_exit(code)
+            ended.append((pid, status))
+        for pid, status in ended:
+            self.ended(pid, status)
+
+    def ended(self, pid: int, status: int) -> None:
+        """`pid` has been reaped with this wait status."""
+        on_exit = self._waiting.pop(pid, None)
+        if on_exit:
+            on_exit(exit_code(status))

@@ -38,11 +38,11 @@ Handler = Callable[[Message, list[int]], Message]
 class Supervisor:
     """Owns the loop, the streams, the task and the link; `run` returns when the container's life is over."""
 
-    def __init__(self, config: ShimConfig, link: socket.socket, task: Task, loop: Loop) -> None:
+    def __init__(self, config: ShimConfig, link: socket.socket, task: Task, loop: Loop, reaper: Reaper) -> None:
         self._config = config
         self._task = task
         self._loop = loop
-        self._reaper = Reaper()
+        self._reaper = reaper
         self._outbox = Outbox(self._loop, config, link, self._handle, self._maybe_end)
         log = (
             LogWriter(config.log, max_size=config.log_max_size, max_file=config.log_max_file)
@@ -78,10 +78,13 @@ class Supervisor:
             "update": self._update,
         }
 
-    def run(self) -> None:
-        """Serve until the last exit is acknowledged (or journaled, when no engine is there)."""
+    def watch_signals(self) -> None:
+        """Reap children, and stop the container on SIGTERM."""
         numbers = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
         child_signals(self._loop, self._on_signal, numbers)
+
+    def run(self) -> None:
+        """Serve until the last exit is acknowledged (or journaled, when no engine is there)."""
         self._outbox.listen()
         self._loop.run()
         self._streams.close()

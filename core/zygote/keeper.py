@@ -16,6 +16,7 @@ from functools import partial
 
 from core import packets
 from core.errors import EngineError
+from core.linux.process import set_parent_death_signal
 from core.packets import Message
 from core.shim.loop import GONE, READ, Loop, Timer, child_signals
 from core.shim.rehearsal import rehearse
@@ -69,15 +70,20 @@ class Keeper:
 
     def run(self) -> int:
         """Serve until stopped; the exit code."""
-        self._start_daemon()
-        rehearse(str(self._options.paths.run / "rehearsal"))  # while the daemon reads its modules
         child_signals(self._loop, self._on_signal, _SIGNALS)
-        self._reap()
+        self._start_daemon()
+        self._rehearse()  # while the daemon reads its modules
         # What is alive now is shared with every child; a collection must not touch, and so copy, its pages.
         gc.collect()
         gc.freeze()
         self._loop.run()
         return self._code
+
+    def _rehearse(self) -> None:
+        try:
+            rehearse(str(self._options.paths.run / "rehearsal"))
+        except (EngineError, OSError) as error:
+            self._say(f"rehearse: {error}")
 
     def _start_daemon(self) -> None:
         if self._stopping:
@@ -139,6 +145,8 @@ class Keeper:
             signal.set_wakeup_fd(-1)
             for number in _SIGNALS:
                 signal.signal(number, signal.SIG_DFL)
+            if message.get("job") != jobs.SHIM:
+                set_parent_death_signal(signal.SIGKILL)  # the next engine sweeps what a half-done job leaves
             os.dup2(self._log, 2)
             _keep_only({0, 1, 2, *fds})
             jobs.run(message, fds)

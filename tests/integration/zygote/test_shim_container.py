@@ -397,3 +397,22 @@ async def test_a_full_log_does_not_stop_the_container(container: Container) -> N
     await shim.start()
     assert demultiplex(await rest(peer)) == {1: b"lost\n"}
     assert (await container.event("exited"))["exit_code"] == 2
+
+
+async def test_out_of_memory_is_told(container: Container) -> None:
+    shim = await container.spawn(
+        "sh", "-c", "exec tail /dev/zero", resources={"memory": {"limit": 6 << 20, "swap": 6 << 20}}
+    )
+    await shim.start()
+    exited = await container.event("exited")
+    assert (exited["exit_code"], exited["oom"]) == (137, True)
+    assert "oom" in [event["event"] for event in container.events]
+    await container.gone()
+    assert not list(Path("/sys/fs/cgroup").glob(f"*/onggi-test/{container.id}"))
+
+
+async def test_a_user_by_name_gets_its_home_and_its_pipes(container: Container) -> None:
+    shim = await container.spawn("sh", "-c", "id -u; echo $HOME; echo again > /dev/stdout", user="me")
+    peer = await container.attach()
+    await shim.start()
+    assert demultiplex(await rest(peer)) == {1: b"1000\n/home/me\nagain\n"}

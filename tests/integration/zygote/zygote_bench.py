@@ -81,7 +81,8 @@ class Bench:
         found = []
         for path in Path("/proc").glob("[0-9]*/comm"):
             try:
-                if path.read_text() == "onggi-shim\n" and str(self.root) in maps_of(path.parent):
+                command = (path.parent / "cmdline").read_bytes().split(b"\0")
+                if path.read_text() == "onggi-shim\n" and os.fsencode(self.root) in command:
                     found.append(int(path.parent.name))
             except OSError:
                 continue
@@ -92,11 +93,6 @@ class Bench:
         self.process.terminate()
         self.process.wait(10)
         self._lend.close()
-
-
-def maps_of(folder: Path) -> str:
-    """Everything a process has open, as text."""
-    return "\n".join(str(fd.readlink()) for fd in (folder / "fd").iterdir())
 
 
 @pytest.fixture
@@ -131,13 +127,22 @@ class Container:
         self._reader: asyncio.Task[None] | None = None
         self._clients: list[socket.socket] = []
 
-    async def spawn(self, *args: str, process: dict[str, Any] | None = None, **config: Any) -> Shim:
+    async def spawn(
+        self,
+        *args: str,
+        process: dict[str, Any] | None = None,
+        resources: dict[str, Any] | None = None,
+        **config: Any,
+    ) -> Shim:
+        """A shim for `args` that waits for `start`; `config` goes into its configuration."""
         upper = self.bundle / "upper"
         work = self.bundle / "work"
         for path in (upper, work):
             path.mkdir(parents=True, exist_ok=True)
         tty = bool(config.get("tty"))
-        (self.bundle / "config.json").write_text(json.dumps(spec(args, tty=tty, process=process or {})))
+        document = spec(args, tty=tty, process=process or {})
+        document["linux"]["resources"] |= resources or {}
+        (self.bundle / "config.json").write_text(json.dumps(document))
         message = {
             "id": self.id,
             "bundle": str(self.bundle),
