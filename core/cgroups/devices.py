@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 
+from core.errors import InvalidSpec
 from core.oci.runtime import DeviceRule
 
 _LOAD32 = 0x61  # dst = *(u32 *)(src + off)
@@ -21,12 +22,25 @@ _ACCESS = {"m": 1, "r": 2, "w": 4}
 _ALL = 7
 
 
+def check_rules(rules: Sequence[DeviceRule]) -> None:
+    """Raises InvalidSpec for a rule that no kernel could hold."""
+    for rule in rules:
+        if rule.type not in ("a", *_TYPES):
+            raise InvalidSpec(f"unknown device type {rule.type[:20]!r}")
+        if set(rule.access) - set(_ACCESS):
+            raise InvalidSpec(f"unknown device access {rule.access[:20]!r}")
+        for number in (rule.major, rule.minor):
+            if number is not None and not -1 <= number < 1 << 20:
+                raise InvalidSpec(f"device number {number} is out of range")
+
+
 def _op(code: int, dst: int = 0, src: int = 0, offset: int = 0, immediate: int = 0) -> bytes:
     return struct.pack("<BBhi", code, dst | src << 4, offset, immediate)
 
 
 def device_program(rules: Sequence[DeviceRule]) -> bytes:
-    """The program for `rules` in their order; what no rule names is denied."""
+    """The program for `rules` in their order; what no rule names is denied. Raises InvalidSpec."""
+    check_rules(rules)
     code = [
         _op(_LOAD32, 2, 1, 0),
         _op(_AND, 2, immediate=0xFFFF),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from core.cgroups.devices import check_rules
 from core.oci.runtime import BlockIO, Cpu, DeviceRule, Memory, Resources
 
 UNLIMITED = 1 << 63  # above what the kernel shows for "no limit" on v1, which is rounded down to a page
@@ -19,9 +20,10 @@ class Write(NamedTuple):
 
 
 def v1_writes(resources: Resources) -> tuple[Write, ...]:
-    """Everything but memory, whose order depends on what is set now: see `v1_memory_writes`."""
+    """Everything but memory, whose order depends on what is set now: see `v1_memory_writes`. Raises InvalidSpec."""
+    check_rules(resources.devices)
     found = [*_v1_cpu(resources.cpu), *_v1_block_io(resources.block_io)]
-    if resources.pids:
+    if resources.pids and resources.pids.limit:  # 0 is Docker's "not asked for"
         found.append(Write("pids", "pids.max", _or_max(resources.pids.limit)))
     devices = (
         Write("devices", "devices.allow" if rule.allow else "devices.deny", device_line(rule))
@@ -81,7 +83,7 @@ def v1_memory_writes(memory: Memory, memsw_now: int) -> tuple[Write, ...]:
 def v2_writes(resources: Resources) -> tuple[Write, ...]:
     """Everything but devices, which are a BPF program."""
     found = [*_v2_memory(resources.memory), *_v2_cpu(resources.cpu)]
-    if resources.pids:
+    if resources.pids and resources.pids.limit:  # 0 is Docker's "not asked for"
         found.append(Write("pids", "pids.max", _or_max(resources.pids.limit)))
     if resources.block_io and resources.block_io.weight:
         found.append(Write("io", "io.bfq.weight", str(resources.block_io.weight), True))

@@ -39,6 +39,7 @@ _LINKS = (
     ("/dev/core", "/proc/kcore"),
     ("/dev/ptmx", "pts/ptmx"),
 )
+_MAJORS, _MINORS, _IDS = 1 << 12, 1 << 20, (1 << 32) - 1  # what the kernel's dev_t and uid_t hold
 _PROPAGATION = {"private": k.MS_PRIVATE, "slave": k.MS_SLAVE, "shared": k.MS_SHARED, "unbindable": k.MS_UNBINDABLE}
 
 
@@ -102,6 +103,10 @@ def _node(device: Device) -> Step:
     kinds = {"c": "c", "u": "c", "b": "b", "p": "p"}
     if device.type not in kinds:
         raise InvalidSpec(f"unknown device type {device.type!r}")
+    if not (0 <= device.major < _MAJORS and 0 <= device.minor < _MINORS):
+        raise InvalidSpec(f"device {device.path}: number {device.major}:{device.minor} is out of range")
+    if not (0 <= device.uid < _IDS and 0 <= device.gid < _IDS):
+        raise InvalidSpec(f"device {device.path}: owner {device.uid}:{device.gid} is out of range")
     mode = 0o666 if device.file_mode is None else device.file_mode & 0o777
     return do.MakeNode(device.path, kinds[device.type], device.major, device.minor, mode, device.uid, device.gid)
 

@@ -41,6 +41,8 @@ def program_steps(
         raise InvalidSpec("process.args must not be empty")
     if not process.cwd.startswith("/"):
         raise InvalidSpec(f"process.cwd {process.cwd!r} must be an absolute path")
+    if process.oom_score_adj is not None and not -1000 <= process.oom_score_adj <= 1000:
+        raise InvalidSpec(f"process.oomScoreAdj {process.oom_score_adj} is out of range")
     env = dict(item.partition("=")[::2] for item in process.env if "=" in item[1:])
     filter_ = [do.LoadFilter(seccomp, _filter_flags(flags))] if seccomp else []
     yield do.NewSession()
@@ -70,6 +72,8 @@ def _limit(limit: Rlimit) -> Step:
     if number is None:
         raise InvalidSpec(f"unknown resource limit {limit.type!r}")
     soft, hard = (-1 if value in (-1, _UNLIMITED) else value for value in (limit.soft, limit.hard))
+    if not (-1 <= soft < _UNLIMITED >> 1 and -1 <= hard < _UNLIMITED >> 1):
+        raise InvalidSpec(f"{limit.type}: limit {limit.soft}:{limit.hard} is out of range")
     if hard != -1 and (soft == -1 or soft > hard):
         raise InvalidSpec(f"{limit.type}: soft limit {limit.soft} is above hard limit {limit.hard}")
     return do.SetLimit(limit.type, number, soft, hard)

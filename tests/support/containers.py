@@ -105,11 +105,16 @@ class Sandbox:
         """Run `spec` to its end, or with `then` an exec in it after which it is killed; output and exit code."""
         return in_child(lambda: self._run(spec, cgroup, then))
 
-    def _run(self, spec: Spec, cgroup: Cgroup | None, then: Process | None) -> Result:
+    def mount_root(self) -> str:
+        """Mount the layers in this process's mount namespace; where."""
         for name in ("upper", "work", "rootfs"):
             (self.folder / name).mkdir(exist_ok=True)
         rootfs = str(self.folder / "rootfs")
         mount_overlay([str(self.lower)], str(self.folder / "upper"), str(self.folder / "work"), rootfs)
+        return rootfs
+
+    def _run(self, spec: Spec, cgroup: Cgroup | None, then: Process | None) -> Result:
+        rootfs = self.mount_root()
         null = os.open("/dev/null", os.O_RDWR)
         reader, writer = os.pipe()
         quiet = (null, null, null) if then else (null, writer, writer)

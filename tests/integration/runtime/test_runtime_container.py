@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from core.errors import EngineError, InitFailed, InvalidSpec
-from core.runtime.filter import compile_seccomp
 from core.oci.runtime import ConsoleSize, Device, Mount, Namespace, Rlimit, Root, Spec, User
 from core.runtime import spec_defaults as defaults
 from core.runtime.create import SECCOMP_ANNOTATION

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from core.errors import EngineError, InitFailed
-from core.oci.runtime import ConsoleSize, Process, User
-from tests.support.containers import Sandbox, docker_like
+from core.oci.runtime import ConsoleSize, Process, Spec, User
+from core.runtime.create import launch
+from core.runtime.exec import enter
+from tests.support.containers import Result, Sandbox, docker_like, in_child, read_all
 
 pytestmark = pytest.mark.root
 
@@ -89,3 +91,38 @@ def test_the_hosts_descriptors_stay_out(sandbox: Sandbox) -> None:
     finally:
         os.close(kept)
     assert output.split() == ["0", "1", "2"]
+
+
+def test_nobody_inside_sees_the_interpreter_or_its_descriptors(sandbox: Sandbox) -> None:
+    # pid 1 watches every process that appears; only programs of the image may ever show themselves.
+    watch = (
+        "while [ ! -e /tmp/over ]; do for p in /proc/[0-9]*; do "
+        "for l in $p/exe $p/cwd $p/root $p/fd/*; do readlink $l; done; done; done"
+    )
+    seen = set(watched_while_entering(sandbox, docker_like("sh", "-c", watch), times=8).split())
+    assert "/bin/busybox" in seen
+    assert {link for link in seen if not link.startswith("pipe:")} <= {"/bin/busybox", "/", "/dev/null"}
+
+
+def watched_while_entering(sandbox: Sandbox, watcher: Spec, *, times: int) -> str:
+    """Run `watcher` and enter its container so many times; what it wrote."""
+
+    def work() -> Result:
+        null = os.open("/dev/null", os.O_RDWR)
+        reader, writer = os.pipe()
+        rootfs = sandbox.mount_root()
+        first = launch(watcher, bundle=str(sandbox.folder), rootfs=rootfs, stdio=(null, writer, null))
+        first.wait_exec()
+        os.close(writer)
+        pidfd = os.pidfd_open(first.pid)
+        for number in range(times):
+            command = inside("touch", "/tmp/over") if number == times - 1 else inside("true")
+            entered = enter(command, pidfd=pidfd, stdio=(null, null, null))
+            entered.wait_exec()
+            os.waitpid(entered.pid, 0)
+        output = read_all(reader)
+        return Result(
+            os.waitstatus_to_exitcode(os.waitpid(first.pid, 0)[1]), "\n".join(sorted(set(output.split())))
+        )
+
+    return in_child(work).output

@@ -19,6 +19,7 @@ from core.cgroups.writes import (
     v1_writes,
     v2_writes,
 )
+from core.errors import InvalidSpec
 from core.oci.runtime import BlockIO, Cpu, DeviceRule, Memory, Pids, Resources
 from core.runtime.spec_defaults import device_rules
 
@@ -107,6 +108,7 @@ def test_unlimited_is_written_as_each_version_reads_it() -> None:
     assert {item.value for item in v1_memory_writes(memory, 0)} == {"-1", str(64 * MIB)}
     assert lines(v2_writes(Resources(memory=memory)))[0] == "memory.swap.max <- max ?"
     assert lines(v2_writes(Resources(pids=Pids(-1)))) == ["pids.max <- max"]
+    assert v1_writes(Resources(pids=Pids(0))) == v2_writes(Resources(pids=Pids(0))) == ()
     assert lines(v2_writes(Resources(cpu=Cpu(quota=-1, period=100_000)))) == ["cpu.max <- max 100000"]
     assert lines(v2_writes(Resources(unified={"memory.high": "1000"}))) == ["memory.high <- 1000"]
 
@@ -186,6 +188,23 @@ def test_dockers_device_program() -> None:
     assert not run(program, "b", "r", 8, 0)
     assert not run(program, "c", "rw", 1, 1)
     assert run(device_program(device_rules(privileged=True)), "b", "rwm", 8, 0)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        DeviceRule(True, "", 1, 1),
+        DeviceRule(True, "c 1:1 rwm\nb"),
+        DeviceRule(True, "c", 1, 1, "rwx"),
+        DeviceRule(True, "c", 1 << 40, 1),
+        DeviceRule(True, "c", 1, -2),
+    ],
+)
+def test_device_rules_that_no_kernel_holds(rule: DeviceRule) -> None:
+    with pytest.raises(InvalidSpec):
+        device_program([rule])
+    with pytest.raises(InvalidSpec):
+        v1_writes(Resources(devices=(rule,)))
 
 
 def test_a_device_line_without_numbers() -> None:
