@@ -18,6 +18,7 @@ from pathlib import Path
 from bench.figures import FIGURES, IMAGE, Figure, NotMeasured
 from bench.managers import Docker, Manager, Onggi, Podman
 from bench.table import render
+from core.errors import EngineError
 
 
 def main() -> int:
@@ -33,9 +34,12 @@ def main() -> int:
         parser.error("containers need root")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # engines and namespaces end with us
     chosen = [FIGURES[name] for name in asked.figures or FIGURES]
-    with ExitStack() as stack:
-        managers = prepare(stack, asked.only.split(","))
-        rows = [(each.title, each.goal, each.unit, measure(each, managers, asked.times)) for each in chosen]
+    try:
+        with ExitStack() as stack:
+            managers = prepare(stack, asked.only.split(","))
+            rows = [(each.title, each.goal, each.unit, measure(each, managers, asked.times)) for each in chosen]
+    except (EngineError, subprocess.SubprocessError) as error:
+        parser.exit(1, f"{_reason(error)}\n")
     print(
         f"{platform.release()} {platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}, ",
         end="",

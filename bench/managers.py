@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -83,6 +84,9 @@ class Onggi(Manager):
             self.remove_containers()
         with suppress(Exception):
             self._end()
+        for pid in processes.with_words("core.zygote", str(self.paths.root)):  # it did not start or end well
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def restart(self) -> None:
         self._end()
@@ -151,7 +155,7 @@ class Docker(Manager):
             self._daemon.wait()
         for pid in processes.with_words("containerd", str(self._folder)):
             with suppress(ProcessLookupError):
-                os.kill(pid, 9)
+                os.kill(pid, signal.SIGKILL)
         # dockerd leaves its data root mounted on itself
         subprocess.run(["umount", str(self._folder / "data")], capture_output=True, check=False)
 
