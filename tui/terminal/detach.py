@@ -37,3 +37,8 @@ class DetachHint:
     def release(self) -> None:
         """The engine has let the held bytes through; the match itself goes on with the next byte."""
         self._released = True
+
+    def reset(self) -> None:
+        """Nobody types any more."""
+        self._matched = 0
+        self._released = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import Final, Protocol
 
 from tui.terminal.detach import RELEASE, DetachHint
@@ -44,6 +45,8 @@ class Session:
         self._watcher = watcher
         self._stream = FastStream(self.screen)
         self._hint = DetachHint(detach_keys)
+        self._typing = threading.Lock()  # the hint must see bytes in the order in which they are written
+        self._answers: list[bytes] = []
         self._pump: Pump | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._release: asyncio.TimerHandle | None = None
@@ -69,7 +72,9 @@ class Session:
         if self.source is not None:
             self.source.close()
             self.source = None
-        self._follow(b"")
+        self._answers.clear()
+        self._hint.reset()
+        self._follow()
 
     def resize(self, columns: int, lines: int) -> None:
         """Give screen and source a new size."""
@@ -90,25 +95,35 @@ class Session:
         source, loop = self.source, self._loop
         if source is None or loop is None or not data:
             return
-        taken = source.write(data)
-        loop.call_soon_threadsafe(self._sent, data, taken)
+        with self._typing:
+            taken = source.write(data)
+            if taken:
+                self._hint.feed(data)
+        loop.call_soon_threadsafe(self._sent, taken)
 
-    def _sent(self, data: bytes, taken: bool) -> None:
-        if self._pump is not None and self.source is not None and self.source.pending:
-            self._pump.watch_writes()
+    def _sent(self, taken: bool) -> None:
         self._watcher.keys_went(taken)
-        self._follow(data if taken else b"")
+        self._follow()
+        self._answer()
 
     def _reply(self, text: str) -> None:
-        if self.source is not None:
-            self.source.write(text.encode())
-            if self._pump is not None and self.source.pending:
-                self._pump.watch_writes()
+        """The emulator's answer to a query. It waits while the engine holds a Ctrl-P: between the two detach
+        keys it would make them two keys of no meaning (ash asks for the cursor at each prompt)."""
+        self._answers.append(text.encode())
+        self._answer()
 
-    def _follow(self, data: bytes) -> None:
+    def _answer(self) -> None:
+        with self._typing:
+            if self.source is not None and self._answers and not self._hint.held:
+                self.source.write(b"".join(self._answers))
+                self._answers.clear()
+        if self._pump is not None and self.source is not None and self.source.pending:
+            self._pump.watch_writes()
+
+    def _follow(self) -> None:
         """Tell when the detach keys begin, and when the engine lets a lone first one through."""
         before = self._release is not None
-        held = self._hint.feed(data) if data else False
+        held = self._hint.held
         if self._release is not None:
             self._release.cancel()
             self._release = None
@@ -121,6 +136,7 @@ class Session:
         self._release = None
         self._hint.release()
         self._watcher.keys_held(False)
+        self._answer()
 
     def _ended(self) -> None:
         self.stop()

@@ -122,6 +122,27 @@ async def test_a_lone_first_detach_key_is_released(seen: Seen, monkeypatch: pyte
     session.send(b"\x10")
     session.send(b"\x11")
     await asyncio.sleep(0)
-    assert seen.held == [True, False, True, False]
+    assert seen.held == [True, False]  # typed at once: nothing was held for anybody to see
+    session.stop()
+    theirs.close()
+
+
+async def test_an_answer_never_stands_between_the_detach_keys(seen: Seen) -> None:
+    ours, theirs = socket.socketpair()
+    session = Session(seen)
+    session.start(FdSource(ours.detach()))
+    theirs.setblocking(False)
+    loop = asyncio.get_running_loop()
+    session.send(b"\x10")
+    theirs.sendall(b"$ \x1b[6n\x1b]2;asked\x07")
+    async with asyncio.timeout(10):
+        while session.screen.title != "asked":
+            await asyncio.sleep(0)
+    session.send(b"\x11")
+    got = b""
+    async with asyncio.timeout(10):
+        while len(got) < 8:
+            got += await loop.sock_recv(theirs, 100)
+    assert got == b"\x10\x11\x1b[1;3R"
     session.stop()
     theirs.close()
