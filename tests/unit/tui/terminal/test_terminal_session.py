@@ -136,7 +136,7 @@ async def test_an_answer_never_stands_between_the_detach_keys(seen: Seen) -> Non
     session.send(b"\x10")
     theirs.sendall(b"$ \x1b[6n\x1b]2;asked\x07")
     async with asyncio.timeout(10):
-        while session.screen.title != "asked":
+        while session.screen.title != "asked":  # noqa: ASYNC110 -- a title has no event of its own
             await asyncio.sleep(0)
     session.send(b"\x11")
     got = b""
