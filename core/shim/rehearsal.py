@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import socket
+from collections.abc import Iterator
 from functools import partial
 
 from core import cgroups, packets
@@ -42,8 +43,8 @@ class _StandIn(Task):
         return channels
 
 
-def rehearse(folder: str) -> None:
-    """Play ROUNDS lives in `folder`, which is made and removed. No signal is used, none is lost.
+def rehearse(folder: str) -> Iterator[None]:
+    """Play ROUNDS lives in `folder`, which is made and removed; one a step. No signal is used, none is lost.
 
     Raises OSError and EngineError; the engine works without, a little slower.
     """
@@ -52,8 +53,9 @@ def rehearse(folder: str) -> None:
     try:
         for number in range(ROUNDS):
             _live(os.path.join(folder, str(number)))
-            in_child(partial(_prepare, _specification()))
             _prepare(_specification())
+            in_child(partial(_prepare, _specification()))
+            yield
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

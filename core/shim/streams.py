@@ -226,7 +226,9 @@ class Streams:
             self._deliver(stream, data)
 
     def close(self) -> None:
-        """Drop everybody."""
+        """Drop everybody and close the log."""
         for client in self._clients:
             client.close()
         self._clients = []
+        if self._log:
+            self._log.close()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import time
 from functools import partial
 
 from core import cgroups
-from core.errors import InvalidArgument, SyscallFailed, WrongState
+from core.errors import EngineError, InvalidArgument, SyscallFailed, WrongState
 from core.linux.constants import CLONE_NEWNS, MNT_DETACH, MS_REC, MS_SLAVE
 from core.linux.syscalls import mount, umount2, unshare
 from core.logs.jsonfile import timestamp
@@ -75,7 +76,7 @@ class Task:
     def enter(self, message: Message, *, tty: bool, stdin: bool) -> tuple[int, Channels]:
         """Run a further process in the running container: its pid and the shim's ends of its streams.
 
-        Raises InitFailed, InvalidSpec, SyscallFailed.
+        Raises InitFailed, InvalidSpec, SyscallFailed, and WrongState where the container ends meanwhile.
         """
         channels, ends = open_null() if tty else open_pipes(stdin=stdin)
         try:
@@ -89,12 +90,20 @@ class Task:
                 owned=ends.pipes,
             )
             answer, fds = starter.in_child(work)
-        except BaseException:
+        except BaseException as error:
             channels.discard()
+            if isinstance(error, EngineError) and self._has_ended():
+                raise WrongState("container is not running") from error  # that is what it died of
             raise
         finally:
             ends.close()
         return int(answer["pid"]), terminal(fds[0], stdin=stdin) if fds else channels
+
+    def _has_ended(self) -> bool:
+        """Whether the first process is dead, reaped or not. pidfd_open(2)."""
+        poll = select.poll()
+        poll.register(self._pidfd, select.POLLIN)
+        return bool(poll.poll(0))
 
     def signal(self, number: int) -> None:
         """Send a signal to the first process. Raises WrongState when it is gone, InvalidArgument for no signal."""

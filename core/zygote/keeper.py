@@ -11,7 +11,7 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 from core import packets
@@ -72,18 +72,21 @@ class Keeper:
         """Serve until stopped; the exit code."""
         child_signals(self._loop, self._on_signal, _SIGNALS)
         self._start_daemon()
-        self._rehearse()  # while the daemon reads its modules
-        # What is alive now is shared with every child; a collection must not touch, and so copy, its pages.
-        gc.collect()
-        gc.freeze()
+        self._rehearse(rehearse(str(self._options.paths.run / "rehearsal")))  # while the daemon reads its modules
         self._loop.run()
         return self._code
 
-    def _rehearse(self) -> None:
+    def _rehearse(self, rounds: Iterator[None]) -> None:
+        """One round at a time, so that nobody waits; then share what is alive with every child to come."""
         try:
-            rehearse(str(self._options.paths.run / "rehearsal"))
+            next(rounds)
+        except StopIteration:
+            _freeze()
         except (EngineError, OSError) as error:
             self._say(f"rehearse: {error}")
+            _freeze()
+        else:
+            self._loop.call_later(0, lambda: self._rehearse(rounds))
 
     def _start_daemon(self) -> None:
         if self._stopping:
@@ -209,6 +212,12 @@ class Keeper:
 
     def _say(self, text: str) -> None:
         print(f"onggi: {text}", file=sys.stderr, flush=True)
+
+
+def _freeze() -> None:
+    """A collection in a child must not touch, and so copy, what it shares with us."""
+    gc.collect()
+    gc.freeze()
 
 
 def _keep_only(kept: set[int]) -> None:

@@ -93,6 +93,11 @@ class Bench:
         self.process.terminate()
         self.process.wait(10)
         self._lend.close()
+        for group in [*Path("/sys/fs/cgroup").glob("onggi-test"), *Path("/sys/fs/cgroup").glob("*/onggi-test")]:
+            try:
+                group.rmdir()
+            except OSError:
+                pass  # another test's containers live in it
 
 
 @pytest.fixture
