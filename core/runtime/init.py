@@ -26,6 +26,8 @@ from core.runtime import steps as do
 from core.runtime.handshake import Init
 from core.runtime.mounting import Root
 
+_WORDS = 300  # characters of a failed step's description
+
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
@@ -79,7 +81,7 @@ class Performer:
             self._table[type(step)](step)
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
-            raise InitFailed(f"{step}: {reason}") from error
+            raise InitFailed(f"{_shortened(str(step))}: {reason}") from error
 
     def _join(self, step: do.Join) -> None:
         fd = os.open(step.path, os.O_RDONLY | os.O_CLOEXEC)
@@ -147,6 +149,11 @@ class Performer:
             os.execve(self._program, step.args, dict(step.env))
         except OSError as error:
             raise program.cannot(self._program, "", error.errno or errno.EIO) from error
+
+
+def _shortened(words: str) -> str:
+    """A path may have 4 KiB; the line that a user reads may not."""
+    return words if len(words) <= _WORDS else f"{words[:_WORDS]}..."
 
 
 def run(plan: do.Plan, around: Surroundings, sock: socket.socket, before: Callable[[], int]) -> NoReturn:

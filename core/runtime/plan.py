@@ -39,6 +39,7 @@ _LINKS = (
     ("/dev/core", "/proc/kcore"),
     ("/dev/ptmx", "pts/ptmx"),
 )
+_PATH_LIMIT = 4095  # PATH_MAX
 _MAJORS, _MINORS, _IDS = 1 << 12, 1 << 20, (1 << 32) - 1  # what the kernel's dev_t and uid_t hold
 _PROPAGATION = {"private": k.MS_PRIVATE, "slave": k.MS_SLAVE, "shared": k.MS_SHARED, "unbindable": k.MS_UNBINDABLE}
 
@@ -114,6 +115,8 @@ def _node(device: Device) -> Step:
 def _mount(mount: Mount, bundle: str, cgroup: CgroupView) -> list[Step]:
     destination = "/" + "/".join(parts(mount.destination))
     options = parse(mount.options)
+    if max(len(destination), len(mount.source)) > _PATH_LIMIT:
+        raise InvalidSpec("mount has a path that is longer than 4095 bytes")
     if destination == "/":
         raise InvalidSpec("mount destination must not be the root")
     if mount.type in ("cgroup", "cgroup2"):

@@ -262,3 +262,11 @@ def test_failures_leave_no_process_behind(sandbox: Sandbox) -> None:
     with pytest.raises(EngineError):
         sandbox.run(docker_like("nope"))
     assert len(list(Path("/proc").glob(f"{os.getpid()}/task/*/children"))) == before
+
+
+def test_what_a_user_reads_is_one_short_line(sandbox: Sandbox) -> None:
+    spec = docker_like("true")
+    spec = replace(spec, mounts=(*spec.mounts, Mount("/" + "y" * 3000, "bind", "/etc", ("bind",))))
+    with pytest.raises(InitFailed, match="name too long") as caught:
+        sandbox.run(spec)
+    assert len(str(caught.value)) < 400

@@ -175,6 +175,8 @@ def spaces(*namespaces: Namespace) -> Spec:
         (with_linux(docker_default(), rootfs_propagation="sideways"), "unknown propagation"),
         (with_linux(docker_default(), sysctl={"kernel.core_pattern": "|/x"}), "not in a separate kernel namespace"),
         (mounting("/"), "must not be the root"),
+        (mounting("/x" * 70_000), "longer than 4095 bytes"),
+        (mounting("/x", "bind", "/y" * 70_000), "longer than 4095 bytes"),
         (mounting("/a/../"), "must not be the root"),
         (mounting("/proc"), "nothing may cover /proc"),
         (mounting("/proc", "tmpfs"), "nothing may cover /proc"),
