@@ -43,7 +43,7 @@ def of_program(sections: Iterable[tuple[str, Sequence[tuple[str, str]]]]) -> str
     """`onggi --help`."""
     parts = [
         f"Usage:  {PROGRAM} [OPTIONS] [COMMAND]",
-        "A container manager with its own engine. Without a command, the full-screen app opens.",
+        "A container manager with its own engine; without a command, the app opens.",
     ]
     for title, verbs in sections:
         parts.append(f"{title}:\n" + _columns([(f"  {name}", text) for name, text in verbs]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 
 from core import __version__
 from core.cli import verbs
@@ -21,8 +22,13 @@ def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
+    return failure_code(lambda: _dispatch(argv))
+
+
+def failure_code(act: Callable[[], int]) -> int:
+    """The exit code of `act`; what it raises becomes one line on stderr and the code for it."""
     try:
-        code = _dispatch(argv)
+        code = act()
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nobody reads: let nothing fail at the interpreter's end

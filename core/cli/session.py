@@ -108,8 +108,9 @@ class Session:
     def _read_stream(self) -> bool:
         try:
             data = self._sock.recv(READ_SIZE)
-        except ConnectionError:
-            return False
+        except ConnectionResetError:
+            # It ended without having read all input. unix(7): the error comes once, before what it had written.
+            return True
         if data:
             self._show(data)
         return bool(data)
