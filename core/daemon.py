@@ -56,6 +56,7 @@ from core.runtime.filter import compile_seccomp
 from core.storage.content import ContentStore
 from core.storage.db import Database
 from core.storage.overlay import Snapshots
+from core.storage.trash import Trash
 from core.storage.volumes import Volumes
 from core.wire.hangup import Hangups
 from core.zygote.client import Zygote
@@ -162,13 +163,14 @@ class Stores:
     volumes: Volumes
     networks: Networks
     cgroups: cgroups.Manager
+    trash: Trash
 
 
 def _open_stores(paths: Paths, db: Database, zygote: Zygote) -> Stores:
     snapshots = Snapshots(db, paths)
     images = Images(db, ContentStore(paths), snapshots, zygote, paths)
     manager = cgroups.detect()
-    return Stores(images, snapshots, Volumes(db, paths, zygote), Networks(db, paths, zygote), manager)
+    return Stores(images, snapshots, Volumes(db, paths, zygote), Networks(db, paths, zygote), manager, Trash(paths))
 
 
 def _compile_default(capabilities: tuple[str, ...]) -> bytes:
@@ -196,7 +198,8 @@ def _build_machinery(paths: Paths, db: Database, zygote: Zygote, stores: Stores,
     parking, groups, execs = Parking(hangups), Groups(stores.cgroups), Execs(records, events, exec_process)
     removal = Removal(
         paths, records, events, waiters, locks,
-        snapshots=stores.snapshots, volumes=stores.volumes, networks=stores.networks, forget=execs.forget,
+        snapshots=stores.snapshots, volumes=stores.volumes, networks=stores.networks,
+        discard=stores.trash.throw, forget=execs.forget,
     )  # fmt: skip
 
     async def start(ident: str, restart_count: int = 0) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from core.aio import off_loop
@@ -54,9 +55,10 @@ class Removal:
         snapshots: Snapshots,
         volumes: Volumes,
         networks: Networks,
+        discard: Callable[[Path], None],
         forget: Callable[[str], None],
     ) -> None:
-        """`forget` is told of each container that is gone."""
+        """`discard` takes a directory away at once (blocking); `forget` is told of each container that is gone."""
         self._paths = paths
         self._records = records
         self._events = events
@@ -65,6 +67,7 @@ class Removal:
         self._snapshots = snapshots
         self._volumes = volumes
         self._networks = networks
+        self._discard = discard
         self._forget = forget
 
     async def remove(self, ident: str, *, volumes: bool) -> None:
@@ -75,9 +78,10 @@ class Removal:
                 return
             self._records.set_state(ident, status=Status.REMOVING)
             try:
-                await self._networks.detach(ident)
                 await self._snapshots.remove(ident)
-                await off_loop(_remove_folders, self._paths, ident)
+                await off_loop(self._remove_folders, ident)
+                # Last, because its cable has been on its way out since the exit: what is left to wait is little.
+                await self._networks.detach(ident)
             except BaseException:
                 self._records.set_state(ident, status=Status.DEAD)
                 raise
@@ -87,6 +91,11 @@ class Removal:
             if volumes:
                 await self._remove_anonymous(record)
             self._waiters.removed(ident, record.state.exit_code)
+
+    def _remove_folders(self, ident: str) -> None:
+        # Only our own files lie here, none of the container's: its root is a mount of the shim's namespace.
+        shutil.rmtree(self._paths.task(ident), ignore_errors=True)
+        self._discard(self._paths.bundle(ident))
 
     async def _remove_anonymous(self, record: ContainerRecord) -> None:
         for name in anonymous_volumes(record):
@@ -113,9 +122,3 @@ def containers_using(records: Sequence[ContainerRecord], volume: str) -> tuple[s
         for record in records
         if any(point.type == "volume" and point.name == volume for point in record.mounts)
     )
-
-
-def _remove_folders(paths: Paths, ident: str) -> None:
-    # Only our own files lie here, none of the container's: its root is a mount of the shim's namespace.
-    for folder in (paths.task(ident), paths.bundle(ident)):
-        shutil.rmtree(folder, ignore_errors=True)

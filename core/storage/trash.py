@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import queue
 import secrets
+import threading
 from pathlib import Path
 
 from core.paths import Paths
@@ -15,14 +17,19 @@ log = logging.getLogger(__name__)
 
 
 class Trash:
-    """Where directories go to die. All methods block: call them off the loop."""
+    """Where directories go to die. `throw` costs a rename; a thread of its own does the rest.
+
+    The thread is a daemon: an engine that ends does not wait for a large tree, the next one sweeps.
+    """
 
     def __init__(self, paths: Paths) -> None:
         self._path = paths.trash
         self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._waiting: queue.Queue[str] = queue.Queue()
+        self._thread: threading.Thread | None = None
 
     def throw(self, path: Path, *, durable: bool = False) -> None:
-        """Move `path` into the trash and empty it; a missing one is fine. What cannot be removed waits.
+        """Move `path` into the trash; a missing one is fine. What cannot be removed then waits for `sweep`.
 
         `durable` syncs the move, for what no record tells to be garbage.
         """
@@ -33,17 +40,40 @@ class Trash:
             return
         if durable:
             sync_directory(path.parent)
-        self._remove(name)
+        self._empty_later(name)
 
     def sweep(self) -> None:
-        """Try again what an earlier engine could not remove."""
+        """Begin to remove what an earlier engine left."""
         for entry in os.listdir(self._path):
-            self._remove(entry)
+            self._empty_later(entry)
+
+    def wait(self) -> None:
+        """Until everything thrown so far is gone."""
+        self._waiting.join()
+
+    def _empty_later(self, name: str) -> None:
+        self._waiting.put(name)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="trash", daemon=True)
+            self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            name = self._waiting.get()
+            try:
+                self._remove(name)
+            finally:
+                self._waiting.task_done()
 
     def _remove(self, name: str) -> None:
-        fd = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fd = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return  # the whole ROOT is gone
         try:
             remove_tree(fd, name)
+        except FileNotFoundError:
+            pass
         except OSError as error:
             log.warning("empty trash %s: %s", name, error)
         finally:

@@ -152,6 +152,9 @@ def test_the_trash_takes_in_one_move_and_tries_again_later(paths: Paths) -> None
     trash.throw(paths.root / "thing")
     trash.throw(paths.root / "thing")
     assert not (paths.root / "thing").exists()
+    trash.wait()
+    assert list(paths.trash.iterdir()) == []
     (paths.trash / "left").mkdir()
-    Trash(paths).sweep()
+    trash.sweep()
+    trash.wait()
     assert list(paths.trash.iterdir()) == []
