@@ -131,3 +131,20 @@ def test_volumes_and_networks_are_listed(engine: EngineUnderTest) -> None:
     docker(engine, "volume", "rm", "v1")
     assert {"bridge", "host", "none"} <= set(docker(engine, "network", "ls", "--format", "{{.Name}}").split())
     assert "Images" in docker(engine, "system", "df")
+
+
+def test_a_slow_pipeline_loses_no_byte(engine: EngineUnderTest) -> None:
+    size = 200_000_000
+    words = ["docker", "run", "--rm", *NONE, "busybox", "head", "-c", str(size), "/dev/zero"]
+    producer = subprocess.Popen(words, stdout=subprocess.PIPE, env=engine.environment)
+    try:
+        counter = subprocess.run(
+            ["sh", "-c", "sleep 1; wc -c"], stdin=producer.stdout, capture_output=True, timeout=90, check=True
+        )
+        assert int(counter.stdout) == size
+        assert producer.wait(timeout=20) == 0
+    finally:
+        assert producer.stdout is not None
+        producer.stdout.close()
+        producer.kill()
+        producer.wait()

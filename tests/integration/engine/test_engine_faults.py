@@ -104,3 +104,37 @@ def test_nothing_is_left_when_everything_is_removed(fresh_engine: EngineUnderTes
     assert str(engine.paths.root) not in mounts
     for ident in idents:
         assert not subprocess.run(["find", "/sys/fs/cgroup", "-name", ident], capture_output=True).stdout
+
+
+def test_a_killed_zygote_costs_nothing_but_a_start(fresh_engine: EngineUnderTest) -> None:
+    engine = fresh_engine
+    running = engine.run("sh", "-c", "sleep 60")
+    paused = engine.run("sleep", "60")
+    engine.client.post(f"/containers/{paused}/pause")
+    pids = [engine.state(running)["Pid"], engine.state(paused)["Pid"]]
+    daemon = engine.daemon_pid()
+    os.kill(engine.zygote_pid(), signal.SIGKILL)
+    wait_until(lambda: not alive(daemon), "the daemon does not outlive its zygote")
+    engine.start()
+    assert [engine.state(running)["Status"], engine.state(paused)["Status"]] == ["running", "paused"]
+    assert [engine.state(running)["Pid"], engine.state(paused)["Pid"]] == pids
+    engine.client.post(f"/containers/{paused}/unpause")
+    for ident in (running, paused):
+        engine.client.post(f"/containers/{ident}/stop", {"t": "0"})
+        assert engine.state(ident)["ExitCode"] == 137
+
+
+def test_a_removal_that_was_cut_short_is_finished(fresh_engine: EngineUnderTest) -> None:
+    engine = fresh_engine
+    idents = [engine.create("true") for _ in range(8)]
+    daemon = engine.daemon_pid()
+    senders = [engine.client.begin("DELETE", f"/containers/{ident}") for ident in idents]
+    os.kill(daemon, signal.SIGKILL)
+    for sender in senders:
+        sender.close()
+    wait_until(lambda: engine.answers() and engine.daemon_pid() != daemon, "the next daemon answers")
+    for container in engine.client.get("/containers/json", {"all": "1"}):
+        assert container["State"] == "created"
+        engine.client.delete(f"/containers/{container['Id']}")
+    assert not list(engine.paths.root.glob("containers/*"))
+    assert engine.output("echo", "works") == "works\n"
