@@ -7,6 +7,7 @@ import time
 from urllib.parse import unquote
 
 from core.api import container_views as views
+from core.api.image_views import familiar
 from core.api.routing import Answer, Request, Route, json_reply, no_content
 from core.engine import filters as select
 from core.engine.engine import Engine
@@ -53,8 +54,6 @@ async def list_containers(engine: Engine, request: Request) -> Answer:
 
 
 def _names(reference: str, value: str) -> bool:
-    from core.api.image_views import familiar
-
     name = familiar(reference)
     return value in (name, name.rpartition(":")[0])
 

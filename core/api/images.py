@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from core.api import image_views as views
 from core.api.progress import progress_stream
-from core.api.routing import Answer, Request, Route, Stream, json_reply
+from core.api.routing import Answer, Reply, Request, Route, Stream, json_reply
 from core.api.spool import pipe_out, spool
 from core.engine.engine import Engine
 from core.engine.images import Report
@@ -33,7 +33,7 @@ async def history(engine: Engine, request: Request) -> Answer:
 async def tag(engine: Engine, request: Request) -> Answer:
     """POST /images/{name}/tag"""
     await engine.images.tag(request.arguments["name"], request.text("repo"), request.text("tag"))
-    return json_reply(None, 201)
+    return Reply(201)
 
 
 async def remove(engine: Engine, request: Request) -> Answer:

@@ -90,12 +90,13 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A whole answer."""
+    """A whole answer; `then` is called once it has been sent."""
 
     status: int = 200
     body: bytes = b""
     content_type: str = "application/json"
     headers: Headers = field(default_factory=list)
+    then: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

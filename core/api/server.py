@@ -109,6 +109,8 @@ class Server:
             raise _Taken
         if isinstance(answer, Reply):
             await self._reply(connection, answer, close=not connection.body_is_read, bodiless=bodiless)
+            if answer.then is not None:
+                answer.then()
             return
         pump = asyncio.create_task(self._pump(connection, answer))
         self._hangups.watch(connection.sock, lambda: _cancel(pump))

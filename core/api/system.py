@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncGenerator
 
@@ -10,6 +9,7 @@ from core.api import container_views, image_views
 from core.api.routing import Answer, Reply, Request, Route, Stream, json_reply
 from core.engine.engine import Engine
 from core.engine.events import check_filters
+from core.errors import Unsupported
 from core.wire.codec import event_json, json_line, parse_filters, parse_timestamp
 
 ONGGI_API = ("Onggi-Api", "1")
@@ -81,8 +81,6 @@ async def disk_usage(engine: Engine, request: Request) -> Answer:
 
 async def auth(engine: Engine, request: Request) -> Answer:
     """POST /auth"""
-    from core.errors import Unsupported
-
     raise Unsupported("log in: this engine does not speak to registries yet")
 
 
@@ -98,9 +96,7 @@ async def isolation(engine: Engine, request: Request) -> Answer:
 
 async def stop(engine: Engine, request: Request) -> Answer:
     """POST /onggi/v1/engine/stop"""
-    # The answer must be on its way before the process is.
-    asyncio.get_running_loop().call_later(0.05, engine.stop)
-    return json_reply({})
+    return Reply(200, b"{}", then=engine.stop)
 
 
 ROUTES = (

@@ -118,7 +118,7 @@ class Creator:
                 name=name,
                 created=timestamp(time.time_ns()),
                 image_id=str(image.id),
-                image_reference=asked_reference(config),
+                image_reference=config.image,
                 config=config,
                 host_config=host,
                 args=args,
@@ -144,11 +144,6 @@ class Creator:
         return msgspec.structs.replace(point, name=volume.name, source=volume.mountpoint)
 
 
-def asked_reference(config: ContainerConfig) -> str:
-    """The image as the client named it."""
-    return config.image
-
-
 def _prepare_bind(source: str, required: bool) -> None:
     """Docker makes the missing source of `-v`, and refuses that of `--mount`."""
     path = Path(source)
@@ -169,4 +164,6 @@ def _warnings(host: HostConfig) -> list[str]:
         found.append("OOM killer is disabled for the container, but no memory limit is set, this can be dangerous.")
     if host.network_mode == "host" and (host.port_bindings or host.publish_all_ports):
         found.append("Published ports are discarded when using host network mode")
+    if host.init:
+        found.append("An init process (--init) is not supported yet: the command itself is process 1.")
     return found

@@ -17,7 +17,7 @@ from core.engine.waiters import Waiters
 from core.errors import EngineError
 from core.model.container import ContainerRecord, Status
 from core.packets import Message
-from core.wire.codec import timestamp
+from core.wire.codec import parse_timestamp, timestamp
 
 log = logging.getLogger(__name__)
 
@@ -208,7 +208,5 @@ def _time(value: Any) -> str:
 
 
 def _duration(record: ContainerRecord) -> str:
-    from core.wire.codec import parse_timestamp
-
     started, finished = parse_timestamp(record.state.started_at), parse_timestamp(record.state.finished_at)
     return str(max(0, finished - started) // 1_000_000_000)
