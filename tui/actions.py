@@ -102,10 +102,11 @@ ACTIONS: Final = (
 BY_ID: Final = {action.id: action for action in ACTIONS}
 
 
-def scopes_of(place: str) -> tuple[Scope, ...]:
-    """The scopes whose acts work in `place`, the narrowest first."""
+def scopes_of(place: str, about: str = "") -> tuple[Scope, ...]:
+    """The scopes whose acts work in `place`, the narrowest first; `about` = the list whose object it shows."""
     narrow: tuple[Scope, ...] = (place,)  # type: ignore[assignment]  # a place is a scope by its name
-    middle: tuple[Scope, ...] = ("list",) if place in LISTS else ()
+    shown: tuple[Scope, ...] = (about,) if about in LISTS else ()  # type: ignore[assignment]
+    middle: tuple[Scope, ...] = ("list",) if place in LISTS else shown
     return (*narrow, *middle, "everywhere")
 
 

@@ -132,17 +132,9 @@ class Keymap:
         keys = self.of(action_id)
         return shown(keys[0]) if keys else ""
 
-    def find(self, key: str, place: str) -> Action | None:
-        """The act that `key` does in `place`, the narrowest scope first."""
-        for scope in scopes_of(place):
-            for action in ACTIONS:
-                if action.scope == scope and key in self.of(action.id):
-                    return action
-        return None
-
-    def all_of(self, key: str, place: str) -> tuple[Action, ...]:
+    def all_of(self, key: str, place: str, about: str = "") -> tuple[Action, ...]:
         """Every act of the narrowest scope that has one for `key`: they may differ in when they apply."""
-        for scope in scopes_of(place):
+        for scope in scopes_of(place, about):
             found = tuple(a for a in ACTIONS if a.scope == scope and key in self.of(a.id))
             if found:
                 return found

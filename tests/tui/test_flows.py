@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from stage import Stage, StageClient, app_on, one_id, potters_shop, settled
+from textual.events import Key
 from textual.pilot import Pilot
 
 from core.client.aclient import HijackedSocket
@@ -22,6 +23,7 @@ from tui.screens.form import Form
 from tui.screens.help import Help
 from tui.screens.menu import Leave
 from tui.screens.palette import Palette
+from tui.widgets.fields import Entry
 
 
 @asynccontextmanager
@@ -423,3 +425,28 @@ async def test_the_engine_going_away_is_a_banner_and_coming_back_clears_it() -> 
         await pilot.press("enter")
         await until(pilot, lambda: "The engine answers again." in text_of(app))
         assert "went away" not in text_of(app)
+
+
+async def test_what_is_typed_ahead_reaches_what_it_was_meant_for() -> None:
+    stage = potters_shop()
+    async with playing(stage) as (app, pilot):
+        for key in ("colon", "d", "s", "S"):  # no pause between: the palette is not there yet
+            app.post_message(Key(key, ":" if key == "colon" else key))
+        await until(pilot, lambda: isinstance(app.screen, Palette))
+        await until(pilot, lambda: app.screen.query_one("#wanted", Entry).value == "dsS")
+        await pilot.press("escape")
+        for key in ("slash", "d", "s"):
+            app.post_message(Key(key, "/" if key == "slash" else key))
+        await until(pilot, lambda: app.main.lists.filters.get("containers") == "ds")
+        assert stage.calls == []
+
+
+async def test_keys_typed_while_a_terminal_opens_are_the_terminals() -> None:
+    async with attached() as (app, pilot, ends):
+        app.main.go_to("containers")
+        await pilot.pause(0.1)
+        for key in ("E", "s", "d", "q"):
+            app.post_message(Key(key, key))
+        await until(pilot, lambda: len(ends) == 2)
+        assert await asyncio.to_thread(ends[1].recv, 64) == b"sdq"
+        assert not [call for call in app.calls.client.stage.calls if call[1].endswith("/stop")]  # type: ignore[attr-defined]

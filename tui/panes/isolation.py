@@ -67,7 +67,8 @@ def lines(facts: Json, glyphs: Glyphs, width: int) -> list[Content]:
 def shared(facts: Json) -> tuple[str, ...]:
     """The namespaces shared with the host, but for those that every container shares by default."""
     found = {str(n.get("type")) for n in facts.get("namespaces") or () if n.get("shared")}
-    return tuple(name for name in _ORDER if name in found and name not in _USUAL_HOST)
+    usual = _USUAL_HOST + (("cgroup",) if (facts.get("cgroup") or {}).get("version") == 1 else ())
+    return tuple(name for name in _ORDER if name in found and name not in usual)
 
 
 def _verdict(facts: Json, glyphs: Glyphs, width: int) -> list[Content]:

@@ -130,7 +130,7 @@ def show_footer(screen: MainScreen, footer: Hints) -> None:
     keymap, place, container = screen.onggi.keymap, screen.place, screen.container()
     found = [
         action
-        for scope in scopes_of(place)
+        for scope in scopes_of(place, screen.about)
         for action in ACTIONS
         if action.scope == scope and action.rank and keymap.shown(action.id) and applies(action, container)
     ]
@@ -138,7 +138,8 @@ def show_footer(screen: MainScreen, footer: Hints) -> None:
         found = [a for a in found if a.id in _WITHOUT_ROWS]
     if screen.detail.welcoming:
         found = [a for a in found if a.id in ("image_load", "image_import", "image_starter")]
-    found.sort(key=lambda action: action.rank)
+    own = scopes_of(place)
+    found.sort(key=lambda action: (action.scope not in own, action.rank))
     hints = [Hint(keymap.shown(a.id), a.verb, "" if a.own else a.id) for a in found]
     if place in ("text", "logs", "terminal"):
         hints.append(Hint(keymap.shown("back"), "back", "back"))

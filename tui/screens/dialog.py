@@ -47,6 +47,10 @@ class Dialog(ModalScreen[Answer]):
 
     WIDTH = 104
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._early: list[events.Key] = []
+
     def parts(self) -> list[Widget]:
         """The widgets inside the box, from top to bottom."""
         return []
@@ -72,6 +76,21 @@ class Dialog(ModalScreen[Answer]):
         narrow = event.size.width < 100
         self.set_class(narrow, "-narrow")
         self.box.styles.width = "100%" if narrow and event.size.width < self.WIDTH + 4 else self.WIDTH
+
+    def take(self, event: events.Key) -> None:
+        """A key that was typed for this dialog before it was there."""
+        self._early.append(event)
+        if len(self._early) == 1:
+            self._give_early()
+
+    def _give_early(self) -> None:
+        ready = self.is_mounted and (self.focused is not None or not self.focus_chain)
+        if not ready and self in self.app.screen_stack:
+            self.app.set_timer(0.02, self._give_early)
+            return
+        early, self._early = self._early, []
+        for event in early:
+            (self.focused or self).post_message(event)
 
     def on_key(self, event: events.Key) -> None:
         self.pressed(event)

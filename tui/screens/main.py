@@ -210,6 +210,11 @@ class MainScreen(WorkingScreen):
             return "images" if self.detail.welcoming else "text"
         return self.lists.current
 
+    @property
+    def about(self) -> str:
+        """The list whose object the detail shows."""
+        return self.detail.subject.kind
+
     def targets(self, kind: str) -> tuple[str, ...]:
         """What an act on a kind of object hits: bound now, at the key press."""
         return self.lists.list_of(kind).targets
@@ -303,7 +308,7 @@ class MainScreen(WorkingScreen):
     # Keys
 
     def on_key(self, event: events.Key) -> None:
-        if self.keyboard_inside or self.line.asking:
+        if self.keyboard_inside or self.typed_ahead(event):
             return
         key = keymaps.pressed(event)
         if self.detail.welcoming and key == "enter" and not isinstance(self.focused, ObjectList):
@@ -314,7 +319,7 @@ class MainScreen(WorkingScreen):
             event.stop()
             self.do(BY_ID["retry"])
             return
-        found = self.onggi.keymap.all_of(key, self.place)
+        found = self.onggi.keymap.all_of(key, self.place, self.about)
         if not found:
             return
         event.stop()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine, Sequence
+from typing import TYPE_CHECKING, Any
 
 from core.errors import EngineError
 from tui import commands
@@ -16,6 +16,7 @@ from tui.panes.detail import Subject
 from tui.panes.terminals import Session
 from tui.safe import safe
 from tui.state import Container
+from tui.terminal import keys
 from tui.terminal.source import FdSource, PtySource
 
 if TYPE_CHECKING:
@@ -35,28 +36,45 @@ class Sessions:
         own = [session for session in pane.sessions if session.container == subject.id]
         if own and pane.current not in own and not pane.typing:
             pane.pick(pane.sessions.index(own[-1]) + 1)
-        keys, name = self._screen.onggi.keymap, safe(subject.name)
+        keymap, name = self._screen.onggi.keymap, safe(subject.name)
         one = self._screen.world.containers.get(subject.id)
         if one is None or one.status != "running":
             pane.show_nothing([join(name, (" does not run; a terminal needs it to.", "$muted"))])
             return
         lines = [
-            join((keys.shown("attach"), "bold $accent"), (" attaches to ", "$muted"), name),
-            join((keys.shown("shell"), "bold $accent"), (" opens a shell inside it", "$muted")),
+            join((keymap.shown("attach"), "bold $accent"), (" attaches to ", "$muted"), name),
+            join((keymap.shown("shell"), "bold $accent"), (" opens a shell inside it", "$muted")),
         ]
         pane.show_nothing(lines)
 
     def attach(self, one: Container) -> None:
         """Show a container's own terminal."""
-        self._screen.work(self._attach(one), group="session")
+        self._open_soon(self._attach(one))
 
     def shell(self, one: Container) -> None:
         """Open a shell in a container."""
-        self._screen.work(self._shell(one), group="session")
+        self._open_soon(self._shell(one))
 
     def command(self, argv: Sequence[str]) -> None:
         """Run one of our own commands on a terminal."""
-        self._screen.work(self._command(argv), group="session")
+        self._open_soon(self._command(argv))
+
+    def _open_soon(self, opening: Coroutine[Any, Any, None]) -> None:
+        """Open a terminal in a worker; what is typed meanwhile is kept for it."""
+
+        async def opened() -> None:
+            try:
+                await opening
+            finally:
+                self._screen.held_keys = None
+
+        self._screen.held_keys = []
+        self._screen.work(opened(), group="session")
+
+    def _give_held(self, session: Session) -> None:
+        for event in self._screen.held_keys or ():
+            session.view.send(keys.encode(event.key, event.character, application_cursor=False))
+        self._screen.held_keys = None
 
     async def _attach(self, one: Container) -> None:
         screen = self._screen
@@ -117,6 +135,7 @@ class Sessions:
         made = session or Session("command", "", commands.PROGRAM, " ".join(argv[:2]))
         await self._reveal(made)
         await pane.open(made, source)
+        self._give_held(made)
 
     async def _open(self, session: Session, stream: HijackedSocket) -> None:
         before = await _before(stream)
@@ -126,6 +145,7 @@ class Sessions:
         await self._reveal(session)
         pane = await self._screen.detail.terminals()
         await pane.open(session, source, before)
+        self._give_held(session)
         columns, lines = session.view.size
         self.resized(session, columns, lines)
 
@@ -134,6 +154,7 @@ class Sessions:
         pane = await self._screen.detail.terminals()
         pane.pick(pane.sessions.index(session) + 1)
         pane.enter()
+        self._give_held(session)
 
     async def _reveal(self, session: Session) -> None:
         screen = self._screen

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
+from textual import events
 from textual.screen import Screen
 from textual.worker import Worker
 
 from tui.paint import join
 from tui.safe import safe
+from tui.screens.dialog import Dialog
 from tui.widgets.commandline import CommandLine
 
 if TYPE_CHECKING:
@@ -22,10 +24,30 @@ class WorkingScreen(Screen[None]):
     def __init__(self, app: OnggiApp) -> None:
         super().__init__()
         self.onggi = app
+        self.held_keys: list[events.Key] | None = None
+        """Keys typed while a terminal is being opened: they are meant for it, and never for a list."""
 
     @property
     def line(self) -> CommandLine:
         return self.query_one(CommandLine)
+
+    def typed_ahead(self, event: events.Key) -> bool:
+        """Whether a key is for what has been opened but has not the keyboard yet; then it goes there."""
+        again = events.Key(event.key, event.character)
+        top = self.app.screen
+        if isinstance(top, Dialog):
+            top.take(again)
+        elif self.line.asking:
+            if self.focused is self.line.prompt:
+                return True  # it has had the key already
+            self.line.take(again)
+        elif self.held_keys is not None:
+            self.held_keys.append(again)
+        else:
+            return False
+        event.stop()
+        event.prevent_default()
+        return True
 
     def work(self, doing: Coroutine[Any, Any, None], *, group: str, exclusive: bool = False) -> Worker[None]:
         """Do something in a worker. A fault of ours ends that one thing, is said and kept, and never the app."""

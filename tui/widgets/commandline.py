@@ -80,6 +80,14 @@ class CommandLine(Horizontal):
         field.cursor_position = len(text)
         field.focus()
 
+    def take(self, event: Key) -> None:
+        """A key that was typed for the prompt before it had the keyboard."""
+        self.prompt.post_message(event)
+
+    @property
+    def prompt(self) -> PromptInput:
+        return self.query_one(PromptInput)
+
     @property
     def asking(self) -> bool:
         return self.has_class("-asking")

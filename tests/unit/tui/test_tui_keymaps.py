@@ -36,11 +36,10 @@ def test_delete_is_never_on_ctrl_d_by_default() -> None:
 
 def test_the_narrowest_scope_wins() -> None:
     made, _ = keymaps.keymap("lazydocker", {})
-    found = made.find("/", "logs")
-    assert found is not None and found.id == "log_search"
-    found = made.find("/", "containers")
-    assert found is not None and found.id == "filter"
-    assert made.find("§", "containers") is None
+    assert [action.id for action in made.all_of("/", "logs")] == ["log_search"]
+    assert [action.id for action in made.all_of("/", "containers")] == ["filter"]
+    assert [action.id for action in made.all_of("s", "logs", "containers")] == ["stop"]
+    assert made.all_of("§", "containers") == ()
 
 
 def test_own_keys_go_on_top_and_what_is_wrong_is_said() -> None:
@@ -80,3 +79,4 @@ def test_acts_follow_the_state_that_is_shown(status: str, can: set[str]) -> None
 def test_scopes_from_narrow_to_wide() -> None:
     assert scopes_of("containers") == ("containers", "list", "everywhere")
     assert scopes_of("logs") == ("logs", "everywhere")
+    assert scopes_of("logs", "containers") == ("logs", "containers", "everywhere")
