@@ -8,7 +8,7 @@ from typing import Any
 
 from core.errors import EngineError
 from core.model.events import Progress
-from core.wire.codec import json_line, progress_json
+from core.wire.codec import json_line, one_line, progress_json
 
 Report = Callable[[Progress], None]
 Work = Callable[[Report], Awaitable[Sequence[Mapping[str, Any]]]]
@@ -33,7 +33,8 @@ async def progress_stream(work: Work, *, quiet: bool) -> AsyncGenerator[bytes, N
             for line in await task:
                 yield json_line(line)
         except EngineError as error:
-            yield json_line({"errorDetail": {"message": error.message}, "error": error.message})
+            message = one_line(error.message)
+            yield json_line({"errorDetail": {"message": message}, "error": message})
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

@@ -38,7 +38,10 @@ def size(text: str) -> int:
     if not match or match[1].count(".") > 1:
         raise ValueError(f"invalid size: '{text}'")
     power = " kmgtp".index((match[2] or " ").lower())
-    return int(float(match[1]) * 1024**power)
+    found = float(match[1]) * 1024**power
+    if found >= 1 << 63:
+        raise ValueError(f"invalid size: '{text}'")
+    return int(found)
 
 
 def size_or_unlimited(text: str) -> int:

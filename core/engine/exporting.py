@@ -66,8 +66,14 @@ class Exporting:
                 yield piece
             await job
         finally:
-            # Closing our end ends the job too: its next write fails.
+            # Closing our end ends the job too: its next write fails, and nobody asks why.
             ours.close()
+            job.add_done_callback(_forget)
+
+
+def _forget(job: asyncio.Task[tuple[Message, list[int]]]) -> None:
+    if not job.cancelled():
+        job.exception()
 
 
 async def _with_first(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:

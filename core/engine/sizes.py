@@ -6,6 +6,8 @@ import os
 
 from core.errors import InvalidArgument
 
+_DIGITS = 18  # more do not fit into 64 bits
+
 
 def tree_size(folder: str) -> int:
     """Bytes of the regular files below `folder`, each inode once; what vanishes meanwhile counts nothing."""
@@ -36,6 +38,6 @@ def parse_size(text: str) -> int:
     number = text[:-1] if scale else text
     if number == "-1":
         return 0
-    if not number.isascii() or not number.isdigit():
-        raise InvalidArgument(f"invalid size: '{text}'")
+    if not number.isascii() or not number.isdigit() or len(number) > _DIGITS:
+        raise InvalidArgument(f"invalid size: '{text[:80]}'")
     return int(number) * (scale or 1)

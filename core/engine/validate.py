@@ -96,8 +96,9 @@ def check_host(host: HostConfig) -> None:
     if host.log_config.type not in _LOG_DRIVERS:
         raise InvalidArgument(f'logger: no log driver named "{host.log_config.type}" is registered')
     parse_size(host.log_config.config.get("max-size", "0"))
-    if not host.log_config.config.get("max-file", "1").isdecimal():
-        raise InvalidArgument(f"invalid value for max-file: {host.log_config.config['max-file']!r}")
+    files = host.log_config.config.get("max-file", "1")
+    if not files.isascii() or not files.isdecimal() or len(files) > 4:
+        raise InvalidArgument(f"invalid value for max-file: {files[:80]!r}")
 
 
 def check_restart_policy(policy: RestartPolicy) -> None:

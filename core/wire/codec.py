@@ -17,6 +17,8 @@ from core.oci.document import convert, encode
 
 API_VERSION = "1.47"
 MINIMUM_API_VERSION = "1.24"
+_INT64 = 1 << 63
+_LAST_SECOND = 253402300799  # of the year 9999, after which RFC 3339 has no words
 
 _BY_STATUS: dict[int, type[EngineError]] = {
     304: errors.NotModified,
@@ -31,8 +33,18 @@ _BY_STATUS: dict[int, type[EngineError]] = {
 
 
 def error_body(error: EngineError) -> bytes:
-    """The body that tells a client of `error`; its status is `error.status`."""
-    return encode({"message": error.message})
+    """The body that tells a client of `error`; its status is `error.status`.
+
+    A message is one line, whatever a request or an image has put into it: it ends on somebody's terminal.
+    """
+    return encode({"message": one_line(error.message)})
+
+
+def one_line(text: str) -> str:
+    """`text` with its control characters written as escapes."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def error_from(status: int, body: bytes) -> EngineError:
@@ -63,7 +75,23 @@ def parse_object(body: bytes, *, what: str, optional: bool = False) -> dict[str,
         raise InvalidArgument(f"{what} is not valid JSON: {error}") from error
     if not isinstance(document, dict):
         raise InvalidArgument(f"{what} must be a JSON object")
+    _check_values(document, what)
     return document
+
+
+def _check_values(value: Any, what: str) -> None:
+    """Refuse what JSON can say and neither the kernel nor SQLite can: numbers beyond 64 bits, NUL in a text."""
+    if isinstance(value, dict):
+        for name, member in value.items():
+            _check_values(name, what)
+            _check_values(member, what)
+    elif isinstance(value, list):
+        for item in value:
+            _check_values(item, what)
+    elif isinstance(value, int) and not -_INT64 <= value < _INT64:
+        raise InvalidArgument(f"{what} is not acceptable: {value:.3g} is out of range")
+    elif isinstance(value, str) and "\0" in value:
+        raise InvalidArgument(f"{what} is not acceptable: {value[:80]!r} holds a NUL byte")
 
 
 def parse_create(body: bytes) -> CreateRequest:
@@ -142,7 +170,9 @@ def timestamp(time_ns: int) -> str:
 def parse_timestamp(text: str) -> int:
     """Nanoseconds since the epoch from RFC 3339 or `SECONDS[.NANOSECONDS]`. Raises InvalidArgument."""
     whole, _, fraction = text.partition(".")
-    if whole.lstrip("-").isdigit() and (not fraction or fraction.isdigit()):
+    if whole.isascii() and whole.removeprefix("-").isdecimal() and (fraction or "0").isdecimal():
+        if len(whole) > 13 or abs(int(whole)) > _LAST_SECOND:
+            raise InvalidArgument(f"invalid time {text[:80]!r}")
         return int(whole) * 1_000_000_000 + int((fraction + "0" * 9)[:9])
     digits = ""
     if fraction:
