@@ -7,7 +7,7 @@ import time
 
 from core.cli.context import Context, warn
 from core.client.address import quote
-from core.client.transport import Response, answer
+from core.client.transport import Response
 from core.errors import EngineError, EngineUnreachable, NotFound
 
 PATIENCE = 30.0  # seconds to look for the next engine
@@ -35,7 +35,7 @@ class ExitWatch:
         self._first = not running
         self._begin(start=True)
         assert self._sock is not None
-        self._response = answer(self._sock)
+        self._response = self._context.engine.answer(self._sock)
         if self._response.has_more:
             self._read()
 
@@ -65,7 +65,7 @@ class ExitWatch:
         if self._sock is None:
             raise EngineUnreachable("nobody was asked")
         if self._response is None:
-            self._response = answer(self._sock)
+            self._response = self._context.engine.answer(self._sock)
             if not self._response.has_more:
                 return
         self._read()

@@ -7,6 +7,7 @@ data-class library would double it. `aclient` is the same for asyncio.
 from __future__ import annotations
 
 import json
+import select
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Any
@@ -18,6 +19,7 @@ from core.errors import EngineUnreachable
 READ_SIZE = 256 * 1024
 HEAD_LIMIT = 64 * 1024  # bytes of a status line and its headers
 UPLOAD_PIECE = 1 << 20
+SILENCE = 5.0  # seconds without an answer until the engine is asked whether it is there
 
 Body = dict[str, Any] | list[Any] | bytes | IO[bytes] | None
 Progress = Callable[[int], None]
@@ -167,18 +169,6 @@ class Stream:
         self.sock.close()
 
 
-def answer(sock: socket.socket) -> Response:
-    """The answer to a request that was begun. Raises the error that it is."""
-    try:
-        response = Response(sock)
-        if response.status >= 400:
-            raise failure(response.status, response.read())
-    except BaseException:
-        sock.close()
-        raise
-    return response
-
-
 class Client:
     """An engine at `host` (`unix:///path` or `tcp://address:port`).
 
@@ -235,7 +225,29 @@ class Client:
         progress: Progress | None = None,
     ) -> Response:
         """Send a request as `begin` does and return its answer, with the body still to be read."""
-        return answer(self.begin(method, path, query, body, headers=headers, progress=progress))
+        return self.answer(self.begin(method, path, query, body, headers=headers, progress=progress))
+
+    def answer(self, sock: socket.socket) -> Response:
+        """Wait for the answer to a request that was begun. Raises the error that it is.
+
+        Some answers take as long as a container takes to stop. But an engine that says nothing to a ping either
+        is given up: its socket may be held by a parent whose child cannot start.
+        """
+        try:
+            while not _readable(sock, SILENCE):
+                self._ping()
+            response = Response(sock)
+            if response.status >= 400:
+                raise failure(response.status, response.read())
+        except BaseException:
+            sock.close()
+            raise
+        return response
+
+    def _ping(self) -> None:
+        with self.begin("GET", "/_ping") as sock:
+            if not _readable(sock, SILENCE):
+                raise EngineUnreachable(f"the engine at {self.host} takes connections and does not answer")
 
     def call(self, method: str, path: str, query: Query | None = None, body: Body = None) -> Any:
         """A request and its whole answer, decoded; None when the answer has no body."""
@@ -261,6 +273,12 @@ class Client:
             response.close()
             raise EngineUnreachable(f"the engine does not give the stream away: status {response.status}")
         return Stream(response)
+
+
+def _readable(sock: socket.socket, patience: float) -> bool:
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(patience * 1000))
 
 
 def _decode(decoder: json.JSONDecoder, text: str) -> tuple[Any, int]:

@@ -10,7 +10,6 @@ from core.cli.context import Context, warn
 from core.cli.failure import CommandFailed
 from core.cli.parser import Arguments
 from core.client.address import quote
-from core.client.transport import answer
 from core.errors import EngineError, NotFound
 
 PULL = ("always", "missing", "never")
@@ -54,8 +53,7 @@ def _post(context: Context, given: Arguments, request: dict[str, Any]) -> dict[s
     headers = {"Onggi-Command": quote(json.dumps(context.argv))}
     query = {"name": given.text("name") or None}
     engine = context.engine
-    response = answer(engine.begin("POST", "/containers/create", query, request, headers=headers))
-    made = response.json()
+    made = engine.open("POST", "/containers/create", query, request, headers=headers).json()
     if not isinstance(made, dict) or "Id" not in made:
         raise CommandFailed("the engine made a container and did not say which", 125)
     return made

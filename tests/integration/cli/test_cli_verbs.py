@@ -54,7 +54,7 @@ def test_ps_lists_newest_first_in_dockers_columns(cli: Cli) -> None:
         "NAMES",
     ]
     second = re.split(r"\s{2,}", table[1])
-    assert (second[0], second[1], second[2], second[-1]) == (two[:12], "busybox", '"sh -c \'echo a long c…"', "two")
+    assert (second[0], second[1], second[2], second[-1]) == (two[:12], "busybox", '"sh -c \'echo a long …"', "two")
     assert "Created" in table[1] and re.search(r"Up (Less than a second|\d+ seconds?|1 second)", table[2])
     assert cli.ok("ps", "-a", "-q").split() == [two[:12], one[:12]]
     assert cli.ok("ps", "-q", "--no-trunc") == one
@@ -324,3 +324,43 @@ def test_an_engine_elsewhere_is_never_started(tmp_path: Path) -> None:
     assert done.code == 1
     assert done.err == f"cannot connect to the engine at {host}: no such file or directory; is it running?\n"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_published_port_reaches_the_program(cli: Cli, engine: EngineUnderTest) -> None:
+    serve = "mkdir /w; echo reached > /w/index.html; exec httpd -f -p 80 -h /w"
+    cli.ok("run", "-d", "--name", "web", "-p", "18081:80", "busybox", "sh", "-c", serve)
+    inside = ["ip", "netns", "exec", Path(engine.netns).name, "/bin/busybox", "wget", "-q", "-O", "-"]
+
+    def fetched() -> bytes:
+        command = [*inside, "http://127.0.0.1:18081/"]
+        return subprocess.run(command, capture_output=True, check=False).stdout
+
+    wait_until(lambda: fetched() == b"reached\n", "the server answers")
+    shown = cli.ok("exec", "web", "ifconfig", "eth0")
+    address = state(cli, "web", ".NetworkSettings.IPAddress")
+    assert f"inet addr:{address}" in shown
+
+
+def test_policies_hold_over_an_engine_restart(fresh_cli: Cli, fresh_engine: EngineUnderTest) -> None:
+    cli = fresh_cli
+    for name, policy in (
+        ("always", "always"),
+        ("unless", "unless-stopped"),
+        ("stopped", "unless-stopped"),
+        ("no", "no"),
+    ):
+        run(cli, name, options=("--restart", policy))
+    cli.ok("stop", "-t", "0", "stopped")
+    before = {name: state(cli, name, ".State.Pid") for name in ("always", "unless", "no")}
+    fresh_engine.stop()
+    fresh_engine.start()
+    assert {name: state(cli, name, ".State.Pid") for name in before} == before
+    assert state(cli, "stopped", ".State.Status") == "exited"
+    assert cli.ok("stop", "-t", "0", "no") == "no"
+
+
+def test_the_starter_image_needs_no_archive(cli: Cli) -> None:
+    assert cli.ok("import", "--starter").splitlines()[-1] == "onggi/starter:latest"
+    assert cli.ok("run", *QUIET, "--rm", "onggi/starter", "sh", "-c", "echo at work") == "at work"
+    assert cli("import", "--starter", "x.tar").code == 1
+    cli.ok("rmi", "onggi/starter")

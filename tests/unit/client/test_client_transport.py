@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from core.client import transport
 from core.client.aclient import AsyncClient
 from core.client.address import chosen_host, default_host, parse_host, quote, target
 from core.client.transport import Client
@@ -314,3 +315,35 @@ def test_the_default_host_is_where_paths_says(monkeypatch: pytest.MonkeyPatch) -
 def test_quoting() -> None:
     assert quote("a-b_c.~/ 한\udcff") == "a-b_c.~%2F%20%ED%95%9C%FF"
     assert target("/x", {"a": "", "b": None}) == "/x?a="
+
+
+def test_an_engine_that_says_nothing_is_given_up_and_a_slow_one_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "SILENCE", 0.02)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(tmp_path / "silent"))
+    listener.listen()
+    with pytest.raises(EngineUnreachable, match="takes connections and does not answer"):
+        Client(f"unix://{tmp_path}/silent").get("/x")
+    listener.close()
+
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(tmp_path / "slow"))
+    listener.listen()
+
+    def serve() -> None:
+        slow, _ = listener.accept()
+        with slow:
+            for _ in range(3):  # it answers pings meanwhile
+                ping, _ = listener.accept()
+                with ping:
+                    assert ping.recv(100).startswith(b"GET /_ping ")
+                    ping.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK")
+            slow.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    assert Client(f"unix://{tmp_path}/slow").post("/containers/x/stop") == {}
+    thread.join()
+    listener.close()
