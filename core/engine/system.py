@@ -22,6 +22,18 @@ from core.wire.codec import API_VERSION, MINIMUM_API_VERSION, timestamp
 VERSION = "0.1.0"
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
 
+_ABILITIES: dict[str, Any] = {
+    "Plugins": {"Volume": ["local"], "Network": ["bridge", "host", "null"], "Log": ["json-file", "local"]},
+    "MemoryLimit": True,
+    "SwapLimit": True,
+    "CpuCfsPeriod": True,
+    "CpuCfsQuota": True,
+    "CPUShares": True,
+    "CPUSet": True,
+    "PidsLimit": True,
+    "IPv4Forwarding": True,
+}
+
 
 class Images(Protocol):
     async def list(self) -> tuple[Image, ...]: ...
@@ -118,15 +130,7 @@ class System:
             "Images": len(await self._images.list()),
             "Driver": "overlay2",
             "DriverStatus": [["Backing Filesystem", "extfs"]],
-            "Plugins": {"Volume": ["local"], "Network": ["bridge", "host", "null"], "Log": ["json-file", "local"]},
-            "MemoryLimit": True,
-            "SwapLimit": True,
-            "CpuCfsPeriod": True,
-            "CpuCfsQuota": True,
-            "CPUShares": True,
-            "CPUSet": True,
-            "PidsLimit": True,
-            "IPv4Forwarding": True,
+            **_ABILITIES,
             "OomKillDisable": self._cgroup_version == 1,
             "SystemTime": timestamp(time.time_ns()),
             "LoggingDriver": "json-file",
