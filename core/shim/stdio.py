@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from dataclasses import dataclass, field
+
+PIPE_SIZE = 1024 * 1024  # bytes; pages are taken only when they are filled
 
 
 @dataclass(slots=True)
@@ -57,9 +60,17 @@ def open_pipes(*, stdin: bool) -> tuple[Channels, ProcessEnds]:
     for stream in (1, 2):
         output, end = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(output, False)
+        _widen(output)
         channels.outputs[output] = stream
         ends.append(end)
     return channels, ProcessEnds((ends[0], ends[1], ends[2]), tuple(ends[0 if stdin else 1 :]))
+
+
+def _widen(pipe: int) -> None:
+    try:
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_SIZE)
+    except OSError:
+        pass  # the machine's limit for pipes is lower, or used up
 
 
 def open_null() -> tuple[Channels, ProcessEnds]:

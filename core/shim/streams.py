@@ -9,6 +9,7 @@ import fcntl
 import os
 import struct
 import termios
+import time
 from collections.abc import Callable
 from functools import partial
 
@@ -20,6 +21,9 @@ from core.shim.stdin import Stdin
 from core.shim.stdio import Channels
 
 _READ_SIZE = 64 * 1024
+_FLOOD = 20_000_000  # bytes a second: from here on a pipe is let fill up between two readings
+_WINDOW = 0.01  # seconds over which that is measured
+_REST = 0.001  # seconds; a pipe of ours takes a megabyte meanwhile
 _DRAIN_LIMIT = 8 * 1024 * 1024  # more than any pipe holds
 _REPAINT_PAUSE = 0.06  # seconds; a program must see both sizes to paint twice
 
@@ -52,6 +56,8 @@ class Streams:
         self._sources: dict[int, int] = {}
         self._stdin = Stdin(loop, self._pause_typing)
         self._held = False
+        self._resting: set[int] = set()
+        self._window = (0.0, 0)
         self._size = (0, 0)
         self._repaint: Timer | None = None
 
@@ -99,7 +105,27 @@ class Streams:
             self._sources.pop(fd, None)
             return
         self._deliver(self._sources[fd], data)
+        if not self._tty and len(data) < _READ_SIZE // 2 and self._floods(len(data)):
+            self._rest(fd)
         self._balance()
+
+    def _floods(self, size: int) -> bool:
+        now = time.monotonic()
+        if now - self._window[0] > _WINDOW:
+            self._window = (now, 0)
+        self._window = (self._window[0], self._window[1] + size)
+        return self._window[1] > _FLOOD * _WINDOW
+
+    def _rest(self, fd: int) -> None:
+        """Most programs write 4 KiB at a time; taking each by itself would cost more than it carries."""
+        self._loop.forget(fd)
+        self._resting.add(fd)
+        self._loop.call_later(_REST, partial(self._wake, fd))
+
+    def _wake(self, fd: int) -> None:
+        self._resting.discard(fd)
+        if fd in self._sources and not self._held:
+            self._loop.watch(fd, READ, partial(self._readable, fd))
 
     def _deliver(self, stream: int, data: bytes) -> None:
         position = 0
@@ -119,7 +145,7 @@ class Streams:
         if held == self._held and not force:
             return
         self._held = held
-        for fd in self._sources:
+        for fd in self._sources.keys() - self._resting:
             if held:
                 self._loop.forget(fd)
             else:
@@ -204,6 +230,7 @@ class Streams:
             self._loop.forget(fd)
             self._drain(fd, stream)
         self._sources = {}
+        self._resting.clear()
         if self._log:
             self._log.finish()
         self._stdin.close()

@@ -365,9 +365,7 @@ async def test_the_shim_outlives_the_zygote_and_keeps_no_lock(container: Contain
         second.close()
 
 
-async def test_an_idle_shim_is_small_and_holds_little(
-    container: Container, bench: Bench, zygote: Zygote
-) -> None:
+async def test_an_idle_shim_is_small_and_holds_little(container: Container, bench: Bench, zygote: Zygote) -> None:
     for _ in range(20):  # each turn of the zygote's loop ends a round of its rehearsal
         for fd in (await zygote.run("make-netns"))[1]:
             os.close(fd)

@@ -452,3 +452,16 @@ def test_the_same_streams_serve_a_restarted_process(terminal: Stage) -> None:
     terminal.receive(second, len(b"H\r\nOnggi-History: 3\r\n\r\none"))
     terminal.write(b"two")
     assert terminal.receive(second, 3) == b"two"
+
+
+def test_a_flood_of_small_pieces_is_read_in_large_ones(pipes: Stage) -> None:
+    pipes.start()
+    peer = pipes.attach()
+    data, written = bytearray(), 0
+    while written < 8_000_000:
+        for _ in range(16):
+            written += pipes.write(bytes(4096))
+        pipes.loop.step(0)
+        take(peer, data)
+    pipes.until(lambda: sum(len(part) for _, part in frames_so_far(take(peer, data))) == written)
+    assert len(frames(bytes(data))) < written // 4096 // 2
