@@ -67,3 +67,20 @@ def test_none_has_only_loopback_and_host_has_everything(engine: EngineUnderTest)
     assert engine.output("ls", "/sys/class/net").split() == ["lo"]
     bridge_name = engine.client.get("/networks/bridge")["Options"]["com.docker.network.bridge.name"]
     assert bridge_name in engine.output("ls", "/sys/class/net", host={"NetworkMode": "host"}).split()
+
+
+def test_a_published_port_outlives_the_daemon(fresh_engine: EngineUnderTest) -> None:
+    engine = fresh_engine
+    host = bridge(PortBindings={"80/tcp": [{"HostPort": "18081"}]})
+    script = "mkdir /w; echo hello > /w/index.html; httpd -f -p 80 -h /w"
+    ident = engine.run("sh", "-c", script, host=host)
+    fetch = ["curl", "-s", "--retry", "20", "--retry-connrefused", "--retry-delay", "0", "http://127.0.0.1:18081/"]
+    assert in_namespace(engine, *fetch) == "hello\n"
+    engine.kill_daemon()
+    assert in_namespace(engine, *fetch) == "hello\n"
+    second = engine.create("true", host=host)
+    with pytest.raises(errors.EngineError, match="port is already allocated"):
+        engine.client.post(f"/containers/{second}/start")
+    third = engine.run("sleep", "60", host=bridge())
+    addresses = [engine.inspect(each)["NetworkSettings"]["IPAddress"] for each in (ident, third)]
+    assert addresses[0] and addresses[1] and addresses[0] != addresses[1]
