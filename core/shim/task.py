@@ -9,6 +9,7 @@ import time
 from functools import partial
 
 from core import cgroups
+from core.cgroups import Cgroup
 from core.errors import EngineError, InvalidArgument, SyscallFailed, WrongState
 from core.linux.constants import CLONE_NEWNS, MNT_DETACH, MS_REC, MS_SLAVE
 from core.linux.syscalls import mount, umount2, unshare
@@ -27,6 +28,7 @@ class Task:
         self._netns = netns
         self._mounted = False
         self._ran = False
+        self._cgroup: Cgroup | None = None
         self._oom_kills = 0
         self._pidfd = -1
         self.pid = 0
@@ -122,13 +124,18 @@ class Task:
             os.close(self._pidfd)
             self._pidfd = -1
         self.pid = 0
-        if not self._config.cgroup:
+        cgroup = self._open_cgroup()
+        if cgroup is None:
             return False
-        cgroup = cgroups.detect().open(self._config.cgroup)
         oom = cgroup.oom_kills() > self._oom_kills
         if cgroup.pids():
             cgroup.kill()  # with the host's pid namespace its children outlive it
         return oom
+
+    def _open_cgroup(self) -> Cgroup | None:
+        if self._cgroup is None and self._config.cgroup and self._ran:
+            self._cgroup = cgroups.detect().open(self._config.cgroup)
+        return self._cgroup
 
     def netns(self) -> list[int]:
         """A copy of the network namespace's descriptor. Raises WrongState without one."""
@@ -138,9 +145,9 @@ class Task:
 
     def close(self) -> None:
         """Give back cgroup and mounts; the shim is about to end."""
-        if self._config.cgroup and self._ran:
+        cgroup = self._open_cgroup()
+        if cgroup is not None:
             try:
-                cgroup = cgroups.detect().open(self._config.cgroup)
                 cgroup.kill()
                 cgroup.delete()
             except OSError:

@@ -14,9 +14,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from core import packets
+from core import cgroups, packets
 from core.errors import EngineError
 from core.linux.process import set_parent_death_signal
+from core.oci.runtime import Resources
 from core.packets import Message
 from core.shim.loop import GONE, READ, Loop, Timer, child_signals
 from core.shim.rehearsal import rehearse
@@ -24,6 +25,7 @@ from core.zygote import claim, jobs
 from core.zygote.daemon import GIVE_UP, Daemon
 from core.zygote.options import Options
 
+ENGINE_CGROUP = "/onggi-engine"  # daemon, zygote and shims; beside the containers' /onggi, which is no leaf
 STOP_PATIENCE = 10.0  # seconds for the daemon to end before it is killed
 _FILES = 65536  # a descriptor or two for each container and client
 _SIGNALS = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -41,11 +43,20 @@ def serve(options: Options, command: Sequence[str] | None = None) -> int:
     run_lock = claim.lock(f"{options.paths.run}/lock")
     lock = claim.lock(str(options.paths.lock))
     listener = claim.listen(options)
+    _leave_cgroup()
     log = os.open(options.paths.engine_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
         return Keeper(Daemon(options, listener, lock, command), options, log).run()
     finally:
         os.close(run_lock)
+
+
+def _leave_cgroup() -> None:
+    """Into a group of our own, a leaf: limits and the end of whoever's session started us are not ours."""
+    try:
+        cgroups.detect().create(ENGINE_CGROUP, Resources()).add(os.getpid())
+    except (EngineError, OSError) as error:
+        print(f"onggi: stay in the cgroup of the caller: {error}", file=sys.stderr, flush=True)
 
 
 def _raise_file_limit() -> None:

@@ -126,3 +126,9 @@ def test_the_zygote_is_light_and_has_one_thread(bench: Bench) -> None:
     bench.control().close()
     status = Path(f"/proc/{bench.process.pid}/status").read_text()
     assert "Threads:\t1\n" in status
+
+
+def test_the_engine_is_in_a_cgroup_of_its_own(bench: Bench) -> None:
+    bench.control().close()
+    groups = Path(f"/proc/{bench.process.pid}/cgroup").read_text().splitlines()
+    assert any(line.endswith(":/onggi-engine") for line in groups)
