@@ -133,8 +133,12 @@ def test_a_removal_that_was_cut_short_is_finished(fresh_engine: EngineUnderTest)
     for sender in senders:
         sender.close()
     wait_until(lambda: engine.answers() and engine.daemon_pid() != daemon, "the next daemon answers")
-    for container in engine.client.get("/containers/json", {"all": "1"}):
-        assert container["State"] == "created"
-        engine.client.delete(f"/containers/{container['Id']}")
+
+    def settled() -> bool:
+        # Requests that no daemon had accepted yet wait in the socket, and the next one serves them.
+        return all(item["State"] == "created" for item in engine.client.get("/containers/json", {"all": "1"}))
+
+    wait_until(settled, "what was being removed is gone")
+    engine.remove_all()
     assert not list(engine.paths.root.glob("containers/*"))
     assert engine.output("echo", "works") == "works\n"
