@@ -88,7 +88,8 @@ async def _run(paths: Paths) -> None:
         os.set_inheritable(fd, False)
     listening, zygote = socket.socket(fileno=LISTEN_FD), Zygote(socket.socket(fileno=CONTROL_FD))
     stopping = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
+    for end in (signal.SIGTERM, signal.SIGINT):  # Ctrl-C in the foreground reaches the whole process group
+        asyncio.get_running_loop().add_signal_handler(end, stopping.set)
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, _log_tasks)
 
     def stop() -> None:
