@@ -26,7 +26,7 @@ def show(rows: Sequence[Row], headers: Mapping[str, str], columns: Sequence[str]
         sys.stdout.write(output.table([headers[name] for name in columns], cells))
     elif template in ("json", "{{json .}}"):
         for row in rows:
-            print(as_json(row))
+            output.line(as_json(row))
     else:
         _by_template(rows, headers, template)
 

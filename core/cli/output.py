@@ -57,4 +57,4 @@ def print_json(value: object) -> None:
     """`value` indented by four spaces, as inspect prints it."""
     import json
 
-    print(json.dumps(value, indent=4, ensure_ascii=False))
+    line(json.dumps(value, indent=4, ensure_ascii=False))

@@ -21,7 +21,7 @@ def events(context: Context, given: Arguments) -> int:
     template = given.text("format")
     for event in context.engine.open("GET", "/events", query).values():
         if template in ("json", "{{json .}}"):
-            print(json.dumps(event, ensure_ascii=False, separators=(",", ":")))
+            output.line(json.dumps(event, ensure_ascii=False, separators=(",", ":")))
         elif template:
             output.line(listing.document(event, template))
         else:

@@ -64,7 +64,7 @@ def _show(names: Sequence[str], find: Callable[[str], Any], template: str) -> in
         except EngineError as error:
             errors.append(engine_says(error))
     if template == "json":
-        print(listing.document(found, template))
+        output.line(listing.document(found, template))
     elif template:
         _by_template(found, template)
     else:
