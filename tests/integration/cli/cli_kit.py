@@ -85,7 +85,7 @@ class Terminal:
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
-            os.execve(argv[0], list(argv), dict(environment))
+            os.execvpe(argv[0], list(argv), dict(environment))
         self.seen = b""
         self._code: int | None = None
 

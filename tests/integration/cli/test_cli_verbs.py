@@ -365,3 +365,16 @@ def test_the_starter_image_needs_no_archive(cli: Cli) -> None:
     assert cli.ok("run", *QUIET, "--rm", "onggi/starter", "sh", "-c", "echo at work") == "at work"
     assert cli("import", "--starter", "x.tar").code == 1
     cli.ok("rmi", "onggi/starter")
+
+
+def test_ctrl_c_ends_an_engine_in_the_foreground(fresh_engine: EngineUnderTest) -> None:
+    fresh_engine.stop()
+    cli = Cli(fresh_engine.environment, ("ip", "netns", "exec", Path(fresh_engine.netns).name))
+    with cli.terminal("engine") as terminal:
+        terminal.see("ready: root ")
+        assert cli.ok("images", "-q")  # it is the same data as before
+        terminal.type("\x03")
+        assert terminal.end() == 0
+        assert b"Traceback" not in terminal.seen
+    assert cli("engine", "status").code == 1
+    assert cli.ok("engine", "stop") == "no engine is running"
