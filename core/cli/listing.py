@@ -55,10 +55,7 @@ def _by_template(rows: Sequence[Row], headers: Mapping[str, str], template: str)
         nodes = go.parse(source)
     except go.TemplateError as error:
         raise CommandFailed(f"failed to parse template: {error}") from error
-    functions = {
-        **go.FUNCTIONS,
-        "json": lambda value: as_json(value) if isinstance(value, dict) else go_json(value),
-    }
+    functions = {**go.FUNCTIONS, "json": _json}
     try:
         lines = [go.render(nodes, row, functions) for row in rows]
         head = go.render(nodes, _header_row(headers)) if in_table else ""
@@ -71,11 +68,11 @@ def _by_template(rows: Sequence[Row], headers: Mapping[str, str], template: str)
             output.line(text)
 
 
-def go_json(value: Any) -> str:
-    """JSON of a single field."""
-    from core.cli.template import display
+def _json(value: Any) -> str:
+    """The `json` of a template: a whole row is escaped for HTML, a field of it is not."""
+    from core.cli.template.display import go_json
 
-    return display.go_json(value, escape_html=True)
+    return as_json(value) if isinstance(value, dict) else go_json(value)
 
 
 def _header_row(headers: Mapping[str, str]) -> dict[str, Any]:
