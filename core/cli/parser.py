@@ -8,7 +8,7 @@ its idea of where `run`'s flags end, and importing it costs more than `ps` itsel
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
 from core.cli import values
 from core.cli.failure import PROGRAM, CommandFailed, UsageError
@@ -17,14 +17,8 @@ if TYPE_CHECKING:
     from core.cli.context import Context
 
 Parse = Callable[[str], Any]
+Kind = dict[str, Any]  # what several options have in common, given to `option` by name
 FLAG_ERROR = 125  # Docker's exit code for a flag that does not parse
-
-
-class Kind(TypedDict):
-    """What several options have in common, to be given to `option` by name."""
-
-    metavar: str
-    parse: Parse
 
 
 class Flag:

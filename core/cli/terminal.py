@@ -14,13 +14,13 @@ from core.cli.failure import CommandFailed
 Handler = Callable[[int, FrameType | None], object]
 
 
-def size(fd: int = 1) -> tuple[int, int]:
-    """Height and width in cells, (0, 0) where there is no terminal."""
-    try:
-        found = os.get_terminal_size(fd)
-    except OSError:
-        return 0, 0
-    return found.lines, found.columns
+def size() -> tuple[int, int]:
+    """Height and width in cells of the terminal that is written to, or typed in; (0, 0) where there is none."""
+    for fd in (1, 0, 2):
+        with contextlib.suppress(OSError):
+            found = os.get_terminal_size(fd)
+            return found.lines, found.columns
+    return 0, 0
 
 
 def require_input_terminal() -> None:
