@@ -7,7 +7,7 @@ from typing import Any
 
 from core.cli import hints
 from core.cli.context import Context, warn
-from core.cli.failure import CommandFailed
+from core.cli.failure import PROGRAM, CommandFailed
 from core.cli.parser import Arguments
 from core.client.address import quote
 from core.errors import EngineError, NotFound
@@ -50,7 +50,7 @@ def _is_image(message: str) -> bool:
 def _post(context: Context, given: Arguments, request: dict[str, Any]) -> dict[str, Any]:
     import json
 
-    headers = {"Onggi-Command": quote(json.dumps(context.argv))}
+    headers = {"Onggi-Command": quote(json.dumps([PROGRAM, *context.argv]))}
     query = {"name": given.text("name") or None}
     engine = context.engine
     made = engine.open("POST", "/containers/create", query, request, headers=headers).json()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -356,3 +357,11 @@ def test_an_engine_that_was_stopped_is_not_started_by_a_session_before_its_end(
         fresh_engine.start()
         terminal.type("exit 9\r")
         assert terminal.end() == 9
+
+
+def test_a_container_remembers_the_command_that_made_it(cli: Cli) -> None:
+    argv = ("run", *QUIET, "-d", "--name", "r1", "-e", "A=한 b", "busybox", "sleep", "1000")
+    cli.ok(*argv)
+    assert cli.ok("inspect", "-f", "{{json .Onggi.CommandLine}}", "r1") == json.dumps(
+        ["onggi", *argv], ensure_ascii=False, separators=(",", ":")
+    )
