@@ -23,6 +23,7 @@ from tui.messages import EngineDown, EngineStarting, EngineUp, Happened, UsageCh
 from tui.state import Json, Usage, World
 
 _SETTLE: Final = 0.03  # seconds to gather events, so that a burst costs one look a container
+_FIRST_WAIT: Final = 0.4  # an engine that died is there again within 0.2 s
 _MOST_WAIT: Final = 10.0
 _AT_ONCE: Final = 8
 _QUIET: Final = frozenset({"exec_create", "exec_start", "exec_die", "attach", "detach", "resize", "top", "export"})
@@ -66,12 +67,12 @@ class Backend:
 
     async def run(self) -> None:
         """Watch until cancelled."""
-        wait = 1.0
+        wait = _FIRST_WAIT
         while True:
             try:
                 await self._connect_and_follow()
                 reason = "the engine closed the connection"
-                wait = 1.0
+                wait = _FIRST_WAIT
             except (EngineError, OSError) as error:
                 reason = str(error) or type(error).__name__
             now = time.time()

@@ -13,6 +13,8 @@ from core.errors import EngineError
 from tui.calls import Client, Told
 from tui.state import Json
 
+_SHORT_ID = len("sha256:") + 12
+
 
 async def load(client: Client, path: Path, told: Told) -> str:
     """Load an archive; what the engine says of it. Raises EngineError, OSError."""
@@ -84,7 +86,7 @@ async def _said(lines: AsyncIterator[Json], told: Told) -> str:
             aux = line.get("aux") or {}
             found = line.get("stream") or aux.get("Reference") or aux.get("ID") or line.get("status")
             said = str(found).strip() or said if found else said
-    return said
+    return said[:_SHORT_ID] if said.startswith("sha256:") else said
 
 
 def split_reference(name: str) -> tuple[str, str]:

@@ -89,8 +89,14 @@ class ListColumn(Vertical):
         self._settled = self._settled or (world.loaded and all(c.whole for c in world.containers.values()))
 
     def refresh_rows(self) -> None:
-        """Build the rows anew: time has passed, or the filter or the order is another."""
+        """Build the rows anew: the filter or the order is another."""
         self._fill()
+
+    def refresh_figures(self, world: World) -> None:
+        """Time has passed, or the figures are new: only the containers' rows tell of either."""
+        self.world = world
+        if self.is_mounted:
+            self.list_of("containers").set_rows(self._rows("containers"), to_top=not self._settled)
 
     def next_sort(self) -> None:
         """Order the containers by the next column."""

@@ -21,7 +21,7 @@ class DialogBox(Framed, Vertical):
     """The box; its titles come from the dialog."""
 
     DEFAULT_CSS = """
-    DialogBox { width: 104; height: auto; max-height: 100%; background: $raised; padding: 1 2; }
+    DialogBox { width: 104; max-width: 100%; height: auto; max-height: 100%; background: $raised; padding: 1 2; }
     DialogBox, DialogBox:focus-within { border: round $focus; }
     """
 

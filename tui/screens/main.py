@@ -139,7 +139,7 @@ class MainScreen(WorkingScreen):
 
     def on_usage_changed(self, event: UsageChanged) -> None:
         self.world = self.onggi.backend.world
-        self.lists.show(self.world)
+        self.lists.refresh_figures(self.world)
         self.loader.sampled(event.usage)
 
     def on_engine_starting(self, event: EngineStarting) -> None:
@@ -179,7 +179,7 @@ class MainScreen(WorkingScreen):
         now = self.onggi.now()
         young = any(now - max(c.started, c.finished) < _YOUNG for c in self.world.containers.values())
         if young or self._ticks % 30 == 0:
-            self.lists.refresh_rows()
+            self.lists.refresh_figures(self.world)
             self.follow_cursor()
         if self.engine.state == "down":
             self.update_bars()

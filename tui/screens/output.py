@@ -12,7 +12,7 @@ from textual.widget import Widget
 
 from tui import commands
 from tui.paint import EMPTY, join
-from tui.safe import expand_tabs, safe
+from tui.safe import cell_width, expand_tabs, safe, safe_plain
 from tui.screens.dialog import Dialog
 from tui.widgets.frame import Titles
 from tui.widgets.linesview import LinesView
@@ -23,14 +23,15 @@ _MOST_LINES = 5000
 class Output(Dialog[int]):
     """Runs `program` and shows what it prints; answers with its exit code. Escape ends it."""
 
-    WIDTH = 104
+    WIDTH = 196
 
     def __init__(self, argv: Sequence[str], program: Sequence[str], env: Mapping[str, str]) -> None:
         super().__init__()
         self._argv = argv
         self._program = program
         self._env = env
-        self._lines: list[Content] = []
+        self._lines: list[str] = []
+        self._rest = ""
         self._process: asyncio.subprocess.Process | None = None
         self._code: int | None = None
 
@@ -53,7 +54,7 @@ class Output(Dialog[int]):
     def on_mount(self) -> None:
         page = self.query_one("#output", LinesView)
         page.styles.height = max(self.app.size.height - 8, 5)
-        page.show(lambda _width: self._lines)
+        page.show(self._folded)
         page.focus()
         self.run_worker(self._run(), exit_on_error=False)
 
@@ -71,14 +72,16 @@ class Output(Dialog[int]):
             self._add("It printed nothing.\n")
         self.box.retitle()
 
-    _rest = ""
+    def _folded(self, width: int) -> list[Content]:
+        """Every line whole: what is longer than the page goes on below."""
+        return [Content(piece) for line in self._lines for piece in break_at(line, max(width - 1, 8))]
 
     def _add(self, text: str) -> None:
         *whole, self._rest = (self._rest + text.replace("\r\n", "\n")).split("\n")
-        self._lines += [safe(expand_tabs(line)) for line in whole]
+        self._lines += [safe_plain(expand_tabs(line)) for line in whole]
         del self._lines[:-_MOST_LINES]
         page = self.query_one("#output", LinesView)
-        page.show(lambda _width: self._lines, keep=True)
+        page.show(self._folded, keep=True)
         page.scroll_to_end()
 
     def on_unmount(self) -> None:
@@ -102,3 +105,14 @@ class Output(Dialog[int]):
             self.query_one("#output", LinesView).move(moves[event.key])
         elif event.key in ("escape", "q", "enter"):
             self.dismiss(self._code if self._code is not None else -1)
+
+
+def break_at(line: str, width: int) -> list[str]:
+    """`line` in pieces of at most `width` cells, broken anywhere: blanks are columns here."""
+    pieces, used, start = [], 0, 0
+    for at, char in enumerate(line):
+        used += cell_width(char)
+        if used > width:
+            pieces.append(line[start:at])
+            start, used = at, cell_width(char)
+    return [*pieces, line[start:]]

@@ -9,7 +9,7 @@ from textual.events import Key
 from textual.message import Message
 from textual.widgets import Input
 
-from tui.paint import EMPTY, join
+from tui.paint import EMPTY, cut, join
 from tui.safe import safe
 from tui.widgets.bars import Bar
 
@@ -25,6 +25,9 @@ class PromptInput(Input):
 
     class GivenUp(Message):
         """Escape was pressed."""
+
+    def on_mount(self) -> None:
+        self.cursor_blink = False  # nothing here moves by itself
 
     def on_key(self, event: Key) -> None:
         if event.key == "escape":
@@ -65,7 +68,7 @@ class CommandLine(Horizontal):
         """`$ command` at the left, the outcome at the right."""
         self.command = command
         left = join(("$ ", "$muted"), safe(command)) if command else EMPTY
-        self.query_one("#said", Bar).show(left, outcome)
+        self.query_one("#said", Bar).show(left, cut(outcome, max(self.size.width // 2, 20)))
 
     def say(self, text: Content, outcome: Content = EMPTY) -> None:
         """A sentence instead of a command."""

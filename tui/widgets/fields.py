@@ -60,6 +60,9 @@ class Entry(Input):
     Entry:focus { background: $cursor; }
     """
 
+    def on_mount(self) -> None:
+        self.cursor_blink = False  # nothing here moves by itself
+
 
 class Field(Horizontal):
     """Label, entry, remark. The remark judges what is typed."""

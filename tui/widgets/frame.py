@@ -40,6 +40,8 @@ class Framed(Widget):
     .-ascii Framed:focus, .-ascii Framed:focus-within { border: ascii $focus; }
     """
 
+    _written: object = None
+
     def titles(self, focused: bool) -> Titles:
         """The four titles; `focused` = the keyboard is here."""
         return Titles()
@@ -60,8 +62,13 @@ class Framed(Widget):
             return
         rule = self._rule(focused)
         colour = "$focus" if focused else "$line"
-        self.border_title = edge(titles.top_left, titles.top_right, width, rule, colour)
-        self.border_subtitle = edge(titles.bottom_left, titles.bottom_right, width, rule, colour)
+        top = edge(titles.top_left, titles.top_right, width, rule, colour)
+        bottom = edge(titles.bottom_left, titles.bottom_right, width, rule, colour)
+        written = (top.plain, top.spans, bottom.plain, bottom.spans)
+        if written == self._written:
+            return  # Textual would lay the border out anew
+        self._written = written
+        self.border_title, self.border_subtitle = top, bottom
         self.styles.border_title_align = "left" if titles.top_left else "right"
         self.styles.border_subtitle_align = "left" if titles.bottom_left else "right"
 
