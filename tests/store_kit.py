@@ -9,6 +9,7 @@ import io
 import json
 import os
 import tarfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,7 +103,10 @@ class Store:
         return b"".join(pieces)
 
     def leftovers(self) -> list[str]:
-        """Every blob, snapshot, half-written file and piece of trash that is there."""
+        """Every blob, snapshot, half-written file and piece of trash that is there to stay."""
+        deadline = time.monotonic() + 10
+        while any(self.paths.trash.iterdir()) and time.monotonic() < deadline:
+            time.sleep(0.005)  # it is emptied by a thread of its own
         folders = [self.paths.content / "blobs/sha256", self.paths.content / "ingest", self.paths.trash]
         found = [path.name for folder in folders for path in folder.iterdir()]
         return found + [path.name for path in self.paths.snapshots.iterdir() if path.name != "empty"]
