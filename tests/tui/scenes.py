@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from stage import Stage, app_on, potters_shop, settled
+from stage import Stage, app_on, potters_shop, settled, workshop
 from textual.pilot import Pilot
 
 from tui.app import OnggiApp
@@ -62,6 +62,7 @@ SCENES = (
     *(Scene(f"delete-{w}x{h}", (w, h), ["space", "G", "space", "d"]) for w, h in (SMALL, USUAL, LARGE)),
     *(Scene(f"palette-{w}x{h}", (w, h), ["colon", *"sho"]) for w, h in (SMALL, USUAL, LARGE)),
     *(Scene(f"engine-down-{w}x{h}", (w, h), then=_engine_goes) for w, h in (SMALL, USUAL, LARGE)),
+    *(Scene(f"terminal-{w}x{h}", (w, h), ["j", "a"], stage=workshop) for w, h in (SMALL, USUAL, LARGE)),
     Scene("config", USUAL, ["right_square_bracket"] * 3),
     Scene("stopped", USUAL, ["G", "left_square_bracket"]),
     Scene("filter", USUAL, ["slash", *"shop"]),
@@ -76,8 +77,8 @@ SCENES = (
 )
 
 PICTURES = (
-    "main-120x40", "main-80x24", "main-200x60", "logs-80x24", "isolation-120x40", "images-120x40", "run-120x40",
-    "welcome-120x40", "delete-120x40", "help-120x40", "palette-120x40", "engine-down-120x40", "cheongja", "baekja",
+    "main-120x40", "main-80x24", "main-200x60", "logs-80x24", "terminal-120x40", "isolation-120x40",
+    "images-120x40", "run-120x40", "welcome-120x40", "delete-120x40", "help-120x40", "palette-120x40", "engine-down-120x40", "cheongja", "baekja",
     "heukja",
 )  # fmt: skip
 """The scenes that the README shows."""

@@ -12,6 +12,7 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent.parent)]
 
 from scenes import PICTURES, SCENES, Scene  # noqa: E402
+from stage import leave  # noqa: E402
 
 
 async def take(scene: Scene, folder: Path) -> Path:
@@ -21,6 +22,7 @@ async def take(scene: Scene, folder: Path) -> Path:
         await scene.play(pilot)
         path = folder / f"{scene.name}.svg"
         path.write_text(app.export_screenshot(title="onggi"), "utf-8")
+    leave(app)
     return path
 
 

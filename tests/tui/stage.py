@@ -6,6 +6,7 @@ The data are those of the pictures in the README. Nothing here starts an engine.
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import AsyncGenerator, Callable
 from typing import IO, Any
@@ -14,6 +15,7 @@ from textual.pilot import Pilot
 
 from core.client.aclient import HijackedSocket
 from core.errors import NotFound
+from core.wire.http import ResponseHead
 from tui.app import OnggiApp
 from tui.config import Config
 from tui.header import Host
@@ -120,6 +122,8 @@ class Stage:
         self.logs: dict[str, list[tuple[int, str]]] = {}
         self.calls: list[tuple[str, str, object]] = []
         self.extra: dict[str, object] = {}
+        self.screen = b""
+        self.ends: list[socket.socket] = []
         self.asked = asyncio.Queue[dict[str, Any]]()
 
     def add(
@@ -312,7 +316,12 @@ class StageClient:
         await asyncio.Event().wait()
 
     async def hijack(self, path: str, body: object = None, **query: Any) -> HijackedSocket:
-        raise NotFound("no terminal on this stage")
+        if not self.stage.screen:
+            raise NotFound("no terminal on this stage")
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        self.stage.ends.append(theirs)
+        return HijackedSocket(ours, ResponseHead(101, "UPGRADED", {}), self.stage.screen)
 
     async def upload(
         self, path: str, file: IO[bytes], progress: Callable[[int, int], None] | None = None, **query: Any
@@ -390,6 +399,26 @@ def potters_shop() -> Stage:
     return stage
 
 
+ORDERS = (
+    "\x1b[35mimport\x1b[m asyncio",
+    "\x1b[35mfrom\x1b[m dataclasses \x1b[35mimport\x1b[m dataclass",
+    "",
+    "\x1b[32m@dataclass\x1b[m(frozen=\x1b[36mTrue\x1b[m)",
+    "\x1b[35mclass\x1b[m \x1b[33mOrder\x1b[m:",
+    "    jar: \x1b[36mstr\x1b[m = \x1b[33m'옹기'\x1b[m",
+    "    count: \x1b[36mint\x1b[m = \x1b[36m1\x1b[m",
+)
+
+
+def workshop() -> Stage:
+    """The shop with someone editing a file inside `api`."""
+    stage = potters_shop()
+    stage.containers[one_id("api")]["Config"] |= {"Tty": True, "OpenStdin": True}
+    numbered = "".join(f"\x1b[33m{n:>3} \x1b[m{line}\r\n" for n, line in enumerate(ORDERS, 1))
+    stage.screen = f"\x1b[2J\x1b[H{numbered}\x1b[7m orders.py [+] \x1b[m 38:16\r\n/srv # ".encode()
+    return stage
+
+
 def app_on(stage: Stage, **config: Any) -> OnggiApp:
     """The app on a stage, with a clock that stands still and fixed figures of the host."""
 
@@ -405,6 +434,13 @@ def app_on(stage: Stage, **config: Any) -> OnggiApp:
         meter=lambda: HOST,
         stats_every=0.05,
     )
+
+
+def leave(app: OnggiApp) -> None:
+    """Close the containers' ends of the terminals that the app has opened."""
+    assert isinstance(app.calls.client, StageClient)
+    for end in app.calls.client.stage.ends:
+        end.close()
 
 
 async def settled(pilot: Pilot[None]) -> None:

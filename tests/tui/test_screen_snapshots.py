@@ -6,8 +6,13 @@ from typing import Any
 
 import pytest
 from scenes import SCENES, Scene
+from stage import leave
 
 
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
 def test_scene(scene: Scene, snap_compare: Any) -> None:
-    assert snap_compare(scene.app(), terminal_size=scene.size, run_before=scene.play)
+    app = scene.app()
+    try:
+        assert snap_compare(app, terminal_size=scene.size, run_before=scene.play)
+    finally:
+        leave(app)
