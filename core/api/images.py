@@ -67,8 +67,7 @@ async def save(engine: Engine, request: Request) -> Answer:
     names = tuple(part for name in names for part in name.split(",") if part)
     if not names:
         raise InvalidArgument("no image to save: give at least one name")
-    for name in names:
-        await engine.images.get(name)
+    engine.images.check_saved(names)
     return Stream(pipe_out(lambda write: engine.images.save(names, write)), TAR)
 
 

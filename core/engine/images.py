@@ -38,6 +38,7 @@ class Service(Protocol):
     ) -> Lines: ...
     async def starter(self, progress: Report) -> Image: ...
     async def history(self, reference: str) -> Lines: ...
+    def chosen(self, references: Sequence[str]) -> tuple[Image, ...]: ...
     async def list(self) -> tuple[Image, ...]: ...
 
 
@@ -92,11 +93,15 @@ class ImageActs:
                 self._publish("load", image.id, image.id)
         return lines
 
+    def check_saved(self, references: Sequence[str]) -> None:
+        """Raises NoSuchImage for what `save` could not write: a name without a tag means all its tags."""
+        self._service.chosen(references)
+
     async def save(self, references: Sequence[str], write: Callable[[bytes], Awaitable[None]]) -> None:
         """Write an archive of images."""
+        images = self._service.chosen(references)
         await self._service.save(references, write)
-        for reference in references:
-            image = await self._service.resolve(reference)
+        for image in images:
             self._publish("save", image.id, image.id)
 
     async def import_(
@@ -126,8 +131,10 @@ class ImageActs:
         image = await self._service.resolve(reference)
         gone = await self._service.remove(reference, force=force, in_use=self.containers_of, running=self._running)
         for line in gone:
-            action = "untag" if "Untagged" in line else "delete"
-            self._publish(action, image.id, image.id)
+            if "Untagged" in line:
+                self._publish("untag", image.id, image.id)
+            elif line.get("Deleted") == image.id:  # its layers are listed as deleted too
+                self._publish("delete", image.id, image.id)
         return gone
 
     async def prune(self, *, dangling_only: bool) -> tuple[Lines, int]:

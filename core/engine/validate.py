@@ -12,7 +12,7 @@ from core.engine import binds, ports
 from core.engine.seccomp import check_security_options
 from core.engine.signals import parse_signal
 from core.engine.sizes import parse_size
-from core.errors import InvalidArgument, NoSuchNetwork, Unsupported
+from core.errors import InvalidArgument, Unsupported
 from core.model.container import ContainerConfig, HostConfig, RestartPolicy
 
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
@@ -117,7 +117,7 @@ def parse_capability(name: str) -> str:
     if bare == "ALL":
         return bare
     if bare not in CAPABILITIES:
-        raise InvalidArgument(f'unknown capability: "{name}"')
+        raise InvalidArgument(f'unknown capability: "CAP_{bare}"')
     return f"CAP_{bare}"
 
 
@@ -141,7 +141,8 @@ def _check_modes(host: HostConfig) -> None:
     if network.startswith("container:"):
         raise Unsupported("joining another container's network is not supported yet")
     if network not in ("default", "bridge", "host", "none"):
-        raise NoSuchNetwork(f"network {network} not found")
+        # Not a 404: to `docker run` that would mean that the image is missing, and it would pull.
+        raise InvalidArgument(f"network {network} not found")
     for mode, allowed, what in (
         (host.pid_mode, ("", "host"), "PID mode"),
         (host.ipc_mode, ("", "private", "shareable", "host", "none"), "IPC mode"),

@@ -66,6 +66,10 @@ class Images:
         async with self._collector.working():
             return await self._loader.load(fd, progress)
 
+    def chosen(self, references: Sequence[str]) -> tuple[Image, ...]:
+        """The images that `save` would write for `references`. Raises NoSuchImage."""
+        return tuple(choice.image for choice in self._choices(references))
+
     async def save(self, references: Sequence[str], write: Callable[[bytes], Awaitable[None]]) -> None:
         """Stream an archive of images through `write`. Raises NoSuchImage before the first byte."""
         choices = self._choices(references)
