@@ -263,10 +263,8 @@ class MainScreen(WorkingScreen):
 
     def when_listed(self, container_id: str) -> None:
         """Put the cursor on a container, now or when its row comes."""
-        if not self.lists.list_of("containers").select(container_id):
-            self._awaited = container_id
-        else:
-            self._awaited = ""
+        found = self.lists.list_of("containers").select(container_id)
+        self._awaited = "" if found else container_id
 
     def on_object_list_moved(self, event: ObjectList.Moved) -> None:
         event.stop()
