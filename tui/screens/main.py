@@ -161,7 +161,6 @@ class MainScreen(WorkingScreen):
         )
 
     def set_engine(self, engine: Engine) -> None:
-        """The engine is in another state."""
         self.engine = engine
         self.set_class(engine.state == "down", "-down")
         self.detail.stale = bars.moment(engine.heard) if engine.state == "down" else ""
@@ -169,7 +168,6 @@ class MainScreen(WorkingScreen):
         self.update_bars()
 
     def set_host(self, host: Host) -> None:
-        """The host's figures are new."""
         self.host = host
         self.update_header()
 
