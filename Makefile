@@ -26,7 +26,7 @@ bench: $(READY)
 	$(AS_ROOT) $(BIN)/python -m bench
 
 screenshots: $(READY)
-	$(BIN)/python -m tests.tui.screenshots
+	$(BIN)/python tests/tui/screenshots.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
