@@ -13,6 +13,7 @@ import platform
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -49,6 +50,7 @@ from core.engine.volumes import VolumeActs
 from core.engine.waiters import Waiters
 from core.errors import CorruptStore, EngineError
 from core.images.service import Images
+from core.network import pyroute
 from core.network.manager import Networks
 from core.paths import Paths
 from core.runtime.default_profile import default_seccomp
@@ -73,6 +75,7 @@ def main() -> None:
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     logging.getLogger("asyncio").setLevel(logging.WARNING)
+    threading.Thread(target=pyroute.preload, name="preload", daemon=True).start()  # while the database opens
     try:
         asyncio.run(_run(Paths.from_environment()))
     except CorruptStore as error:

@@ -68,7 +68,7 @@ def remove(bridge: Bridge) -> None:
 
 def _owner(root: str) -> str:
     alias = f"{PREFIX}:{root}"
-    if len(alias.encode()) < 256:  # IFALIASZ
+    if len(alias.encode()) < 255:  # IFALIASZ, with the final zero
         return alias
     return f"{PREFIX}:sha256:{hashlib.sha256(root.encode()).hexdigest()}"
 

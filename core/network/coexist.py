@@ -48,7 +48,7 @@ def exceptions(bridge: str) -> tuple[tuple[Word, ...], ...]:
 
 def _through_nft(bridge: str) -> bool:
     """iptables as nftables keeps it: false where it drops, and nobody has made a rule for us nor could we."""
-    mark = b"onggi:" + bridge.encode()
+    comment = f"onggi:{bridge}"
     try:
         with nftables.connect() as kernel:
             chains = nftables.chains(kernel, _TABLE)
@@ -56,10 +56,10 @@ def _through_nft(bridge: str) -> bool:
                 return True
             if _EXCEPTIONS not in chains:
                 rules = nftables.rules(kernel, _TABLE, _CHAIN)
-                return any(bridge.encode() + b"\0" in b"".join(rule.values()) for rule in rules)
-            if not any(rule.get(nftables.MARK) == mark for rule in nftables.rules(kernel, _TABLE, _EXCEPTIONS)):
+                return any(bridge.encode() + b"\0" in rule for rule in rules)
+            if not any(comment.encode() + b"\0" in rule for rule in nftables.rules(kernel, _TABLE, _EXCEPTIONS)):
                 batch = [
-                    nftables.new_rule(_TABLE, _EXCEPTIONS, rule, first=True, mark=mark)
+                    nftables.new_rule(_TABLE, _EXCEPTIONS, rule, first=True, comment=comment)
                     for rule in reversed(exceptions(bridge))
                 ]
                 nftables.transact(kernel, batch)

@@ -8,49 +8,55 @@ from __future__ import annotations
 
 import errno
 import socket
-import struct
 from collections.abc import Collection
+from typing import Any
 
-from core.network import netlink
-from core.network.netlink import NETFILTER, Message, Netlink, encode, passing
+from core.network import pyroute
+from core.network.netlink import NETFILTER, Netlink, passing
+from core.network.pyroute import Message, nest
 
-_SUBSYSTEM, _GET, _DELETE = 1, 1, 2
-_ORIGINAL, _ID = 1, 12
-_IP, _PROTO = 1, 2
-_DESTINATION = 2  # CTA_IP_V4_DST
-_NUMBER, _TO_PORT = 1, 3
-_NESTED = 0x8000
-_HEAD = struct.pack(">BBH", socket.AF_INET, 0, 0)  # struct nfgenmsg
+_KIND = {"nfgen_family": socket.AF_INET}
 
-ANY = bytes(4)
+ANY = "0.0.0.0"
 
 
-def forget_udp(targets: Collection[tuple[bytes, int]]) -> int:
+def forget_udp(targets: Collection[tuple[str, int]]) -> int:
     """Forget the UDP flows that were sent to one of `targets` (address, ANY for all; port); how many there were.
 
     Blocking. Raises OSError where the kernel does not track or tell.
     """
     if not targets:
         return 0
+    ports = {port.to_bytes(2, "big") for _, port in targets}
     forgotten = 0
     with Netlink(NETFILTER) as kernel:
-        for _, body in kernel.dump(Message(_SUBSYSTEM << 8 | _GET, _HEAD)):
-            flow = netlink.decode(body[len(_HEAD) :])
-            address, port = _destination(flow.get(_ORIGINAL, b""))
+        # A busy host tracks a hundred thousand flows; to decode each of them would take seconds.
+        request = Message("IPCTNL_MSG_CT_GET", fields=_KIND)
+        for data in kernel.dump_raw(request, lambda data: any(port in data for port in ports)):
+            flow = pyroute.decode(request.kind, data)
+            parts = _original(flow)
+            address, port = _destination(parts)
             if (address, port) not in targets and (ANY, port) not in targets:
                 continue
-            which = encode([(_ORIGINAL | _NESTED, flow[_ORIGINAL]), (_ID, flow[_ID])])
+            which = [("CTA_TUPLE_ORIG", nest(*parts)), ("CTA_ID", flow.get_attr("CTA_ID"))]
             with passing(errno.ENOENT):  # it ended by itself
-                kernel.send([Message(_SUBSYSTEM << 8 | _DELETE, _HEAD + which)])
+                kernel.send([Message("IPCTNL_MSG_CT_DELETE", which, _KIND)])
                 forgotten += 1
     return forgotten
 
 
-def _destination(tuple_: bytes) -> tuple[bytes, int]:
-    """Where the first packet of a UDP flow went; (b"", 0) for another protocol."""
-    parts = netlink.decode(tuple_)
-    proto = netlink.decode(parts.get(_PROTO, b""))
-    if proto.get(_NUMBER) != bytes([socket.IPPROTO_UDP]):
-        return b"", 0
-    port = struct.unpack(">H", proto.get(_TO_PORT, bytes(2)))[0]
-    return netlink.decode(parts.get(_IP, b"")).get(_DESTINATION, b""), port
+def _original(flow: Any) -> list[tuple[str, Any]]:
+    """From where to where the first packet of a flow went, in a form that can be sent back."""
+    found = flow.get_attr("CTA_TUPLE_ORIG")
+    parts = ((name, found.get_attr(name)) for name in ("CTA_TUPLE_IP", "CTA_TUPLE_PROTO"))
+    return [
+        (name, nest(*((each[0], each[1]) for each in part["attrs"]))) for name, part in parts if part is not None
+    ]
+
+
+def _destination(parts: list[tuple[str, Any]]) -> tuple[str, int]:
+    """Where the first packet of a UDP flow went; ("", 0) for another protocol."""
+    told = {name: value for _, part in parts for name, value in part["attrs"]}
+    if told.get("CTA_PROTO_NUM") != socket.IPPROTO_UDP:
+        return "", 0
+    return told.get("CTA_IP_V4_DST", ""), told.get("CTA_PROTO_DST_PORT", 0)

@@ -29,6 +29,7 @@ from core.network.nftwords import (
     port_key,
     port_value,
 )
+from core.network.pyroute import Message
 
 log = logging.getLogger(__name__)
 
@@ -172,18 +173,18 @@ class Firewall:
             self._events.close()
             self._events = None
 
-    def _whole(self) -> list[netlink.Message]:
+    def _whole(self) -> list[Message]:
         batch = nftables.install(self._table)
         batch += [nftables.empty(self._table.name, each.name) for each in self._table.maps]
         return batch + self._elements(self._forwards)
 
-    def _elements(self, forwards: Iterable[Forward]) -> list[netlink.Message]:
+    def _elements(self, forwards: Iterable[Forward]) -> list[Message]:
         maps: dict[str, dict[bytes, bytes]] = {}
         for forward in forwards:
             maps.setdefault(forward.map, {})[forward.key] = forward.value
         return [nftables.add_elements(self._table.name, name, elements) for name, elements in maps.items()]
 
-    def _commit(self, batch: list[netlink.Message], *, renew: bool = False) -> None:
+    def _commit(self, batch: list[Message], *, renew: bool = False) -> None:
         try:
             with nftables.connect() as kernel:
                 try:
@@ -198,7 +199,7 @@ class Firewall:
         except OSError as error:
             raise _failure(error) from error
 
-    def _try(self, batch: list[netlink.Message]) -> None:
+    def _try(self, batch: list[Message]) -> None:
         """`_commit` for what may be gone already."""
         try:
             self._commit(batch)
@@ -238,7 +239,7 @@ class Firewall:
 
 def _forget_flows(forwards: Iterable[Forward]) -> None:
     try:
-        conntrack.forget_udp({(each.host.packed, each.host_port) for each in forwards if each.protocol == "udp"})
+        conntrack.forget_udp({(str(each.host), each.host_port) for each in forwards if each.protocol == "udp"})
     except OSError as error:  # a kernel without ctnetlink: old flows end by themselves when they pause
         log.warning("cannot forget old udp flows: %s", error)
 

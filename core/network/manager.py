@@ -91,29 +91,31 @@ class Networks:
         self._broken = EngineError("the bridge network is not set up")
         self._warnings: list[str] = []
         self._checks: set[asyncio.Task[None]] = set()
+        self._settling: asyncio.Task[None] | None = None
         db.migrate("network", _TABLES)
         self._records = self._load()
 
     async def start(self) -> None:
-        """Set up the bridge and the firewall, again after a restart. Never raises for what this host cannot do:
-        attaching to the bridge then says why."""
+        """Set up the bridge, again after a restart, and begin with the firewall: nobody has to wait for that who
+        attaches nothing. Never raises for what this host cannot do: attaching to the bridge then says why."""
         record = self._records[BRIDGE]
         subnet = IPv4Network(record.subnet) if record.subnet else None
         try:
             bridge, warnings = await off_loop(bridges.ensure, self._root, name=record.interface, subnet=subnet)
-            firewall = Firewall(bridge.name, bridge.subnet, changed=self._look_again)
-            await off_loop(firewall.install)
-            firewall.watch()
         except EngineError as error:
             log.error("no bridge network: %s", error)
             self._broken = error
             return
-        self._warnings = [*warnings, *await off_loop(coexist.make_way, bridge.name)]
-        for warning in self._warnings:
-            log.warning("%s", warning)
-        self._bridge, self._firewall = bridge, firewall
-        self._addresses = Addresses(bridge.subnet)
+        self._bridge, self._addresses = bridge, Addresses(bridge.subnet)
         self._remember(bridge)
+        self._settling = asyncio.ensure_future(self._wall_off(bridge, warnings))
+
+    async def settled(self) -> None:
+        """Wait for what `start` and `readopt` have begun. Raises what made the bridge network impossible."""
+        if self._settling is not None:
+            await asyncio.shield(self._settling)
+        if self._firewall is None:
+            raise self._broken
 
     def networks(self) -> tuple[NetworkRecord, ...]:
         """`bridge`, `host` and `none`."""
@@ -152,6 +154,8 @@ class Networks:
         leaving = self._leaving.get(container_id)
         if leaving is not None:
             await asyncio.shield(leaving.done)
+        if container_id in self._places and self._settling is not None:
+            await asyncio.shield(self._settling)
         place = self._places.pop(container_id, None)
         if place is not None:
             await self._withdraw(place)
@@ -160,8 +164,8 @@ class Networks:
             done.add_done_callback(lambda _: self._leaving.pop(container_id, None))
 
     async def readopt(self, records: Sequence[ContainerRecord]) -> None:
-        """Take over what the containers that still run have; remove what belongs to none."""
-        if self._bridge is None or self._addresses is None or self._firewall is None:
+        """Take over what the containers that still run have; begin to remove what belongs to none."""
+        if self._addresses is None:
             return
         for record in records:
             endpoint = record.endpoint
@@ -172,14 +176,12 @@ class Networks:
                 log.warning("container %s has address %s, which is not free", record.short_id, place.address)
             place.published = self._ports.restore(endpoint.ports, place.address)
             self._places[record.id] = place
-        forwards = [each.forward for place in self._places.values() for each in place.published]
-        await off_loop(self._firewall.set, forwards)
-        keep = {place.veth for place in self._places.values()}
-        for veth in await off_loop(namespaces.sweep, self._bridge, keep):
-            log.info("removed leftover interface %s", veth)
+        self._settling = asyncio.ensure_future(self._tidy(self._settling))
 
     async def close(self) -> None:
         """Let go of sockets; bridge, rules and containers stay as they are."""
+        if self._settling is not None:
+            await self._settling
         await asyncio.gather(*(leaving.done for leaving in self._leaving.values()))
         if self._firewall:
             self._firewall.close()
@@ -190,8 +192,8 @@ class Networks:
             check.cancel()
 
     async def _attach_bridge(self, container_id: str, endpoint: Endpoint, ports: Ports, name: str) -> Attached:
-        if self._bridge is None or self._addresses is None or self._firewall is None:
-            raise self._broken
+        await self.settled()
+        assert self._bridge and self._addresses and self._firewall
         place = _Place(self._addresses.allocate(), namespaces.veth_name(container_id))
         self._places[container_id] = place
         netns_fd = -1
@@ -209,6 +211,35 @@ class Networks:
             raise
         gateway = self._addresses.gateway
         return Attached(_shown(endpoint, place, self._bridge, gateway), netns_fd)
+
+    async def _wall_off(self, bridge: Bridge, warnings: list[str]) -> None:
+        firewall = Firewall(bridge.name, bridge.subnet, changed=self._look_again)
+        try:
+            await off_loop(firewall.install)
+            firewall.watch()
+        except (EngineError, OSError) as error:
+            log.error("no bridge network: %s", error)
+            self._broken = error if isinstance(error, EngineError) else SyscallFailed.of("watch firewall", error)
+            return
+        self._firewall = firewall
+        self._warnings = [*warnings, *await off_loop(coexist.make_way, bridge.name)]
+        for warning in self._warnings:
+            log.warning("%s", warning)
+
+    async def _tidy(self, walls: asyncio.Task[None] | None) -> None:
+        """Publish what the adopted containers publish, and that alone; remove the cables of nobody."""
+        if walls is not None:
+            await walls
+        if self._bridge is None or self._firewall is None:
+            return
+        try:
+            forwards = [each.forward for place in self._places.values() for each in place.published]
+            await off_loop(self._firewall.set, forwards)
+            keep = {place.veth for place in self._places.values()}
+            for veth in await off_loop(namespaces.sweep, self._bridge, keep):
+                log.info("removed leftover interface %s", veth)
+        except EngineError as error:
+            log.error("cannot tidy the bridge network: %s", error)
 
     def _publish(self, ports: Ports, address: IPv4Address, name: str, endpoint: Endpoint) -> list[Published]:
         try:

@@ -1,7 +1,7 @@
 """The words of a ruleset: each prints itself as nft(8) writes it and knows its expressions for the kernel.
 
-An expression is a name and its attributes, as linux/netfilter/nf_tables.h numbers them. Register 1 holds 16
-bytes; 8 + n is its n-th 4 bytes, which is how concatenated keys are laid out.
+An expression is a name and its attributes, as linux/netfilter/nf_tables.h and pyroute2 name them. Register 1 holds
+16 bytes; 8 + n is its n-th 4 bytes, which is how concatenated keys are laid out.
 """
 
 from __future__ import annotations
@@ -10,21 +10,23 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
-from typing import Protocol
+from typing import Any, Protocol
 
-from core.network.netlink import Attributes, be32, encode, text, u32
+from core.network.pyroute import nest
 
-Expression = tuple[str, Attributes]
+Expression = dict[str, Any]
 
 _REGISTER, _WORD = 1, 8
 _VERDICT_REGISTER = 0
-_DATA_VALUE, _DATA_VERDICT = 1, 2
 _META_IIFNAME, _META_OIFNAME, _META_L4PROTO = 6, 7, 16
 _NETWORK_HEADER, _TRANSPORT_HEADER = 1, 2
 _EQUAL, _NOT_EQUAL = 0, 1
 _CT_STATE, _CT_STATUS = 0, 2
 _ESTABLISHED, _RELATED, _DST_NAT = 2, 4, 32
-_FIB_ADDRTYPE, _FIB_DADDR, _RTN_LOCAL = 3, 2, 2
+_FIB_DADDR, _RTN_LOCAL = 2, 2
+# pyroute2 takes this number (NFT_FIB_RESULT_ADDRTYPE, 3) for a set of bits and names them after the numbers.
+_FIB_ADDRTYPE = ("NFT_FIB_RESULT_UNSPEC", "NFT_FIB_RESULT_OIF")
+_NAT_DNAT, _NFPROTO_IPV4 = 1, 2
 _IFNAMSIZ = 16
 _VERDICTS = {"drop": 0, "accept": 1, "jump": -3, "return": -5}
 
@@ -66,16 +68,9 @@ class Address:
         return f"ip {self.way} {self.subnet}"
 
     def expressions(self) -> Sequence[Expression]:
-        mask: Attributes = [
-            (1, be32(_REGISTER)),
-            (2, be32(_REGISTER)),
-            (3, be32(4)),
-            (4, [(_DATA_VALUE, self.subnet.netmask.packed)]),
-            (5, [(_DATA_VALUE, bytes(4))]),
-        ]
         return [
             _payload(_REGISTER, _NETWORK_HEADER, 12 if self.way == "saddr" else 16, 4),
-            ("bitwise", mask),
+            _mask(self.subnet.netmask.packed),
             _compare(_EQUAL, self.subnet.network_address.packed),
         ]
 
@@ -90,8 +85,8 @@ class ForThisHost:
         return f"fib daddr type {'!= ' if self.other else ''}local"
 
     def expressions(self) -> Sequence[Expression]:
-        fib = [(1, be32(_REGISTER)), (2, be32(_FIB_ADDRTYPE)), (3, be32(_FIB_DADDR))]
-        return [("fib", fib), _compare(_NOT_EQUAL if self.other else _EQUAL, u32(_RTN_LOCAL))]
+        fib = _expression("fib", dreg=_REGISTER, result=_FIB_ADDRTYPE, flags=_FIB_DADDR)
+        return [fib, _compare(_NOT_EQUAL if self.other else _EQUAL, struct.pack("=I", _RTN_LOCAL))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,15 +101,8 @@ class Tracked:
     def expressions(self) -> Sequence[Expression]:
         state = self.what == "established"
         bits = _ESTABLISHED | _RELATED if state else _DST_NAT
-        load = [(2, be32(_CT_STATE if state else _CT_STATUS)), (1, be32(_REGISTER))]
-        mask: Attributes = [
-            (1, be32(_REGISTER)),
-            (2, be32(_REGISTER)),
-            (3, be32(4)),
-            (4, [(_DATA_VALUE, u32(bits))]),
-            (5, [(_DATA_VALUE, bytes(4))]),
-        ]
-        return [("ct", load), ("bitwise", mask), _compare(_NOT_EQUAL, bytes(4))]
+        load = _expression("ct", key=_CT_STATE if state else _CT_STATUS, dreg=_REGISTER)
+        return [load, _mask(struct.pack("=I", bits)), _compare(_NOT_EQUAL, bytes(4))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +124,9 @@ class DnatByMap:
         loads = [_payload(next(words), _NETWORK_HEADER, 16, 4)] if self.with_address else []
         loads.append(_meta(_META_L4PROTO, next(words)))
         loads.append(_payload(next(words), _TRANSPORT_HEADER, 2, 2))
-        lookup = [(1, text(self.map)), (2, be32(_REGISTER)), (3, be32(_REGISTER))]
-        to_address, to_port = (3, be32(_REGISTER)), (5, be32(_WORD + 1))
-        nat = [(1, be32(1)), (2, be32(2)), to_address, to_port]  # NFT_NAT_DNAT, NFPROTO_IPV4
-        return [*loads, ("lookup", lookup), ("nat", nat)]
+        lookup = _expression("lookup", set=self.map, sreg=_REGISTER, dreg=_REGISTER)
+        to = {"reg_addr_min": _REGISTER, "reg_proto_min": _WORD + 1}
+        return [*loads, lookup, _expression("nat", type=_NAT_DNAT, family=_NFPROTO_IPV4, **to)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +137,7 @@ class Masquerade:
         return "masquerade"
 
     def expressions(self) -> Sequence[Expression]:
-        return [("masq", ())]
+        return [_expression("masq")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,19 +151,15 @@ class Verdict:
         return f"{self.what} {self.chain}".rstrip()
 
     def expressions(self) -> Sequence[Expression]:
-        verdict: list[tuple[int, bytes]] = [(1, be32(_VERDICTS[self.what]))]
+        verdict = nest(("NFTA_VERDICT_CODE", _VERDICTS[self.what]))
         if self.chain:
-            verdict.append((2, text(self.chain)))
-        data: Attributes = [(1, be32(_VERDICT_REGISTER)), (2, [(_DATA_VERDICT, verdict)])]
-        return [("immediate", data)]
+            verdict["attrs"].append(("NFTA_VERDICT_CHAIN", self.chain))
+        return [_expression("immediate", dreg=_VERDICT_REGISTER, data=nest(("NFTA_DATA_VERDICT", verdict)))]
 
 
-def encode_rule(words: Sequence[Word]) -> bytes:
-    """The expressions of a rule as NFTA_RULE_EXPRESSIONS holds them."""
-    elements: list[tuple[int, Attributes]] = [
-        (1, [(1, text(name)), (2, data)]) for word in words for name, data in word.expressions()
-    ]
-    return encode(elements)
+def expressions(words: Sequence[Word]) -> list[Expression]:
+    """The expressions of a rule in order."""
+    return [expression for word in words for expression in word.expressions()]
 
 
 def port_key(protocol: int, port: int) -> bytes:
@@ -189,13 +172,28 @@ def port_value(address: bytes, port: int) -> bytes:
     return address + struct.pack(">H2x", port)
 
 
+def _expression(name: str, **attributes: Any) -> Expression:
+    """An expression and its attributes, in order, without the prefix that all of them have."""
+    prefix = f"NFTA_{name.upper()}_"
+    data = nest(*((prefix + key.upper(), value) for key, value in attributes.items()))
+    return nest(("NFTA_EXPR_NAME", name), ("NFTA_EXPR_DATA", data))
+
+
 def _meta(key: int, register: int = _REGISTER) -> Expression:
-    return "meta", [(2, be32(key)), (1, be32(register))]
+    return _expression("meta", key=key, dreg=register)
 
 
 def _payload(register: int, base: int, offset: int, length: int) -> Expression:
-    return "payload", [(1, be32(register)), (2, be32(base)), (3, be32(offset)), (4, be32(length))]
+    return _expression("payload", dreg=register, base=base, offset=offset, len=length)
+
+
+def _mask(bits: bytes) -> Expression:
+    return _expression("bitwise", sreg=_REGISTER, dreg=_REGISTER, len=4, mask=_data(bits), xor=_data(bytes(4)))
 
 
 def _compare(operator: int, data: bytes) -> Expression:
-    return "cmp", [(1, be32(_REGISTER)), (2, be32(operator)), (3, [(_DATA_VALUE, data)])]
+    return _expression("cmp", sreg=_REGISTER, op=operator, data=_data(data))
+
+
+def _data(value: bytes) -> dict[str, Any]:
+    return nest(("NFTA_DATA_VALUE", value))

@@ -56,6 +56,7 @@ class Host:
 
     async def start(self) -> dict[str, Any]:
         await self.networks.start()
+        await self.networks.settled()
         return {"networks": msgspec.to_builtins(self.networks.networks()), "warnings": self.networks.warnings()}
 
     async def attach(self, ident: str, mode: str, ports: dict[str, list[list[str]]]) -> dict[str, Any]:
@@ -80,6 +81,7 @@ class Host:
         self.networks = Host(root).networks
         await self.networks.start()
         await self.networks.readopt([self._record(ident) for ident in idents])
+        await self.networks.settled()
         return {"warnings": self.networks.warnings()}
 
     def _record(self, ident: str) -> ContainerRecord:

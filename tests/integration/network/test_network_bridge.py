@@ -247,4 +247,5 @@ def test_beside_a_firewall_that_drops(machines: Machines) -> None:
     assert _answers(machines, NEIGHBOUR)
     assert networks.ask("readopt", str(networks.root), WEB)["warnings"] == []
     rules = run(machines.host, "iptables-nft", "-S", "DOCKER-USER")
-    assert rules.count("onggi0") == 4
+    assert [rules.count(f"-{way} onggi0") for way in "oi"] == [1, 3]
+    assert rules.count('--comment "onggi:onggi0"') == 4

@@ -1,13 +1,14 @@
 """The ruleset as text: who reads this test reads what may pass."""
 
+import struct
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 import pytest
 
-from core.network import coexist, netlink, nftables
+from core.network import coexist, netlink, nftables, pyroute
 from core.network.firewall import ANYWHERE, Forward, ruleset, table_name
-from core.network.nftwords import DnatByMap, Interface, Verdict, encode_rule
+from core.network.nftwords import DnatByMap, ForThisHost, Interface, Verdict
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "network" / "bridge.nft"
 
@@ -23,9 +24,9 @@ def test_every_engine_has_its_table() -> None:
 def test_install_leaves_the_users_chain_and_the_elements_alone() -> None:
     table = ruleset("onggi0", IPv4Network("172.17.0.0/16"))
     flushed = [
-        netlink.decode(message.body[4:])[2].rstrip(b"\0").decode()
+        dict(message.attributes)["NFTA_RULE_CHAIN"]
         for message in nftables.install(table)
-        if message.kind & 0xFF == 8
+        if message.kind == "NFT_MSG_DELRULE"
     ]
     assert flushed == [chain.name for chain in table.chains if chain.name != "user"]
 
@@ -45,16 +46,26 @@ def test_a_published_port_is_one_element(host: IPv4Address, where: str, key: str
 
 
 def test_a_key_lies_in_registers_one_after_the_other() -> None:
-    loads = DnatByMap("m", with_address=True).expressions()[:3]
-    registers = [int.from_bytes(dict(attributes)[1], "big") for _, attributes in loads]
+    loads = [dict(load["attrs"]) for load in DnatByMap("m", with_address=True).expressions()[:3]]
+    data = [dict(load["NFTA_EXPR_DATA"]["attrs"]) for load in loads]
+    registers = [data[0]["NFTA_PAYLOAD_DREG"], data[1]["NFTA_META_DREG"], data[2]["NFTA_PAYLOAD_DREG"]]
     assert registers == [8, 9, 10]
 
 
 def test_a_rule_is_its_expressions() -> None:
-    rule = encode_rule([Interface("iif", "docker*"), Verdict("return")])
-    names = [netlink.decode(element)[1] for _, element in netlink.walk(rule)]
-    assert names == [b"meta\0", b"cmp\0", b"immediate\0"]
-    assert b"docker\0\0" in rule  # six bytes compared: the two are padding
+    message = nftables.new_rule("t", "c", [Interface("iif", "docker*"), Verdict("return")], comment="onggi:onggi0")
+    data = pyroute.encode(message, 1, netlink.REQUEST)
+    rule = pyroute.decode("NFT_MSG_NEWRULE", data)
+    names = [each.get_attr("NFTA_EXPR_NAME") for each in rule.get_attr("NFTA_RULE_EXPRESSIONS")]
+    assert names == ["meta", "cmp", "immediate"]
+    assert b"\x0a\0\1\0docker\0\0" in data  # six bytes compared: the two are padding
+    assert b"\0\x0donggi:onggi0\0" in data  # a comment as nft(8) shows it: type, length, text
+
+
+def test_the_packets_type_is_compared_as_the_kernel_numbers_it() -> None:
+    # pyroute2 takes NFT_FIB_RESULT_ADDRTYPE (3) for a set of bits.
+    rule = nftables.new_rule("t", "c", [ForThisHost()])
+    assert struct.pack("=HH", 8, 2) + struct.pack(">I", 3) in pyroute.encode(rule, 1, 0)
 
 
 def test_beside_docker_its_own_networks_stay_closed_to_us() -> None:
