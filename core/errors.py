@@ -173,6 +173,10 @@ class SystemFailure(EngineError):
     """The kernel refused."""
 
 
+class DiskFull(SystemFailure):
+    """There is no room left where the engine keeps its state."""
+
+
 class SyscallFailed(SystemFailure):
     """A system call failed while `op` was being done to `path`. `errno` is the kernel's number."""
 

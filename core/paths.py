@@ -2,6 +2,7 @@
 
 ROOT/lock                       flock of the one engine that owns ROOT
 ROOT/onggi.db                   SQLite: containers, images, tags, snapshots, volumes, networks
+ROOT/onggi.db-reserve           room for the last words on a full disk
 ROOT/engine.log                 what the engine has to say
 ROOT/content/blobs/sha256/HEX   blobs by digest          ROOT/content/ingest/   half-written ones
 ROOT/snapshots/N/{fs,work}      one directory a snapshot

@@ -6,15 +6,18 @@ because after a power loss no container runs and the sweep at start says so.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import msgspec
 
-from core.errors import Conflict, CorruptStore, InvalidArgument, NameInUse, NoSuchContainer
+from core.errors import Conflict, CorruptStore, DiskFull, InvalidArgument, NameInUse, NoSuchContainer
 from core.model.container import ContainerRecord, State
 from core.oci.document import decode, encode
+
+log = logging.getLogger(__name__)
 
 _HEX = re.compile(r"[0-9a-f]{1,64}")
 SCHEMA = ("CREATE TABLE container (id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, record BLOB NOT NULL)",)
@@ -35,6 +38,7 @@ class Records:
         self._store = store
         self._records: dict[str, ContainerRecord] = {}
         self._names: dict[str, str] = {}
+        self._unsaved: set[str] = set()
         store.migrate("containers", SCHEMA)
         for ident, blob in store.query("SELECT id, record FROM container"):
             record = decode(bytes(blob), ContainerRecord, what=f"record of container {ident}", error=CorruptStore)
@@ -97,14 +101,35 @@ class Records:
             raise Conflict("the id of a container does not change")
         if new.name != old.name:
             self.check_name(new.name)
-        self._store.execute(
-            "UPDATE container SET name = ?, record = ? WHERE id = ?",
-            (new.name, encode(new), ident),
-            durable=durable,
-        )
+        try:
+            self._save(new, durable=durable)
+        except DiskFull as error:
+            if durable:
+                raise
+            # What has happened has happened: those who wait for it must hear it, the disk hears it later.
+            log.warning("container %s: %s", new.short_id, error)
+            self._unsaved.add(ident)
+        else:
+            self._save_rest()
         self._names.pop(old.name, None)
         self._keep(new)
         return new
+
+    def _save(self, record: ContainerRecord, *, durable: bool) -> None:
+        self._store.execute(
+            "UPDATE container SET name = ?, record = ? WHERE id = ?",
+            (record.name, encode(record), record.id),
+            durable=durable,
+        )
+        self._unsaved.discard(record.id)
+
+    def _save_rest(self) -> None:
+        """Store what found no room before."""
+        try:
+            for ident in self._unsaved & self._records.keys():
+                self._save(self._records[ident], durable=False)
+        except DiskFull:
+            pass  # still none
 
     def set_state(self, ident: str, **members: Any) -> ContainerRecord:
         """Change members of a record's state."""
@@ -112,10 +137,12 @@ class Records:
 
     def delete(self, ident: str) -> None:
         """Forget a record, synced. Unknown ids are ignored."""
-        record = self._records.pop(ident, None)
+        record = self._records.get(ident)
         if record is not None:
-            self._names.pop(record.name, None)
             self._store.execute("DELETE FROM container WHERE id = ?", (ident,))
+            del self._records[ident]
+            self._names.pop(record.name, None)
+            self._unsaved.discard(ident)
 
     def _keep(self, record: ContainerRecord) -> None:
         self._records[record.id] = record

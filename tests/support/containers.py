@@ -119,18 +119,20 @@ class Sandbox:
         reader, writer = os.pipe()
         quiet = (null, null, null) if then else (null, writer, writer)
         first = launch(spec, bundle=str(self.folder), rootfs=rootfs, stdio=quiet, cgroup=cgroup)
-        console = first.wait_exec()
-        waited = first
-        if then:
-            pidfd = os.pidfd_open(first.pid)
-            waited = enter(then, pidfd=pidfd, stdio=(null, writer, writer), cgroup=cgroup)
-            console = waited.wait_exec()
-        os.close(writer)
-        output = read_all(reader if console is None else console)
-        code = os.waitstatus_to_exitcode(os.waitpid(waited.pid, 0)[1])
-        if then:
-            os.kill(first.pid, 9)
-            os.waitpid(first.pid, 0)
+        try:
+            console = first.wait_exec()
+            waited = first
+            if then:
+                pidfd = os.pidfd_open(first.pid)
+                waited = enter(then, pidfd=pidfd, stdio=(null, writer, writer), cgroup=cgroup)
+                console = waited.wait_exec()
+            os.close(writer)
+            output = read_all(reader if console is None else console)
+            code = os.waitstatus_to_exitcode(os.waitpid(waited.pid, 0)[1])
+        finally:
+            if then:
+                os.kill(first.pid, 9)
+                os.waitpid(first.pid, 0)
         return Result(code, output)
 
 

@@ -13,6 +13,7 @@ from core.client.address import quote
 from core.errors import EngineError, NotFound
 
 PULL = ("always", "missing", "never")
+_COMMAND_LIMIT = 16 * 1024  # bytes of a header, of which the engine takes no more than 64 KiB
 
 
 def make(context: Context, given: Arguments, request: dict[str, Any]) -> str:
@@ -50,7 +51,8 @@ def _is_image(message: str) -> bool:
 def _post(context: Context, given: Arguments, request: dict[str, Any]) -> dict[str, Any]:
     import json
 
-    headers = {"Onggi-Command": quote(json.dumps([PROGRAM, *context.argv]))}
+    command = quote(json.dumps([PROGRAM, *context.argv]))
+    headers = {"Onggi-Command": command} if len(command) <= _COMMAND_LIMIT else {}
     query = {"name": given.text("name") or None}
     engine = context.engine
     made = engine.open("POST", "/containers/create", query, request, headers=headers).json()

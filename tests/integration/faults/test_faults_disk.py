@@ -1,0 +1,110 @@
+"""A full disk: the container goes on, errors are one line, nothing half is kept, and space given back is used."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from faults_kit import Leftovers, onggi, start
+
+from core.errors import EngineError
+from tests.integration.conftest import EngineUnderTest, running_engine, wait_until
+from tests.support.images import archive, busybox_layer
+
+pytestmark = pytest.mark.root
+
+
+@pytest.fixture
+def small() -> Iterator[EngineUnderTest]:
+    """An engine whose ROOT is a file system of 24 MiB."""
+    with running_engine() as engine:
+        engine.stop()
+        kept = engine.paths.root.with_name("kept")
+        engine.paths.root.rename(kept)
+        engine.paths.root.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "none", str(engine.paths.root)], check=True)
+        try:
+            subprocess.run(["cp", "-a", f"{kept}/.", str(engine.paths.root)], check=True)
+            start(engine)
+            yield engine
+            start(engine)
+            engine.remove_all()
+            engine.stop()
+        finally:
+            subprocess.run(["umount", "-l", str(engine.paths.root)], check=True)
+
+
+def fill(folder: Path, leave: int = 0) -> None:
+    """Take all the space there is but `leave` bytes."""
+    fd = os.open(folder / "filler", os.O_WRONLY | os.O_CREAT, 0o600)
+    with contextlib.suppress(OSError):
+        while True:
+            os.write(fd, bytes(1 << 16))
+    with contextlib.suppress(OSError):
+        while True:
+            os.write(fd, bytes(512))
+    if leave:
+        os.ftruncate(fd, max(0, os.fstat(fd).st_size - leave))
+    os.close(fd)
+
+
+def test_a_full_disk_does_not_stop_a_container_that_talks(small: EngineUnderTest) -> None:
+    leftovers = Leftovers(small)
+    ident = small.run(
+        "sh", "-c", "until [ -e /dev/shm/go ]; do sleep 0.01; done; seq 1 100000; touch /dev/shm/done; cat"
+    )
+    shm = Path(f"/proc/{small.state(ident)['Pid']}/root/dev/shm")
+    fill(small.paths.root)
+    (shm / "go").touch()
+    assert small.wait(ident) == 0, "it wrote to its end, its log is cut"
+    (small.paths.root / "filler").unlink()
+    assert small.answers()
+    small.client.delete(f"/containers/{ident}")
+    assert small.output("echo", "again") == "again\n"
+    wait_until(lambda: not [line for line in leftovers.found() if "mount" in line], "no mount is left")
+
+
+def test_an_exit_is_told_and_removed_when_not_even_the_database_has_room(small: EngineUnderTest) -> None:
+    root = small.paths.root
+    idents = [small.run("sh", "-c", "until [ -e /dev/shm/go ]; do sleep 0.01; done; exit 4") for _ in range(2)]
+    fill(root)
+    (root / "onggi.db-reserve").unlink()
+    (root / "filler").rename(root / "filler1")
+    fill(root)  # and with it the reserve
+    for ident in idents:
+        Path(f"/proc/{small.state(ident)['Pid']}/root/dev/shm/go").touch()
+    assert [small.wait(ident) for ident in idents] == [4, 4]
+    (root / "filler").unlink()
+    small.client.delete(f"/containers/{idents[0]}")
+    small.kill_daemon()
+    assert small.state(idents[1])["ExitCode"] == 4, "it was stored as soon as there was room"
+
+
+def test_nothing_half_is_kept_of_a_full_disk(small: EngineUnderTest) -> None:
+    root = small.paths.root
+    images = small.client.get("/images/json")
+    fill(root, leave=1 << 19)
+    data = archive([busybox_layer(), os.urandom(1 << 10)], "other:1", {"Cmd": ["sh"]})
+    with pytest.raises(EngineError, match="no space left on device"):
+        small.client.open("POST", "/images/load", None, data).read()
+    assert small.client.get("/images/json") == images
+    assert not list(small.paths.content.glob("ingest/*"))
+    fill(root)
+    done = onggi(small, "run", "--name", "full", "busybox", "true")
+    assert done.code in (0, 125), done
+    if done.code:
+        assert "Traceback" not in done.err and len(done.err.splitlines()) <= 3, done.err
+    assert small.answers()
+    (root / "filler").unlink()
+    small.remove_all()
+    assert onggi(small, "run", "--rm", "--network", "none", "busybox", "echo", "fine").out == "fine\n"
+    fill(root)
+    with contextlib.suppress(AssertionError):
+        small.kill_daemon()
+    (root / "filler").unlink()
+    start(small)
+    assert small.client.get("/images/json") == images
