@@ -59,6 +59,19 @@ class Host:
         await self.networks.settled()
         return {"networks": msgspec.to_builtins(self.networks.networks()), "warnings": self.networks.warnings()}
 
+    async def hurry(self, ident: str, ports: dict[str, list[list[str]]]) -> dict[str, Any]:
+        """Start and attach in one breath."""
+        await self.networks.start()
+        return await self.attach(ident, "bridge", ports)
+
+    async def relieve(self, root: str, ident: str) -> dict[str, Any]:
+        """As `readopt`, and the container ends in the same breath."""
+        await self.networks.close()
+        self.networks = Host(root).networks
+        await self.networks.start()
+        await self.networks.readopt([self._record(ident)])
+        return await self.detach(ident)
+
     async def attach(self, ident: str, mode: str, ports: dict[str, list[list[str]]]) -> dict[str, Any]:
         asked = {port: tuple(PortBinding(*each) for each in bindings) for port, bindings in ports.items()}
         attached = await self.networks.attach(ident, mode=mode, ports=asked, hostname="web")

@@ -207,6 +207,24 @@ def test_the_next_engine_takes_over(machines: Machines) -> None:
     assert "port is already allocated" in error["message"]
 
 
+def test_who_comes_before_the_firewall_is_up_waits_for_it(machines: Machines) -> None:
+    networks = machines.networks()
+    web = networks.ask("hurry", WEB, PUBLISHED)
+    machines.serve(web["netns"], 80)
+    assert call(machines.lan, HOST, 8080) == NEIGHBOUR
+
+
+@pytest.mark.skipif(shutil.which("nft") is None, reason="needs nft")
+def test_a_container_that_ends_while_the_next_engine_begins_leaves_nothing(machines: Machines) -> None:
+    networks = machines.networks()
+    networks.ask("start")
+    before = _left(machines)
+    networks.ask("attach", WEB, "bridge", PUBLISHED)
+    networks.ask("relieve", str(networks.root), WEB)
+    networks.ask("detach", WEB)  # waits for the kernel
+    assert _left(machines) == before
+
+
 def test_two_engines_on_one_host(machines: Machines) -> None:
     one, two = machines.networks("one"), machines.networks("two")
     first, second = (engine.ask("start")["networks"][0] for engine in (one, two))
