@@ -2,17 +2,18 @@
 
 manager = detect()
 group = manager.create("/onggi/ID", resources)     SyscallFailed, KernelLacks
-group.add(pid) ... group.kill(); group.delete()    OSError
+enter(group.doors()) ... group.kill(); group.delete()    OSError
 """
 
 from __future__ import annotations
 
+from core.cgroups.files import enter
 from core.cgroups.hierarchies import parse_mountinfo
 from core.cgroups.model import Cgroup, CgroupView, Manager, Stats
 from core.cgroups.v1 import V1Manager
 from core.cgroups.v2 import V2Manager
 
-__all__ = ["Cgroup", "CgroupView", "Manager", "Stats", "detect"]
+__all__ = ["Cgroup", "CgroupView", "Manager", "Stats", "detect", "enter"]
 
 
 def detect() -> Manager:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 _PATIENCE = 1.0  # seconds for processes that were killed to be gone, or for a freeze
 
@@ -29,6 +29,32 @@ def write(folder: str, name: str, value: str) -> None:
         raise OSError(error.errno, error.strerror, path) from error
     finally:
         os.close(fd)
+
+
+def open_all(paths: Iterable[str]) -> list[int]:
+    """Open files for writing, all or none."""
+    found: list[int] = []
+    try:
+        found.extend(os.open(path, os.O_WRONLY | os.O_CLOEXEC) for path in paths)
+    except OSError:
+        close_all(found)
+        raise
+    return found
+
+
+def close_all(fds: Iterable[int]) -> None:
+    """Close descriptors."""
+    for fd in fds:
+        os.close(fd)
+
+
+def enter(doors: Collection[int]) -> None:
+    """Go through `Cgroup.doors`, and close them."""
+    try:
+        for fd in doors:
+            os.write(fd, b"0")
+    finally:
+        close_all(doors)
 
 
 def number(folder: str, name: str) -> int:

@@ -47,8 +47,12 @@ class Cgroup(Protocol):
     def view(self) -> CgroupView:
         """What a container in it is shown."""
 
-    def add(self, pid: int) -> None:
-        """Move a process into it."""
+    def doors(self) -> list[int]:
+        """Descriptors (CLOEXEC) for `enter`, which takes a process of one thread in and closes them.
+
+        To be opened by whoever is outside: the kernel asks what the opener may. A process goes in by itself,
+        because moving another waits for every processor to look up, for milliseconds.
+        """
 
     def apply(self, resources: Resources) -> None:
         """Set limits, also of a running container. Raises SyscallFailed, KernelLacks."""

@@ -70,10 +70,9 @@ class V1Cgroup:
         """See Cgroup."""
         return CgroupView(1, tuple(self._folders.items()))
 
-    def add(self, pid: int) -> None:
-        """See Cgroup."""
-        for folder in self._folders.values():
-            files.write(folder, "cgroup.procs", str(pid))
+    def doors(self) -> list[int]:
+        """See Cgroup. Through `tasks`: whoever writes to `cgroup.procs` waits, even for itself."""
+        return files.open_all(f"{folder}/tasks" for folder in self._folders.values())
 
     def apply(self, resources: Resources) -> None:
         """See Cgroup."""

@@ -94,9 +94,9 @@ class V2Cgroup:
         """See Cgroup. Nothing to name: the container's cgroup namespace shows it its own."""
         return CgroupView(2)
 
-    def add(self, pid: int) -> None:
+    def doors(self) -> list[int]:
         """See Cgroup."""
-        files.write(self._folder, "cgroup.procs", str(pid))
+        return files.open_all([f"{self._folder}/cgroup.procs"])
 
     def apply(self, resources: Resources) -> None:
         """See Cgroup."""

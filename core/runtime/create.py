@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from core import packets
+from core.cgroups.files import close_all
 from core.cgroups.model import Cgroup, CgroupView
-from core.errors import EngineError, InvalidSpec, SyscallFailed
+from core.errors import InvalidSpec, SyscallFailed
 from core.linux.namespaces import KINDS, children_in
 from core.linux.process import set_dumpable
 from core.oci.runtime import Process, Spec
@@ -165,11 +166,14 @@ def give_birth(
     process: Process,
     before: Callable[[], int] = lambda: -1,
 ) -> Launch:
-    """Fork the process that does `steps`, put it into its cgroup, and let it go."""
+    """Fork the process that does `steps`; it goes into its cgroup by itself."""
     # Before the fork: a process born into a running container is seen there at once, and the flag is inherited.
     set_dumpable(False)
     ours, theirs = packets.pair()
+    doors: list[int] = []
     try:
+        doors = cgroup.doors() if cgroup else []
+        around = replace(around, doors=tuple(doors), oom_score_adj=process.oom_score_adj)
         with children_in(flags, joined):
             pid = os.fork()
             if pid == 0:
@@ -179,26 +183,5 @@ def give_birth(
         raise SyscallFailed.of("start process", error) from error
     finally:
         theirs.close()
-    started = Launch(pid, Launcher(ours))
-    try:
-        if cgroup is not None:
-            cgroup.add(pid)
-        if process.oom_score_adj is not None:
-            _set_oom_score(pid, process.oom_score_adj, started.warnings)
-        started.channel.go()
-    except (OSError, EngineError) as error:
-        started.abandon()
-        ours.close()
-        if isinstance(error, OSError):
-            raise SyscallFailed.of("put process into its cgroup", error) from error
-        raise
-    return started
-
-
-def _set_oom_score(pid: int, value: int, warnings: list[str]) -> None:
-    try:
-        with open(f"/proc/{pid}/oom_score_adj", "w", encoding="ascii") as file:
-            file.write(str(value))
-    except PermissionError:
-        # Lowering it takes CAP_SYS_RESOURCE, which some machines deny even root.
-        warnings.append(f"set oom_score_adj: {value} is not permitted")
+        close_all(doors)
+    return Launch(pid, Launcher(ours))

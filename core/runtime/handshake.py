@@ -2,7 +2,6 @@
 
 | message | from -> to | when | answer |
 | --- | --- | --- | --- |
-| go | launcher -> init | init is in its cgroups, its id maps are written | none |
 | console + fd | init -> launcher | the container's terminal is open: the master | none |
 | warning text | init -> launcher | something was done less than asked | none |
 | error ... | init -> launcher | a step failed; init ends | none |
@@ -30,10 +29,6 @@ class Launcher:
         self.sock = sock
         self.console: int | None = None
         self.warnings: list[str] = []
-
-    def go(self) -> None:
-        """Let init begin."""
-        packets.send(self.sock, {"is": "go"})
 
     def wait_ready(self) -> bool:
         """Read until `ready` (True) or the end of file (False). Raises what init reports."""
@@ -66,10 +61,6 @@ class Init:
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
-
-    def await_go(self) -> bool:
-        """Wait for `go`; False when the launcher is gone."""
-        return packets.receive(self.sock) is not None
 
     def console(self, master: int) -> None:
         """Give the terminal away."""

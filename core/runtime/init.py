@@ -17,7 +17,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from core.errors import EngineError, InitFailed
+from core import cgroups
+from core.errors import EngineError, InitFailed, SyscallFailed
 from core.linux import caps, process, pty, seccomp
 from core.linux.namespaces import KINDS
 from core.linux.syscalls import setdomainname, setns, unshare
@@ -37,6 +38,8 @@ class Surroundings:
     stdio: tuple[int, int, int]
     gate: socket.socket | None = None
     preserve: tuple[int, ...] = ()
+    doors: tuple[int, ...] = ()
+    oom_score_adj: int | None = None
 
 
 class Performer:
@@ -163,16 +166,15 @@ def run(plan: do.Plan, around: Surroundings, sock: socket.socket, before: Callab
     """
     code = 1
     try:
-        channel = Init(sock)
         _harden()
-        if channel.await_go():
-            code = _perform(plan, around, channel, before)
+        code = _perform(plan, around, Init(sock), before)
     finally:
         os._exit(code)
 
 
 def _perform(plan: do.Plan, around: Surroundings, channel: Init, before: Callable[[], int]) -> int:
     try:
+        _settle_in(around, channel)
         root_fd = before()
         _forget_imports()
         performer = Performer(around, channel, root_fd)
@@ -186,6 +188,21 @@ def _perform(plan: do.Plan, around: Surroundings, channel: Init, before: Callabl
     except Exception as error:
         channel.fail(InitFailed(f"start container: {type(error).__name__}: {error}"))
     return 1
+
+
+def _settle_in(around: Surroundings, channel: Init) -> None:
+    """First of all: what follows is counted in the container's cgroup."""
+    try:
+        cgroups.enter(around.doors)
+    except OSError as error:
+        raise SyscallFailed.of("put process into its cgroup", error) from error
+    if around.oom_score_adj is not None:
+        try:
+            with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+                file.write(str(around.oom_score_adj))
+        except PermissionError:
+            # Lowering it takes CAP_SYS_RESOURCE, which some machines deny even root.
+            channel.warn(f"set oom_score_adj: {around.oom_score_adj} is not permitted")
 
 
 def _harden() -> None:

@@ -54,7 +54,7 @@ def serve(options: Options, command: Sequence[str] | None = None) -> int:
 def _leave_cgroup() -> None:
     """Into a group of our own, a leaf: limits and the end of whoever's session started us are not ours."""
     try:
-        cgroups.detect().create(ENGINE_CGROUP, Resources()).add(os.getpid())
+        cgroups.enter(cgroups.detect().create(ENGINE_CGROUP, Resources()).doors())
     except (EngineError, OSError) as error:
         print(f"onggi: stay in the cgroup of the caller: {error}", file=sys.stderr, flush=True)
 

@@ -125,9 +125,11 @@ def namespace(group: Cgroup) -> None:
 def freezing(group: Cgroup) -> None:
     pid = os.fork()
     if pid == 0:
+        cgroups.enter(group.doors())
         while True:
             pass
-    group.add(pid)
+    while not group.pids():
+        pass
     group.freeze()
     before = group.stats().cpu_total
     assert group.stats().cpu_total == before

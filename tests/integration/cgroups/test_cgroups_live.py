@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -28,10 +29,21 @@ def group() -> Iterator[Cgroup]:
     made.delete()
 
 
+def inside(group: Cgroup, script: str) -> subprocess.Popen[bytes]:
+    """A shell that goes into the cgroup by itself."""
+    doors = group.doors()
+    with ExitStack() as stack:
+        for fd in doors:
+            stack.callback(os.close, fd)
+        enter = "".join(f"echo 0 >/proc/self/fd/{fd}; " for fd in doors)
+        return subprocess.Popen(["sh", "-c", enter + script], pass_fds=doors)
+
+
 @pytest.fixture
 def sleeper(group: Cgroup) -> Iterator[subprocess.Popen[bytes]]:
-    with subprocess.Popen(["sleep", "1000"]) as process:
-        group.add(process.pid)
+    with inside(group, "exec sleep 1000") as process:
+        while len(group.pids()) < 1:
+            time.sleep(0.001)
         yield process
         process.kill()
 
@@ -50,12 +62,7 @@ def test_freezing_stops_and_thawing_goes_on(group: Cgroup, sleeper: subprocess.P
 
 
 def test_kill_ends_everything_even_what_forks(group: Cgroup) -> None:
-    script = "read x; while :; do sleep 1000 & sleep 0.01; done"
-    with subprocess.Popen(["sh", "-c", script], stdin=subprocess.PIPE) as bomb:
-        assert bomb.stdin is not None
-        group.add(bomb.pid)
-        bomb.stdin.write(b"go\n")
-        bomb.stdin.flush()
+    with inside(group, "while :; do sleep 1000 & sleep 0.01; done") as bomb:
         deadline = time.monotonic() + 5
         while len(group.pids()) < 5 and time.monotonic() < deadline:
             time.sleep(0.01)
