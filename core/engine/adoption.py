@@ -90,7 +90,11 @@ class Adoption:
         final = False
         ran = record.running
         for event in await off_loop(unacknowledged, str(self._paths.journal(record.id))):
-            await self._lifecycle.happened(record.id, event)
+            try:
+                await self._lifecycle.happened(record.id, event)
+            except (KeyError, TypeError, ValueError) as error:
+                log.warning("container %s: damaged journal: %s: %r", record.short_id, event, error)
+                continue
             final = event.get("event") == "failed" or (
                 event.get("event") == "exited" and event.get("restarting_in") is None
             )

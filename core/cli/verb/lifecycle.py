@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from core.cli import many, values
 from core.cli.context import Context
+from core.cli.exitwatch import ExitWatch
 from core.cli.failure import CommandFailed, engine_says
 from core.cli.parser import Arguments, Command, Flag, Run, option
 from core.client.address import Query, quote
@@ -46,10 +47,19 @@ def wait(context: Context, given: Arguments) -> int:
     """Print the exit code of each container when it has one."""
     failed = many.each(
         given.operands,
-        lambda name: context.engine.post(f"/containers/{quote(name)}/wait"),
-        show=lambda _, result: str(result["StatusCode"]) if isinstance(result, dict) else "",
+        lambda name: _exit_code(context, name),
+        show=lambda _, code: "" if code is None else str(code),
     )
     return 1 if failed else 0
+
+
+def _exit_code(context: Context, name: str) -> int:
+    watch = ExitWatch(context, name, removed=False)
+    try:
+        watch.open(running=True)
+        return watch.finish()
+    finally:
+        watch.close()
 
 
 def rename(context: Context, given: Arguments) -> int:
