@@ -9,6 +9,7 @@ import re
 import select
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -203,11 +204,18 @@ class Leftovers:
         while left := self.found():
             assert time.monotonic() < deadline, "\n".join(left)
             time.sleep(0.02)
-        layers = len(self.engine.client.get("/images/json")) and self._layer_folders()
-        assert layers is not None
+        assert self._snapshots() == [], "what is not a layer of an image"
 
-    def _layer_folders(self) -> list[str]:
-        return sorted(path.name for path in self.engine.paths.snapshots.glob("[0-9]*"))
+    def _snapshots(self) -> list[str]:
+        """Directories of no committed layer, and layers without theirs."""
+        database = sqlite3.connect(f"file:{self.engine.paths.database}?mode=ro", uri=True)
+        try:
+            rows = database.execute("SELECT number, committed FROM snapshot").fetchall()
+        finally:
+            database.close()
+        known = {str(number) for number, _ in rows}
+        there = {path.name for path in self.engine.paths.snapshots.glob("[0-9]*")}
+        return sorted(known ^ there) + [f"{number} is no layer" for number, committed in rows if not committed]
 
 
 def _is_empty(group: str) -> bool:

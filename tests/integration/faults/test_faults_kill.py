@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import random
 import signal
 import subprocess
+import tarfile
 import threading
 import time
 
@@ -14,7 +16,7 @@ from faults_kit import command, kill_engine, onggi, running, start, terminal
 
 from core import errors
 from tests.integration.conftest import EngineUnderTest, wait_until
-from tests.support.images import busybox_archive
+from tests.support.images import archive, busybox_layer
 
 pytestmark = pytest.mark.root
 
@@ -106,6 +108,7 @@ def test_shims_killed_while_no_engine_runs(faulty: EngineUnderTest) -> None:
     assert faulty.state(plain)["FinishedAt"] == finished, "it is accounted for once"
 
 
+BASE = busybox_layer()
 WAITS = "until [ -e /go ]; do sleep 0.01; done; exit 9"
 
 
@@ -116,10 +119,10 @@ FORGIVEN = ("is gone", "died", "No such exec instance")
 class Worker(threading.Thread):
     """Makes, starts, execs, removes and loads until told to stop; counts what it was promised."""
 
-    def __init__(self, engine: EngineUnderTest, archive: bytes, number: int) -> None:
+    def __init__(self, engine: EngineUnderTest, number: int) -> None:
         super().__init__()
         self.engine = engine
-        self.archive = archive
+        self.loaded: list[str] = []
         self.number = number
         self.going = True
         self.kept: dict[str, int] = {}
@@ -142,7 +145,7 @@ class Worker(threading.Thread):
         ident = self.engine.create("sh", "-c", WAITS, name=name, host={"NetworkMode": "bridge"})
         self.kept[ident] = -1
         if self.number == 0:
-            self.engine.client.open("POST", "/images/load", None, self.archive).read()
+            self._load(f"{name}:1")
         self.engine.client.post(f"/containers/{ident}/start")
         made = self.engine.client.post(f"/containers/{ident}/exec", None, {"Cmd": ["touch", "/go"]})["Id"]
         self.engine.client.open("POST", f"/exec/{made}/start", None, {"Detach": True}).read()
@@ -151,14 +154,22 @@ class Worker(threading.Thread):
             self.engine.client.delete(f"/containers/{ident}")
             del self.kept[ident]
 
+    def _load(self, tag: str) -> None:
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w") as tar:
+            info = tarfile.TarInfo("payload")
+            info.size = 1 << 20
+            tar.addfile(info, io.BytesIO(os.urandom(info.size)))
+        data = archive([BASE, buffer.getvalue()], tag, {"Cmd": ["true"], "Env": ["PATH=/bin"]})
+        if b"Loaded image" in self.engine.client.open("POST", "/images/load", None, data).read():
+            self.loaded.append(tag)
+
 
 def test_killed_at_any_moment(faulty: EngineUnderTest) -> None:
     seed = random.randrange(1 << 32)
     print(f"seed {seed}")
     dice = random.Random(seed)
-    with busybox_archive("other:1", Labels={"made": "again"}) as file:
-        archive = file.read()
-    workers = [Worker(faulty, archive, number) for number in range(2)]
+    workers = [Worker(faulty, number) for number in range(2)]
     for worker in workers:
         worker.start()
     try:
@@ -191,7 +202,10 @@ def _nothing_lost(engine: EngineUnderTest, workers: list[Worker]) -> None:
     for ident in there:
         assert engine.state(ident)["Status"] in ("created", "exited")
         engine.client.delete(f"/containers/{ident}")
-    for image in engine.client.get("/images/json"):
+    images = engine.client.get("/images/json")
+    tags = {tag for image in images for tag in image["RepoTags"]}
+    assert tags >= {tag for worker in workers for tag in worker.loaded}
+    for image in images:
         assert onggi(engine, "run", "--rm", "--network", "none", image["Id"], "true").code == 0
     done = subprocess.run(command(engine, "run", "--rm", "busybox", "true"), env=engine.environment, timeout=60)
     assert done.returncode == 0
