@@ -25,7 +25,7 @@ from core.paths import Paths
 
 
 class Attached(Protocol):
-    """A place on a network; `netns_fd` is None on the host's own."""
+    """A place on a network; `netns_fd` is None where no namespace is to be joined."""
 
     @property
     def endpoint(self) -> Endpoint: ...

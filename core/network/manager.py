@@ -52,7 +52,11 @@ class Roots(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Attached:
-    """A container's place. `netns_fd` is the caller's to close; None on the host's own network."""
+    """A container's place. `netns_fd` is the caller's to close.
+
+    None where nothing is to be joined: on the host's own network, and on `none`, whose namespace with nothing but
+    a loopback the container's first process makes for itself.
+    """
 
     endpoint: Endpoint
     netns_fd: int | None
@@ -137,12 +141,8 @@ class Networks:
             raise NoSuchNetwork(f"network {mode} not found")
         await self.detach(container_id)
         endpoint = Endpoint(network=mode, network_id=self._records[mode].id, endpoint_id=secrets.token_hex(32))
-        if mode == HOST:
+        if mode != BRIDGE:
             return Attached(endpoint, None)
-        if mode == NONE:
-            namespace = await namespaces.make(self._zygote)
-            namespace.inside.close()
-            return Attached(endpoint, namespace.fd)
         return await self._attach_bridge(container_id, endpoint, ports, name or hostname)
 
     async def detach(self, container_id: str) -> None:

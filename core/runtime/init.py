@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 from core import cgroups
 from core.errors import EngineError, InitFailed, SyscallFailed
 from core.linux import caps, process, pty, seccomp
-from core.linux.namespaces import KINDS
+from core.linux.namespaces import KINDS, set_link_up
 from core.linux.syscalls import setdomainname, setns, unshare
 from core.runtime import program
 from core.runtime import steps as do
@@ -96,6 +96,8 @@ class Performer:
         for kind in step.kinds:
             flags |= KINDS[kind][0]
         unshare(flags)
+        if "network" in step.kinds:
+            set_link_up("lo")
 
     def _set_hostname(self, step: do.SetHostname) -> None:
         if step.hostname:

@@ -87,6 +87,11 @@ def test_a_given_network_namespace_is_joined(sandbox: Sandbox) -> None:
     assert sandbox.run(spec).output.strip() == str(Path("/proc/self/ns/net").readlink())
 
 
+def test_a_new_network_namespace_has_its_loopback_up(sandbox: Sandbox) -> None:
+    lines = sandbox.run(docker_like("ip", "-o", "addr")).output.splitlines()
+    assert [line.split()[1:4] for line in lines if " inet " in line] == [["lo", "inet", "127.0.0.1/8"]]
+
+
 def test_mounts_are_dockers(sandbox: Sandbox) -> None:
     lines = sandbox.run(docker_like("cat", "/proc/mounts")).output.splitlines()
     mounts = {line.split()[1]: line.split() for line in lines}
