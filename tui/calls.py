@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import IO, TYPE_CHECKING, Any, Final, Literal, Protocol
 
@@ -21,6 +22,7 @@ Told = Callable[[int, int], None]
 SHELL: Final = ("/bin/sh", "-c", "exec $(command -v bash || command -v ash || command -v sh)")
 """The best shell that the image has; one without any answers with its own words."""
 
+_COMMAND_LIMIT: Final = 16 << 10  # characters of a header that every server reads
 _FRAME: Final = 8  # bytes before each piece of a stream without a terminal: stream, three zeroes, length
 _ACTS: Final = {
     "start": ("post", "/containers/{}/start"),
@@ -41,7 +43,9 @@ class Client(Protocol):
 
     async def get(self, path: str, **query: Value) -> Any: ...
 
-    async def post(self, path: str, body: object = None, **query: Value) -> Any: ...
+    async def post(
+        self, path: str, body: object = None, headers: Mapping[str, str] | None = None, /, **query: Value
+    ) -> Any: ...
 
     async def delete(self, path: str, **query: Value) -> Any: ...
 
@@ -94,10 +98,16 @@ class Calls:
         except NotModified:
             return None
 
-    async def create(self, body: Json, name: str) -> str:
-        """Make a container; its id."""
-        answer = await self.client.post("/containers/create", body, name=name or None)
+    async def create(self, body: Json, name: str, command: Sequence[str]) -> str:
+        """Make a container; its id. Our own engine keeps `command`, the words that do the same from a shell."""
+        said = quote(json.dumps(command))
+        headers = {"Onggi-Command": said} if len(said) <= _COMMAND_LIMIT else {}
+        answer = await self.client.post("/containers/create", body, headers, name=name or None)
         return str(answer["Id"])
+
+    async def name_of(self, container: str) -> str:
+        """The name a container goes by, made up by the engine where none was given."""
+        return str((await self.document("containers", container)).get("Name") or container[:12]).removeprefix("/")
 
     async def logs(self, container: str, *, tty: bool, tail: int) -> AsyncIterator[tuple[Stream, bytes]]:
         """The last `tail` lines and then what comes, as (stream, bytes with a time in front of each line)."""

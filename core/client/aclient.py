@@ -11,6 +11,7 @@ import json
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import IO, Any
 
 from core.aio import off_loop
@@ -55,9 +56,11 @@ class AsyncClient:
         """GET, the whole answer decoded; None when it has no body."""
         return await self._whole("GET", path, query)
 
-    async def post(self, path: str, body: object = None, **query: Value) -> Any:
-        """POST with a JSON body."""
-        return await self._whole("POST", path, query, body)
+    async def post(
+        self, path: str, body: object = None, headers: Mapping[str, str] | None = None, /, **query: Value
+    ) -> Any:
+        """POST with a JSON body, and with headers of the caller's own."""
+        return await self._whole("POST", path, query, body, headers or {})
 
     async def delete(self, path: str, **query: Value) -> Any:
         """DELETE."""
@@ -143,12 +146,17 @@ class AsyncClient:
 
     @contextlib.asynccontextmanager
     async def _request(
-        self, method: str, path: str, query: Mapping[str, Value], body: object = None
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, Value],
+        body: object = None,
+        own: Mapping[str, str] = MappingProxyType({}),
     ) -> AsyncIterator[ClientConnection]:
         connection = await self._connect()
         try:
             with _translated():
-                headers: Headers = [("Connection", "close")]
+                headers: Headers = [("Connection", "close"), *own.items()]
                 data = _encode(body, headers)
                 await connection.request(method, target(path, query), headers, data)
                 await _checked(connection)
@@ -156,8 +164,15 @@ class AsyncClient:
         finally:
             connection.close()
 
-    async def _whole(self, method: str, path: str, query: Mapping[str, Value], body: object = None) -> Any:
-        async with self._request(method, path, query, body) as connection:
+    async def _whole(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, Value],
+        body: object = None,
+        own: Mapping[str, str] = MappingProxyType({}),
+    ) -> Any:
+        async with self._request(method, path, query, body, own) as connection:
             data = await connection.read_body(BODY_LIMIT)
         try:
             return json.loads(data) if data.strip() else None

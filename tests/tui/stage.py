@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import IO, Any
 
 from textual.pilot import Pilot
@@ -292,7 +292,9 @@ class StageClient:
             "pids_stats": {"current": 5},
         }
 
-    async def post(self, path: str, body: object = None, **query: Any) -> Any:
+    async def post(
+        self, path: str, body: object = None, headers: Mapping[str, str] | None = None, /, **query: Any
+    ) -> Any:
         self.stage.calls.append(("POST", path, body if body is not None else query))
         return {"Id": one_id("new")} if path.endswith(("/create", "/exec")) else None
 

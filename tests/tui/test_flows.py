@@ -120,7 +120,7 @@ async def test_a_refusal_of_the_engine_is_one_line() -> None:
     stage = potters_shop()
     async with playing(stage) as (app, pilot):
 
-        async def refuse(path: str, body: object = None, **query: Any) -> Any:
+        async def refuse(path: str, body: object = None, *_: Any, **query: Any) -> Any:
             raise Conflict("cannot stop container: it is being removed")
 
         app.calls.client.post = refuse  # type: ignore[method-assign]

@@ -148,10 +148,17 @@ def rows(shown: Sequence[Container], usage: dict[str, Usage], glyphs: Glyphs, no
     made = []
     for one in shown:
         up = age(now - one.started) if one.started else ""
-        facts = _Facts(one, usage.get(one.id) if one.status == "running" else None, glyphs, now, up)
-        when = up if one.status == "running" else ago(now - one.finished)
-        made.append(Row(one.id, (one, facts.usage, when), _painter(facts)))
+        used = usage.get(one.id) if one.status == "running" else None
+        when = up if one.status == "running" else ago(now - one.finished) if one.finished else ""
+        stamp = (one, when, _figure_texts(used) if used is not None else ())
+        made.append(Row(one.id, stamp, _painter(_Facts(one, used, glyphs, now, up))))
     return made
+
+
+def _figure_texts(usage: Usage) -> tuple[str, ...]:
+    """What is written of a sample: figures may move in places that nobody sees."""
+    cpu, memory = percent(usage.cpu), size(usage.memory)
+    return cpu, _cpu_style(usage), memory, _memory_style(usage), size(usage.rx), size(usage.tx)
 
 
 def _painter(facts: _Facts) -> Callable[[int], Content]:
@@ -179,7 +186,7 @@ def _figures(facts: _Facts, cols: Columns) -> list[Content]:
     texts = {
         "ports": join(ports(one.ports, facts.glyphs.arrow)),
         "up": join((facts.up, "$muted")),
-        "cpu": join((percent(usage.cpu), "$paused" if usage.cpu >= 100 * _BUSY else "")) if usage else EMPTY,
+        "cpu": join((percent(usage.cpu), _cpu_style(usage))) if usage else EMPTY,
         "mem": join((size(usage.memory), _memory_style(usage))) if usage else EMPTY,
         "restarts": join((str(one.restarts), "$paused" if one.restarts else "$muted")),
         "net": join((f"{size(usage.rx)} {size(usage.tx)}", "$muted")) if usage else EMPTY,
@@ -189,6 +196,10 @@ def _figures(facts: _Facts, cols: Columns) -> list[Content]:
         for column, cells in cols.widths.items()
         if column != "image"
     ]
+
+
+def _cpu_style(usage: Usage) -> str:
+    return "$paused" if usage.cpu >= 100 * _BUSY else ""
 
 
 def _memory_style(usage: Usage) -> str:

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from tui.screens.main import MainScreen
 
 _OUT: Final = (Hint("ctrl-p ctrl-q", "detach, it keeps running"), Hint("click outside", "leave"))
+_INSIDE: Final = (
+    "every other key, Esc, Tab and Ctrl-C too, goes to the container",
+    "every other key goes to the container",
+)
 _MOST: Final = 11
 
 
@@ -83,7 +87,7 @@ def subject(world: World, kind: str, found: str) -> Subject:
     if kind == "images":
         image = next((i for i in world.images if i.key == found), None)
         if image is not None:
-            return Subject(kind, image.id, image.name, f"sha256:{image.short_id}")
+            return Subject(kind, image.id, image.name, image.short_id)
     if kind == "volumes" and found:
         return Subject(kind, found, found, "volume")
     if kind == "networks":
@@ -120,7 +124,7 @@ def show_banner(screen: MainScreen) -> None:
 def show_footer(screen: MainScreen, footer: Hints) -> None:
     """Key and verb of what matters here; never a key that does nothing now."""
     if screen.keyboard_inside:
-        footer.show_hints(_OUT, join(("every other key, Esc, Tab and Ctrl-C too, goes to the container", "$muted")))
+        footer.show_hints(_OUT, [join((words, "$muted")) for words in _INSIDE])
         return
     if screen.engine.state == "down":
         footer.show_hints(

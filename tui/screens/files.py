@@ -84,17 +84,17 @@ class Files:
         screen, spec = self._screen, forms.spec_of(values)
         calls = screen.onggi.calls
         screen.line.show(spec.line(), join(("working", "$restarting")))
-        made = ""
+        made, name = "", spec.name or spec.image
         try:
-            made = await calls.create(spec.body(self.folder), spec.name)
+            made = await calls.create(spec.body(self.folder), spec.name, (commands.PROGRAM, *spec.argv()))
+            name = spec.name or await calls.name_of(made)
             if spec.screen and not spec.background:
-                await screen.sessions.run(made, spec.name or made[:12])
+                await screen.sessions.run(made, name)
             await calls.act("start", made)
         except (EngineError, OSError) as error:
-            name = spec.name or spec.image
             screen.say_error(f"{name} did not start: {error}" if made else f"{name} was not made: {error}")
             return
-        screen.line.show(spec.line(), join(("running", "$running"), (f", {made[:12]}", "$muted")))
+        screen.line.show(spec.line(), join(("running", "$running"), ", ", safe(name, style="$muted")))
         screen.when_listed(made)
 
     # In and out

@@ -64,23 +64,22 @@ class Hints(Bar):
         super().__init__(id=id)
         self._spots: list[tuple[int, int, str]] = []
         self._hints: tuple[Hint, ...] = ()
-        self._tail: Content | None = None
+        self._tails: tuple[Content, ...] = ()
 
-    def show_hints(self, hints: Sequence[Hint], tail: Content | None = None) -> None:
-        """Show as many as fit, the first ones first; `tail` stands at the right end instead of `? more`."""
-        self._hints, self._tail = tuple(hints), tail
+    def show_hints(self, hints: Sequence[Hint], tails: Sequence[Content] = ()) -> None:
+        """Show as many as fit, the first ones first. The first of `tails` that leaves room for all of them
+        stands at the right end; without tails a `? more` does where hints are left out."""
+        self._hints, self._tails = tuple(hints), tuple(tails)
         self._fill()
 
     def _fill(self) -> None:
         width = max(self.size.width - 2, 0)
-        tail = self._tail
-        parts, spots = self._fitting(width if tail is None else width - tail.cell_length - 2)
-        if tail is None:
-            if len(spots) < len(self._hints):
-                parts, spots = self._fitting(width - 8)
-                tail = join(("?", "bold $accent"), (" more", "$muted"))
-            else:
-                tail = EMPTY
+        parts, spots = self._fitting(width)
+        used = sum(part.cell_length for part in parts)
+        tail = next((tail for tail in self._tails if used + 2 + tail.cell_length <= width), EMPTY)
+        if not self._tails and len(spots) < len(self._hints):
+            parts, spots = self._fitting(width - 8)
+            tail = join(("?", "bold $accent"), (" more", "$muted"))
         self._spots = spots
         self.show(join(*parts), tail)
 

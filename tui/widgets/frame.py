@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 from textual import events
 from textual.content import Content
+from textual.geometry import Region
 from textual.widget import Widget
 
 from tui.paint import EMPTY, cut, join
@@ -41,6 +43,7 @@ class Framed(Widget):
     """
 
     _written: object = None
+    _titling = False
 
     def titles(self, focused: bool) -> Titles:
         """The four titles; `focused` = the keyboard is here."""
@@ -66,11 +69,22 @@ class Framed(Widget):
         bottom = edge(titles.bottom_left, titles.bottom_right, width, rule, colour)
         written = (top.plain, top.spans, bottom.plain, bottom.spans)
         if written == self._written:
-            return  # Textual would lay the border out anew
+            return
         self._written = written
+        self._titling = True
         self.border_title, self.border_subtitle = top, bottom
+        self._titling = False
         self.styles.border_title_align = "left" if titles.top_left else "right"
         self.styles.border_subtitle_align = "left" if titles.bottom_left else "right"
+
+    def refresh(
+        self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False
+    ) -> Self:
+        """Textual's own, but another title repaints the two edges that it stands on, not all that is framed."""
+        if self._titling and not regions:
+            width, height = self.outer_size
+            regions = (Region(-1, -1, width, 1), Region(-1, height - 2, width, 1))
+        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
 
     def _rule(self, focused: bool) -> str:
         if self.app.has_class("-ascii"):

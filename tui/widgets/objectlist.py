@@ -97,7 +97,7 @@ class ObjectList(Framed, ScrollView, can_focus=True):
 
         `to_top` puts a cursor that nobody has moved yet on the first row.
         """
-        before = self.cursor_id
+        before, old = self.cursor_id, self._rows
         self._rows = tuple(rows)
         self._at = {row.id: n for n, row in enumerate(self._rows)}
         self._cursor = self._at.get(before, min(self._cursor, max(len(rows) - 1, 0)))
@@ -108,8 +108,27 @@ class ObjectList(Framed, ScrollView, can_focus=True):
         if self.cursor_id != before:
             self._scroll_to_cursor()
             self.post_message(self.Moved(self, self.cursor_id))
+            old = ()
         self.retitle()
-        self.refresh()
+        self._refresh_changed(old)
+
+    def _refresh_changed(self, old: Sequence[Row]) -> None:
+        """Repaint the rows that say something else than those of `old`, or all where others stand there."""
+        if (
+            len(old) != len(self._rows)
+            or not old
+            or any(a.id != b.id for a, b in zip(old, self._rows, strict=True))
+        ):
+            self.refresh()
+            return
+        first = round(self.scroll_y)
+        changed = [
+            Region(0, at - first + self._top, self.size.width, 1)
+            for at in range(first, min(first + self._room, len(old)))
+            if old[at].stamp != self._rows[at].stamp
+        ]
+        if changed:
+            self.refresh(*changed)
 
     def set_empty(self, sentence: Content) -> None:
         """What to say while there are no rows."""
