@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
@@ -11,6 +12,7 @@ from typing import IO
 from core.aio import off_loop
 from core.errors import SyscallFailed
 from core.paths import Paths
+from core.storage.content import free_bytes
 
 BATCH = 1 << 20  # bytes gathered before the disk is asked
 QUEUE = 8  # pieces a slow client may lag behind
@@ -29,7 +31,7 @@ async def spool(paths: Paths, pieces: AsyncIterator[bytes]) -> IO[bytes]:
         async for piece in pieces:
             batch += piece
             if len(batch) >= BATCH:
-                await off_loop(file.write, bytes(batch))
+                await off_loop(_write, file, bytes(batch))
                 batch.clear()
         await off_loop(_finish, file, bytes(batch))
     except OSError as error:
@@ -41,8 +43,14 @@ async def spool(paths: Paths, pieces: AsyncIterator[bytes]) -> IO[bytes]:
     return file
 
 
+def _write(file: IO[bytes], batch: bytes) -> None:
+    if free_bytes(file.fileno()) < len(batch):  # the reserve is for those who have containers running
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    file.write(batch)
+
+
 def _finish(file: IO[bytes], rest: bytes) -> None:
-    file.write(rest)
+    _write(file, rest)
     file.flush()
     os.lseek(file.fileno(), 0, os.SEEK_SET)
 
@@ -58,8 +66,10 @@ async def pipe_out(work: Callable[[Write], Awaitable[None]]) -> AsyncGenerator[b
     async def run() -> None:
         try:
             await work(write)
-        finally:
+        except Exception:
             await queue.put(b"")
+            raise
+        await queue.put(b"")  # not when cancelled: nobody takes anything from a full queue any more
 
     task = asyncio.create_task(run())
     try:

@@ -26,6 +26,12 @@ def sync_directory(path: Path) -> None:
         os.close(fd)
 
 
+def free_bytes(place: Path | int) -> int:
+    """Bytes that may still be written to the disk of `place`, a reserve for everybody else left aside."""
+    disk = os.statvfs(place)
+    return max(0, disk.f_bavail * disk.f_frsize - RESERVE)
+
+
 class BlobWriter:
     """A blob that is being written. As a context manager it is thrown away unless committed."""
 
@@ -147,9 +153,8 @@ class ContentStore:
             os.unlink(entry.path)
 
     def room(self) -> int:
-        """Bytes that may still be written to the store's disk, a reserve for everybody else left aside."""
-        disk = os.statvfs(self._blobs)
-        return max(0, disk.f_bavail * disk.f_frsize - RESERVE)
+        """Bytes that may still be written to the store's disk."""
+        return free_bytes(self._blobs)
 
     def scratch(self) -> int:
         """A nameless temporary file on the store's disk, open for reading and writing. open(2), O_TMPFILE."""
