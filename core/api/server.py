@@ -73,6 +73,8 @@ class Server:
             taken = True
         except (ConnectionLost, OSError):
             pass
+        except Exception:
+            log.exception("a connection failed")  # in the middle of an answer: the client sees it cut short
         finally:
             if not taken:
                 connection.close()
@@ -112,6 +114,10 @@ class Server:
             if answer.then is not None:
                 answer.then()
             return
+        if bodiless:
+            await connection.start(200, _stream_headers(answer))
+            await connection.finish()
+            return
         pump = asyncio.create_task(self._pump(connection, answer))
         self._hangups.watch(connection.sock, lambda: _cancel(pump))
         try:
@@ -137,7 +143,7 @@ class Server:
         await connection.respond(reply.status, headers, b"" if bodiless else reply.body)
 
     async def _pump(self, connection: ServerConnection, stream: Stream) -> None:
-        await connection.start(200, [*COMMON, ("Content-Type", stream.content_type), *stream.headers])
+        await connection.start(200, _stream_headers(stream))
         try:
             async for piece in stream.pieces:
                 await connection.send(piece)
@@ -146,6 +152,10 @@ class Server:
             log.warning("a stream ended early: %s", error)
             raise ConnectionLost(str(error)) from error
         await connection.finish()
+
+
+def _stream_headers(stream: Stream) -> Headers:
+    return [*COMMON, ("Content-Type", stream.content_type), *stream.headers]
 
 
 def _has_body(head: RequestHead) -> bool:

@@ -16,7 +16,7 @@ from core.api.server import Server
 from core.engine.engine import Engine
 from core.errors import Conflict
 from core.wire.hangup import Hangups
-from core.wire.http import ClientConnection
+from core.wire.http import ClientConnection, ConnectionLost
 
 ended = asyncio.Event()
 
@@ -40,6 +40,14 @@ async def forever(engine: Engine, request: Request) -> Answer:
             await asyncio.Event().wait()
         finally:
             ended.set()
+
+    return Stream(pieces(), "text/plain")
+
+
+async def broken(engine: Engine, request: Request) -> Answer:
+    async def pieces() -> AsyncGenerator[bytes, None]:
+        yield b"first"
+        raise RuntimeError("boom")
 
     return Stream(pieces(), "text/plain")
 
@@ -69,6 +77,7 @@ TABLE = Table(
         Route("GET", "/conflict", conflict),
         Route("GET", "/crash", crash),
         Route("GET", "/forever", forever),
+        Route("GET", "/broken", broken),
         Route("POST", "/hijack", hijack),
         Route("POST", "/upload", upload, streams_body=True),
         Route("POST", "/deaf", deaf, streams_body=True),
@@ -128,6 +137,28 @@ async def test_a_stream_ends_when_its_client_has_gone() -> None:
         connection.close()
         async with asyncio.timeout(5):
             await ended.wait()
+
+
+async def test_head_of_a_stream_is_its_head_alone() -> None:
+    async with client() as connection, asyncio.timeout(5):
+        for _ in range(2):
+            await connection.request("HEAD", "/forever", [])
+            head = await connection.response()
+            assert (head.status, head.headers["content-type"]) == (200, "text/plain")
+            assert await connection.read_body(1) == b""
+            assert connection.again()
+
+
+async def test_a_bug_inside_a_stream_cuts_it_short_and_is_a_line_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with client() as connection, asyncio.timeout(5):
+        await connection.request("GET", "/broken", [])
+        assert (await connection.response()).status == 200
+        with pytest.raises(ConnectionLost):
+            await connection.read_body(100)
+    assert "a connection failed" in caplog.text
+    assert "boom" in caplog.text
 
 
 async def test_a_taken_connection_is_left_alone() -> None:
