@@ -89,7 +89,7 @@ def _check_values(value: Any, what: str) -> None:
         for item in value:
             _check_values(item, what)
     elif isinstance(value, int) and not -_INT64 <= value < _INT64:
-        raise InvalidArgument(f"{what} is not acceptable: {value:.3g} is out of range")
+        raise InvalidArgument(f"{what} is not acceptable: {str(value)[:24]} is out of range")
     elif isinstance(value, str) and "\0" in value:
         raise InvalidArgument(f"{what} is not acceptable: {value[:80]!r} holds a NUL byte")
 

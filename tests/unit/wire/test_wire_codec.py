@@ -56,6 +56,8 @@ def test_a_request_without_host_config_gets_the_defaults() -> None:
         b'{"HostConfig": []}',
         b'{"HostConfig": {"Memory": "1m"}}',
         b'{"HostConfig": {"Memory": 1e400}}',
+        b'{"Memory": ' + b"9" * 4000 + b"}",
+        b'{"Labels": {"a": -' + b"9" * 30 + b"}}",
         b'{"HostConfig": {"PortBindings": {"80/tcp": [5]}}}',
         b"[" * 100_000,
         b'{"Env": ["\xff"]}',
