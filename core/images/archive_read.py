@@ -10,14 +10,17 @@ import os
 import posixpath
 import stat
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from core.errors import BadArchive
 from core.images.transfer import ReadSome
 from core.oci.document import DOCUMENT_LIMIT
 from core.storage.compression import CHUNK, MAGIC, Stream, detect
-from core.storage.tarball import Entry, Kind, TarReader, components, shown
+from core.storage.tarball import Kind, TarReader, components, shown
 
 MEMBER_LIMIT = 200_000
+NAMES_LIMIT = 32 << 20  # bytes of all names and link targets: the index is kept in memory
+DOCUMENTS_LIMIT = 64 << 20  # bytes of all documents, each as often as it is read: so are they
 _HOPS = 8
 _ROOT_FILE_SYSTEM = frozenset({"bin", "etc", "usr", "lib", "sbin", "var", "proc", "dev", "home", "root", "tmp"})
 
@@ -47,17 +50,32 @@ class FileSource:
         return moved
 
 
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """What is kept of an entry: an attacker decides how large the rest of it is."""
+
+    kind: Kind
+    size: int
+    offset: int
+    link: bytes
+
+
 class Archive:
     """The index. `fd` is a seekable, uncompressed tar and stays the caller's. Raises BadArchive."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
-        self._members: dict[str, Entry] = {}
+        self._members: dict[str, _Member] = {}
+        self._documents = 0
         if not os.fstat(fd).st_size:
             raise BadArchive("archive is empty")
+        names = 0
         for entry in TarReader(FileSource(fd)):
+            names += len(entry.name) + len(entry.link)
+            if names > NAMES_LIMIT:
+                raise BadArchive(f"archive has names of more than {NAMES_LIMIT} bytes together")
             name = os.fsdecode(b"/".join(components(entry.name)))
-            self._members[name] = entry
+            self._members[name] = _Member(entry.kind, entry.size, entry.offset, entry.link)
             if len(self._members) > MEMBER_LIMIT:
                 raise BadArchive(f"archive has more than {MEMBER_LIMIT} entries")
 
@@ -75,6 +93,9 @@ class Archive:
         entry = self._file(name, what)
         if entry.size > DOCUMENT_LIMIT:
             raise BadArchive(f"{what} is larger than {DOCUMENT_LIMIT} bytes")
+        self._documents += entry.size
+        if self._documents > DOCUMENTS_LIMIT:
+            raise BadArchive(f"archive has documents of more than {DOCUMENTS_LIMIT} bytes together")
         return os.pread(self._fd, entry.size, entry.offset)
 
     def size(self, name: str, *, what: str) -> int:
@@ -86,7 +107,7 @@ class Archive:
         entry = self._file(name, what)
         return FileSource(self._fd, entry.offset, entry.size).read_some
 
-    def _file(self, name: str, what: str) -> Entry:
+    def _file(self, name: str, what: str) -> _Member:
         name = posixpath.normpath(name)
         for _ in range(_HOPS):
             entry = self._members.get(name)

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from store_kit import Files, config_of, docker_archive, file_of, make_tar, oci_archive, sha256, special
 
 from core.errors import BadArchive, EngineError
+from core.images import archive_read
 from core.images.archive_read import Archive, seekable_tar
 from core.images.layouts import ArchivedImage, host_platform, read_images
 from core.oci.image import Platform
@@ -260,3 +261,24 @@ def test_damaged_archives_are_read_or_refused(data: st.DataObject) -> None:
         read(bytes(good))
     except EngineError as error:
         assert "\n" not in str(error)
+
+
+def test_the_index_of_an_archive_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gzip makes a thousand long names of a few bytes; the index is in the engine's memory."""
+    monkeypatch.setattr(archive_read, "NAMES_LIMIT", 100_000)
+    long = "/".join(["d" * 200] * 15)
+    fd = file_of(make_tar({f"{long}/{number}": b"" for number in range(40)}))
+    try:
+        with pytest.raises(BadArchive, match="names of more than 100000 bytes together"):
+            Archive(fd)
+    finally:
+        os.close(fd)
+
+
+def test_one_large_config_is_not_read_a_thousand_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive_read, "DOCUMENTS_LIMIT", 100_000)
+    config = config_of([ONE])[:-1] + b',"comment":"' + b"x" * 1000 + b'"}'
+    item = {"Config": "c.json", "RepoTags": [], "Layers": ["l.tar"]}
+    data = make_tar({"c.json": config, "l.tar": ONE, "manifest.json": json.dumps([item] * 200).encode()})
+    with pytest.raises(BadArchive, match="documents of more than 100000 bytes together"):
+        read(data)
