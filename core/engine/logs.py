@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
 
-from core.aio import off_loop
+from core.aio import off_loop_to_end
 from core.engine.records import Records
 from core.engine.tasks import Task, Tasks
 from core.errors import EngineError, Unsupported
@@ -52,7 +52,8 @@ class Logs:
     async def lines(self, record: ContainerRecord, options: LogOptions) -> AsyncGenerator[bytes, None]:
         """The log as Docker sends it: raw with a tty, else in frames; several records a piece."""
         path = str(self._paths.log(record.id))
-        reader = await off_loop(LogReader, path, count=options.tail)
+        # Opened here, where cancelling cannot come between; reading is what takes time.
+        reader = LogReader(path, count=options.tail)
         task = self._tasks.find(record.id) if options.follow else None
         try:
             if task is not None:
@@ -67,15 +68,15 @@ class Logs:
                     return
                 await task.more_log(seen)
         finally:
+            reader.close()
             if task is not None:
                 await _watch(task, -1)
-            await off_loop(reader.close)
 
     async def _step(
         self, reader: LogReader, record: ContainerRecord, options: LogOptions
     ) -> AsyncGenerator[bytes, None]:
         lines = reader.lines(since=options.since, until=options.until, streams=options.streams)
-        while piece := await off_loop(_batch, lines, record.config.tty, options.timestamps):
+        while piece := await off_loop_to_end(_batch, lines, record.config.tty, options.timestamps):
             yield piece
 
 

@@ -25,11 +25,10 @@ class LogReader:
     def __init__(self, path: str, *, count: int | None = None) -> None:
         """`count` limits the first reading to the last records; None = all. Raises OSError."""
         self._path = path
+        self._count = count
         self._segments: list[_Segment] = []
         for name in _files(path):
             self._add(name)
-        if count is not None:
-            self._skip(count)
 
     def _add(self, name: str) -> None:
         try:
@@ -51,6 +50,9 @@ class LogReader:
         self, *, since: str = "", until: str = "", streams: Collection[str] = ("stdout", "stderr")
     ) -> Iterator[Line]:
         """The records that are there now and were not returned before; call again for more (following)."""
+        if self._count is not None:
+            self._skip(self._count)
+            self._count = None
         self._refresh()
         while self._segments:
             segment = self._segments[0]

@@ -212,6 +212,14 @@ def test_the_last_lines_may_lie_in_rotated_files(tmp_path: Path) -> None:
         assert [line.data for line in reader.lines()] == [b"line %d\n" % number for number in range(3, 9)]
 
 
+def test_opening_reads_nothing_so_that_it_cannot_be_interrupted(tmp_path: Path) -> None:
+    write_lines(tmp_path / "log", 3)
+    with LogReader(str(tmp_path / "log"), count=1) as reader:
+        write_lines(tmp_path / "log", 5)
+        assert len(list(reader.lines())) == 1
+        assert list(reader.lines()) == []
+
+
 def test_no_log_is_an_empty_log_until_there_is_one(tmp_path: Path) -> None:
     with LogReader(str(tmp_path / "log"), count=5) as reader:
         assert list(reader.lines()) == []
