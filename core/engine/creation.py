@@ -111,6 +111,7 @@ class Creator:
         async with AsyncExitStack() as undo:
             undo.push_async_callback(self._snapshots.remove, ident)
             await self._images.prepare(ident, image)
+            undo.callback(self._records.unclaim, ident)
             points = binds.mount_points(host, config.volumes)
             mounts = [await self._mount(point, ident, host, undo) for point in points]
             record = ContainerRecord(
@@ -127,6 +128,7 @@ class Creator:
             )
             self._records.add(record)
             undo.pop_all()
+        self._records.unclaim(ident)
         return record
 
     async def _mount(self, point: MountPoint, ident: str, host: HostConfig, undo: AsyncExitStack) -> MountPoint:
@@ -136,7 +138,10 @@ class Creator:
             return point
         if point.type != "volume":
             return point
+        if point.name:
+            self._records.claim(ident, point.name)
         volume = await self._volumes.create(point.name or None, {})
+        self._records.claim(ident, volume.name)  # or a prune takes it before the record says that it is used
         if volume.anonymous and not point.name:
             undo.push_async_callback(self._volumes.remove, volume.name)
         if "nocopy" not in point.mode.split(","):

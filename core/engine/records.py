@@ -1,7 +1,8 @@
 """Every container's record: in memory for reading, in SQLite for the next engine.
 
 Making and removing a container is synced to disk before the client hears of it; a change of state is not,
-because after a power loss no container runs and the sweep at start says so.
+because after a power loss no container runs and the sweep at start says so. Nor is anything of a container that
+removes itself: after a power loss it is to be gone.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ class Records:
         self._records: dict[str, ContainerRecord] = {}
         self._names: dict[str, str] = {}
         self._unsaved: set[str] = set()
+        self._claims: dict[str, set[str]] = {}
         store.migrate("containers", SCHEMA)
         for ident, blob in store.query("SELECT id, record FROM container"):
             record = decode(bytes(blob), ContainerRecord, what=f"record of container {ident}", error=CorruptStore)
@@ -71,6 +73,22 @@ class Records:
     def name_taken(self, name: str) -> bool:
         """Whether a container has this name."""
         return name in self._names
+
+    def claim(self, ident: str, volume: str) -> None:
+        """Count container `ident`, which is still being made, among the users of `volume`."""
+        self._claims.setdefault(ident, set()).add(volume)
+
+    def unclaim(self, ident: str) -> None:
+        """The container is not being made any more."""
+        self._claims.pop(ident, None)
+
+    def users(self, volume: str) -> tuple[str, ...]:
+        """The ids of the containers that mount `volume`, those still being made too."""
+        return tuple(
+            record.id
+            for record in self._records.values()
+            if any(point.type == "volume" and point.name == volume for point in record.mounts)
+        ) + tuple(ident for ident, volumes in self._claims.items() if volume in volumes)
 
     def check_name(self, name: str) -> None:
         """Raises NameInUse, with Docker's words, when a container has this name."""
@@ -136,10 +154,11 @@ class Records:
         return self.change(ident, lambda record: replace_state(record, **members))
 
     def delete(self, ident: str) -> None:
-        """Forget a record, synced. Unknown ids are ignored."""
+        """Forget a record, synced (but one that removes itself). Unknown ids are ignored."""
         record = self._records.get(ident)
         if record is not None:
-            self._store.execute("DELETE FROM container WHERE id = ?", (ident,))
+            durable = not record.host_config.auto_remove
+            self._store.execute("DELETE FROM container WHERE id = ?", (ident,), durable=durable)
             del self._records[ident]
             self._names.pop(record.name, None)
             self._unsaved.discard(ident)

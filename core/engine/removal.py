@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -14,7 +14,7 @@ from core.engine.events import Events
 from core.engine.locks import Locks
 from core.engine.records import Records
 from core.engine.waiters import Waiters
-from core.errors import EngineError
+from core.errors import Conflict, EngineError
 from core.model.container import ContainerRecord, Status
 from core.model.network import VolumeRecord
 from core.paths import Paths
@@ -71,11 +71,13 @@ class Removal:
         self._forget = forget
 
     async def remove(self, ident: str, *, volumes: bool) -> None:
-        """Remove a container that does not run, and with `volumes` its anonymous ones. Gone already = done."""
+        """Remove a container and with `volumes` its anonymous ones; gone already = done. Raises Conflict."""
         async with self._locks.of(ident):
             record = self._records.find(ident)
-            if record is None or record.running:
+            if record is None:
                 return
+            if record.running:  # somebody was quicker and started it
+                raise Conflict(f"container {ident} was started while it was to be removed")
             self._records.set_state(ident, status=Status.REMOVING)
             try:
                 await self._snapshots.remove(ident)
@@ -100,25 +102,13 @@ class Removal:
     async def _remove_anonymous(self, record: ContainerRecord) -> None:
         for name in anonymous_volumes(record):
             try:
-                if (await self._volumes.get(name)).anonymous and not self._used(name):
+                if (await self._volumes.get(name)).anonymous and not self._records.users(name):
                     await self._volumes.remove(name)
                     self._events.publish("volume", "destroy", name, {"driver": "local"})
             except EngineError as error:
                 log.warning("remove volume %s: %s", name, error)
 
-    def _used(self, name: str) -> bool:
-        return bool(containers_using(self._records.all(), name))
-
 
 def anonymous_volumes(record: ContainerRecord) -> tuple[str, ...]:
     """The volumes of a container whose names look as if nobody gave them."""
     return tuple(point.name for point in record.mounts if point.type == "volume" and len(point.name) == 64)
-
-
-def containers_using(records: Sequence[ContainerRecord], volume: str) -> tuple[str, ...]:
-    """The ids of the containers that mount `volume`."""
-    return tuple(
-        record.id
-        for record in records
-        if any(point.type == "volume" and point.name == volume for point in record.mounts)
-    )

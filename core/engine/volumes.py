@@ -8,7 +8,6 @@ from typing import Protocol
 from core.engine.binds import check_volume_name
 from core.engine.events import Events
 from core.engine.records import Records
-from core.engine.removal import containers_using
 from core.errors import InvalidArgument, NoSuchVolume, VolumeInUse
 from core.model.network import VolumeRecord
 
@@ -52,7 +51,7 @@ class VolumeActs:
 
     def users(self, name: str) -> tuple[str, ...]:
         """The ids of the containers that mount a volume."""
-        return containers_using(self._records.all(), name)
+        return self._records.users(name)
 
     async def remove(self, name: str, *, force: bool = False) -> None:
         """Remove a volume and what it holds. Raises VolumeInUse, and NoSuchVolume unless forced."""

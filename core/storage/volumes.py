@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import os
 import re
@@ -42,6 +43,7 @@ class Volumes:
         self._trash = Trash(paths)
         self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
         db.migrate("volumes", SCHEMA)
+        self._changing = asyncio.Lock()
         self._records: dict[str, VolumeRecord] = {}
         for name, blob in db.query("SELECT name, record FROM volume"):
             record = decode(bytes(blob), VolumeRecord, what=f"record of volume {name}", error=CorruptStore)
@@ -49,8 +51,17 @@ class Volumes:
 
     async def create(self, name: str | None, labels: Mapping[str, str]) -> VolumeRecord:
         """The volume `name`, made when it is missing; None makes an anonymous one. Raises InvalidArgument."""
-        if name is not None and name in self._records:
-            return self._records[name]
+        async with self._changing:
+            known = self._records.get(name or "")
+            if known is not None:
+                await off_loop_to_end(self._make_folder, known)
+                return known
+            record = self._new(name, labels)
+            await off_loop_to_end(self._make, record)
+            self._records[record.name] = record
+            return record
+
+    def _new(self, name: str | None, labels: Mapping[str, str]) -> VolumeRecord:
         record = VolumeRecord(
             name=_checked(name) if name else secrets.token_hex(32),
             mountpoint="",
@@ -58,14 +69,7 @@ class Volumes:
             labels=dict(labels) if name else {**labels, "com.docker.volume.anonymous": ""},
             anonymous=not name,
         )
-        record = msgspec.structs.replace(record, mountpoint=str(self._path / record.name / "_data"))
-        self._records[record.name] = record
-        try:
-            await off_loop_to_end(self._make, record)
-        except BaseException:
-            del self._records[record.name]
-            raise
-        return record
+        return msgspec.structs.replace(record, mountpoint=str(self._path / record.name / "_data"))
 
     async def get(self, name: str) -> VolumeRecord:
         """Raises NoSuchVolume."""
@@ -79,9 +83,9 @@ class Volumes:
 
     async def remove(self, name: str) -> None:
         """Remove a volume that no container uses, with all it holds. Raises NoSuchVolume."""
-        await self.get(name)
-        del self._records[name]
-        await off_loop_to_end(self._destroy, name)
+        async with self._changing:
+            await self.get(name)
+            await off_loop_to_end(self._destroy, name)
 
     async def prefill(self, volume: VolumeRecord, rootfs: Mapping[str, Any], path: str) -> None:
         """Copy what `rootfs` has at `path` into `volume` if it is empty, with owner and mode."""
@@ -91,18 +95,25 @@ class Volumes:
         finally:
             os.close(fd)
 
-    def _make(self, record: VolumeRecord) -> None:
-        home = self._path / record.name
-        home.mkdir(mode=0o700, exist_ok=True)
+    def _make_folder(self, record: VolumeRecord) -> None:
         data = Path(record.mountpoint)
+        if data.is_dir():
+            return
+        (self._path / record.name).mkdir(mode=0o700, exist_ok=True)
         data.mkdir(exist_ok=True)
         data.chmod(0o755)
-        self._db.execute("INSERT INTO volume (name, record) VALUES (?, ?)", (record.name, encode(record)))
+
+    def _make(self, record: VolumeRecord) -> None:
+        self._make_folder(record)
+        self._db.execute(
+            "INSERT OR REPLACE INTO volume (name, record) VALUES (?, ?)", (record.name, encode(record))
+        )
 
     def _destroy(self, name: str) -> None:
         # First the data, synced: a name without data is made anew, data without a name would be lost to sight.
         self._trash.throw(self._path / name, durable=True)
         self._db.execute("DELETE FROM volume WHERE name = ?", (name,))
+        del self._records[name]  # here, because a caller that was cancelled does not come back for it
 
 
 def _checked(name: str) -> str:

@@ -71,6 +71,19 @@ def test_a_name_belongs_to_one_container(records: Records) -> None:
     assert records.get("one").id == other.id
 
 
+def test_a_volume_has_users_before_their_records_are_stored(records: Records) -> None:
+    point = MountPoint(type="volume", name="data", destination="/data")
+    one = record("ab", "one", mounts=(point,))
+    assert records.users("data") == ()
+    records.claim(one.id, "data")
+    assert records.users("data") == (one.id,)
+    assert records.users("other") == ()
+    records.unclaim(one.id)
+    assert records.users("data") == ()
+    records.add(one)
+    assert records.users("data") == (one.id,)
+
+
 def test_the_next_engine_finds_every_record(tmp_path: Path) -> None:
     database = Database(tmp_path / "db")
     records = Records(database)
