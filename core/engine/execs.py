@@ -19,6 +19,7 @@ from core.errors import Conflict, EngineError, InitFailed, InvalidArgument, NoSu
 from core.model.container import ContainerRecord, ExecConfig, Status
 from core.oci.runtime import Process, encode
 
+KEPT = 1024  # instances; a container may live for years and be asked for millions
 EXIT_PATIENCE = 1.0  # seconds between a process' end and the shim's word of it
 
 
@@ -92,9 +93,16 @@ class Execs:
             raise InvalidArgument("No exec command specified")
         parse_detach_keys(config.detach_keys)
         made = Exec(secrets.token_hex(32), record.id, config, tty=config.tty)
+        self._make_room()
         self._execs[made.id] = made
         announce(self._events, record, f"exec_create: {_command(config)}", execID=made.id)
         return made
+
+    def _make_room(self) -> None:
+        """Forget the oldest that do not run."""
+        idle = [ident for ident, made in self._execs.items() if not made.running]
+        for ident in idle[: max(0, len(self._execs) - KEPT + 1)]:
+            del self._execs[ident]
 
     async def start(self, made: Exec, client: Client | None, *, viewer: bool = False) -> None:
         """Start an instance; `client` gets its streams. Raises Conflict, WrongState, InitFailed.

@@ -1,0 +1,52 @@
+"""Exec instances: what is kept of them, and how long."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.engine.events import Events
+from core.engine.execs import KEPT, Execs
+from core.engine.records import Records
+from core.engine.specgen import exec_process
+from core.errors import NoSuchExec
+from core.model.container import ContainerConfig, ContainerRecord, ExecConfig, HostConfig, State, Status
+from core.storage.db import Database
+
+IDENT = "ab" * 32
+
+
+@pytest.fixture
+def execs(tmp_path: Path) -> Execs:
+    records = Records(Database(tmp_path / "db"))
+    records.add(
+        ContainerRecord(
+            IDENT, "web", "2026-01-01T00:00:00Z", "sha256:" + "1" * 64, "busybox",
+            ContainerConfig(image="busybox"), HostConfig(), state=State(Status.RUNNING, pid=5),
+        )
+    )  # fmt: skip
+    return Execs(records, Events(), exec_process)
+
+
+def test_a_container_that_is_asked_for_ever_does_not_fill_the_memory(execs: Execs) -> None:
+    execs.adopt(IDENT, {"running": 7})
+    made = [execs.create("web", ExecConfig(cmd=("true",))) for _ in range(KEPT + 10)]
+    assert execs.get(made[-1].id) is made[-1]
+    assert execs.get(made[11].id) is made[11]
+    for forgotten in made[:11]:
+        with pytest.raises(NoSuchExec):
+            execs.get(forgotten.id)
+    assert execs.of(IDENT) == ["running"], "what runs is never forgotten"
+
+
+def test_instances_that_never_ran_go_with_their_container(execs: Execs) -> None:
+    idle = execs.create("web", ExecConfig(cmd=("true",)))
+    execs.exited(IDENT, "other", 3)
+    execs.all_exited(IDENT)
+    with pytest.raises(NoSuchExec):
+        execs.get(idle.id)
+    assert execs.get("other").exit_code == 3
+    execs.forget(IDENT)
+    with pytest.raises(NoSuchExec):
+        execs.get("other")
