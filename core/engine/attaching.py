@@ -40,7 +40,10 @@ class Attaching:
         announce(self._events, record, "attach")
         task = self._tasks.find(record.id)
         if task is None or task.final:
-            self._parking.park(record.id, client)
+            if self._records.find(record.id) is None:
+                client.sock.close()  # removed while its client was being answered: it will never start
+            else:
+                self._parking.park(record.id, client)
             return
         try:
             await attach_client(task, client)

@@ -160,6 +160,10 @@ class Tasks:
                 await self._take(task, event)
         except OSError as error:
             log.warning("shim of container %s: %s", task.ident[:12], error)
+        except Exception:
+            log.exception(
+                "shim of container %s", task.ident[:12]
+            )  # who waits for it must hear its end all the same
         finally:
             task.shim.close()
         if task.closing:

@@ -72,8 +72,8 @@ class Images:
 
     async def save(self, references: Sequence[str], write: Callable[[bytes], Awaitable[None]]) -> None:
         """Stream an archive of images through `write`. Raises NoSuchImage before the first byte."""
-        choices = self._choices(references)
         async with self._collector.working():
+            choices = self._choices(references)
             archive = await off_loop_to_end(plan, choices, self._content, self._layers)
             await write_archive(archive, self._content, write)
 
