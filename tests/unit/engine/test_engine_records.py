@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -220,3 +221,33 @@ async def test_the_exit_code_of_a_container_that_is_gone_can_be_asked_for() -> N
     for number in range(300):
         waiters.removed(str(number), 0)
     assert waiters.gone("ab") is None
+
+
+class Tight(Database):
+    """A database that has no room now and then."""
+
+    full = False
+
+    def execute(self, sql: str, parameters: Sequence[object] = (), *, durable: bool = True) -> int:
+        if self.full:
+            raise errors.DiskFull("no space left on device")
+        return super().execute(sql, parameters, durable=durable)
+
+
+def test_a_full_disk_hides_no_exit(tmp_path: Path) -> None:
+    store = Tight(tmp_path / "db")
+    records = Records(store)
+    one, two = record("ab", "one"), record("cd", "two")
+    records.add(one)
+    records.add(two)
+    store.full = True
+    records.set_state(one.id, status=Status.EXITED, exit_code=4)
+    assert records.get("one").state.exit_code == 4
+    with pytest.raises(errors.DiskFull):
+        records.change(one.id, lambda old: msgspec.structs.replace(old, name="other"), durable=True)
+    with pytest.raises(errors.DiskFull):
+        records.delete(one.id)
+    assert records.get("one").state.exit_code == 4
+    store.full = False
+    records.set_state(two.id, exit_code=5)
+    assert Records(store).get("one").state.exit_code == 4

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from core.errors import InvalidArgument
 from core.shim.history import History
-from core.shim.journal import Journal, unacknowledged
+from core.shim.journal import Journal, settle, unacknowledged
 from core.shim.protocol import ShimConfig
 from core.shim.reaper import exit_code
 from core.shim.restart import RestartPolicy, RestartState, decide
@@ -151,3 +151,17 @@ def test_config_has_defaults_and_ignores_what_it_does_not_know() -> None:
 def test_a_broken_config_is_refused(broken: dict[str, object]) -> None:
     with pytest.raises(InvalidArgument):
         ShimConfig.from_message(config(**broken))
+
+
+def test_a_settled_journal_has_nothing_to_tell_and_keeps_counting(tmp_path: Path) -> None:
+    path = str(tmp_path / "journal")
+    settle(path)
+    assert not (tmp_path / "journal").exists()
+    journal = Journal(path)
+    journal.append({"event": "started"})
+    journal.close()
+    with open(path, "ab") as file:
+        file.write(b'{"event":"exi')  # torn by SIGKILL
+    settle(path)
+    assert unacknowledged(path) == []
+    assert Journal(path).append({"event": "started"})["seq"] == 2

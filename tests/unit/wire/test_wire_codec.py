@@ -157,3 +157,29 @@ def test_progress_names_bytes_only_where_it_has_them() -> None:
         "id": "abc",
         "progressDetail": {"current": 5, "total": 10},
     }
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"HostConfig": {"Memory": 9223372036854775808}}',
+        b'{"HostConfig": {"PidsLimit": -9223372036854775809}}',
+        b'{"HostConfig": {"Binds": ["/a\\u0000b:/c"]}}',
+        b'{"Labels": {"a\\u0000": "b"}}',
+    ],
+)
+def test_what_neither_kernel_nor_database_can_say_is_refused(body: bytes) -> None:
+    with pytest.raises(errors.InvalidArgument, match="create request is not acceptable"):
+        codec.parse_create(body)
+
+
+@pytest.mark.parametrize("text", ["9" * 30, "-" + "9" * 13, "\u00b2", "--5", "1.\u00b2"])
+def test_a_time_beyond_time_is_refused(text: str) -> None:
+    with pytest.raises(errors.InvalidArgument, match="invalid time"):
+        codec.parse_timestamp(text)
+
+
+@given(st.text())
+def test_an_error_is_one_line(text: str) -> None:
+    assert codec.one_line(text).isprintable()
+    assert codec.one_line(text) == text or not text.isprintable()
