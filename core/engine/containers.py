@@ -19,7 +19,7 @@ from core.engine.signals import parse_signal
 from core.engine.starting import Starter
 from core.engine.tasks import Tasks
 from core.engine.waiters import Condition, Waiters
-from core.errors import Conflict, EngineError, InvalidArgument, NotModified, ShimGone, WrongState
+from core.errors import Conflict, EngineError, InvalidArgument, NoSuchContainer, NotModified, ShimGone, WrongState
 from core.model.container import ContainerRecord, Status
 
 STOP_TIMEOUT = 10  # seconds, Docker's default
@@ -200,7 +200,10 @@ class Containers:
         gone = []
         for record in self._records.all():
             if not record.running and not keep(record):
-                await self.remove(record.id, volumes=False)
+                try:
+                    await self.remove(record.id, volumes=False)
+                except (NoSuchContainer, Conflict):
+                    continue  # another client was quicker
                 gone.append(record.id)
         return gone
 

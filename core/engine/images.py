@@ -11,7 +11,7 @@ import msgspec
 from core.engine.events import Events
 from core.engine.filters import has_label
 from core.engine.records import Records
-from core.errors import InvalidArgument, NoSuchImage
+from core.errors import ImageInUse, InvalidArgument, NoSuchImage
 from core.model.events import Progress
 from core.model.image import Image
 from core.oci.digest import Digest
@@ -144,7 +144,10 @@ class ImageActs:
         for image in await self._service.list():
             if (dangling_only and image.references) or self.containers_of(image.id):
                 continue
-            gone += await self.remove(image.id, force=True)
+            try:
+                gone += await self.remove(image.id, force=True)
+            except (NoSuchImage, ImageInUse):
+                continue  # another client was quicker
             freed += image.size
         return gone, freed
 

@@ -72,6 +72,9 @@ class VolumeActs:
         gone = []
         for record in await self.all():
             if (named or record.anonymous) and not self.users(record.name):
-                await self.remove(record.name)
+                try:
+                    await self.remove(record.name)
+                except (NoSuchVolume, VolumeInUse):
+                    continue  # another client was quicker
                 gone.append(record.name)
         return gone
