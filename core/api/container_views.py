@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from core.api.durations import human_duration
 from core.engine.system import VERSION
 from core.model.container import ContainerConfig, ContainerRecord, HostConfig, MountPoint, Status
 from core.oci.document import plain
 from core.paths import Paths
 from core.wire.codec import parse_timestamp
+from core.wire.durations import human_duration
 
 # What Docker's HostConfig has and ours does not: shown with the value that means "not set".
 _HOST_DEFAULTS: dict[str, Any] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from core.cli import units
+from core.wire.durations import human_duration
 
 SHORT_ID = 12
 
@@ -42,7 +42,7 @@ def cells(text: str) -> int:
 
 def ago(seconds: float, now: float | None = None) -> str:
     """`3 hours ago` of a moment in seconds since the epoch."""
-    return f"{units.human_duration((time.time() if now is None else now) - seconds)} ago"
+    return f"{human_duration((time.time() if now is None else now) - seconds)} ago"
 
 
 def calendar(seconds: float) -> str:

@@ -11,7 +11,6 @@ import pytest
 
 from core.api import container_views as views
 from core.api import image_views
-from core.api.durations import human_duration
 from core.model.container import (
     ContainerConfig,
     ContainerRecord,
@@ -30,30 +29,6 @@ from core.paths import Paths
 from core.wire.codec import parse_timestamp
 
 NOW = parse_timestamp("2026-01-01T00:10:00Z")
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (0.5, "Less than a second"),
-        (1, "1 second"),
-        (59.9, "59 seconds"),
-        (60, "About a minute"),
-        (119, "About a minute"),
-        (120, "2 minutes"),
-        (3599, "59 minutes"),
-        (3600, "About an hour"),
-        (2 * 3600, "2 hours"),
-        (47 * 3600, "47 hours"),
-        (48 * 3600, "2 days"),
-        (13 * 86400, "13 days"),
-        (14 * 86400, "2 weeks"),
-        (60 * 86400, "2 months"),
-        (730 * 86400, "2 years"),
-    ],
-)
-def test_durations(seconds: float, words: str) -> None:
-    assert human_duration(seconds) == words
 
 
 def record(state: State, **members: object) -> ContainerRecord:

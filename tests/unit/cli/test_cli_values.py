@@ -108,20 +108,6 @@ def test_filters_collect_by_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0, "Less than a second"), (0.9, "Less than a second"), (1, "1 second"), (59, "59 seconds"),
-        (60, "About a minute"), (119, "About a minute"), (120, "2 minutes"), (3599, "59 minutes"),
-        (3600, "About an hour"), (5399, "About an hour"), (5400, "2 hours"), (47 * 3600, "47 hours"),
-        (48 * 3600, "2 days"), (13 * 86400, "13 days"), (14 * 86400, "2 weeks"), (59 * 86400, "8 weeks"),
-        (60 * 86400, "2 months"), (729 * 86400, "24 months"), (730 * 86400, "2 years"),
-    ],
-)  # fmt: skip
-def test_durations_in_words(seconds: float, text: str) -> None:
-    assert units.human_duration(seconds) == text
-
-
-@pytest.mark.parametrize(
     ("size", "three", "four"),
     [
         (0, "0B", "0B"), (999, "999B", "999B"), (1000, "1kB", "1kB"), (1984804, "1.98MB", "1.985MB"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def human_duration(seconds: float) -> str:
-    """`seconds` in words, rounded down as go-units does."""
+    """`seconds` in words, rounded down but for hours, which go-units rounds to the nearest."""
     whole = int(seconds)
     if whole < 1:
         return "Less than a second"
