@@ -1,15 +1,13 @@
-"""JSON <-> model where Docker's wire differs from plain structs, and the one table error <-> HTTP status."""
+"""JSON <-> model where Docker's wire differs from plain structs."""
 
 from __future__ import annotations
 
 import datetime
-import json
 import time
 from typing import Any
 
 import msgspec
 
-from core import errors
 from core.errors import EngineError, InvalidArgument
 from core.model.container import ContainerConfig, ExecConfig, HostConfig
 from core.model.events import Event, Progress
@@ -19,17 +17,6 @@ API_VERSION = "1.47"
 MINIMUM_API_VERSION = "1.24"
 _INT64 = 1 << 63
 _LAST_SECOND = 253402300799  # of the year 9999, after which RFC 3339 has no words
-
-_BY_STATUS: dict[int, type[EngineError]] = {
-    304: errors.NotModified,
-    400: errors.InvalidArgument,
-    401: errors.Unauthorized,
-    403: errors.Forbidden,
-    404: errors.NotFound,
-    409: errors.Conflict,
-    501: errors.Unsupported,
-    503: errors.Unavailable,
-}
 
 
 def error_body(error: EngineError) -> bytes:
@@ -45,16 +32,6 @@ def one_line(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
-
-
-def error_from(status: int, body: bytes) -> EngineError:
-    """The error that an answer with `status` and `body` tells of."""
-    kind = _BY_STATUS.get(status, EngineError)
-    try:
-        message = json.loads(body)["message"]
-    except (ValueError, KeyError, TypeError):
-        message = body.decode("utf-8", "replace").strip() or f"the engine answered with status {status}"
-    return kind(str(message))
 
 
 class CreateRequest(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core import errors
+from core.client.failure import failure
 from core.model.container import HostConfig, PortBinding
 from core.model.events import Event, Progress
 from core.wire import codec
@@ -125,14 +126,14 @@ def test_what_is_no_time_is_refused(text: str) -> None:
     ],
 )
 def test_an_error_comes_back_as_its_class(error: errors.EngineError) -> None:
-    again = codec.error_from(error.status, codec.error_body(error))
+    again = failure(error.status, codec.error_body(error))
     assert type(again) is type(error)
     assert again.message == error.message
 
 
 def test_an_answer_that_is_no_error_body_is_shown_as_it_is() -> None:
-    assert codec.error_from(502, b"bad gateway").message == "bad gateway"
-    assert "502" in codec.error_from(502, b"").message
+    assert failure(502, b"bad gateway").message == "bad gateway"
+    assert "502" in failure(502, b"").message
 
 
 def test_an_event_also_speaks_to_old_clients() -> None:
