@@ -11,15 +11,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from core.linux.capnames import ALL
+
 NAMESPACES = ("mnt", "pid", "net", "ipc", "uts", "cgroup", "user", "time")
-CAPABILITY_NAMES = (
-    "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP",
-    "LINUX_IMMUTABLE", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW", "IPC_LOCK", "IPC_OWNER",
-    "SYS_MODULE", "SYS_RAWIO", "SYS_CHROOT", "SYS_PTRACE", "SYS_PACCT", "SYS_ADMIN", "SYS_BOOT", "SYS_NICE",
-    "SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG", "MKNOD", "LEASE", "AUDIT_WRITE", "AUDIT_CONTROL", "SETFCAP",
-    "MAC_OVERRIDE", "MAC_ADMIN", "SYSLOG", "WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_READ", "PERFMON", "BPF",
-    "CHECKPOINT_RESTORE",
-)  # fmt: skip
 _SECCOMP_MODES = {"0": "disabled", "1": "strict", "2": "filter"}
 _OCTAL = re.compile(r"\\([0-7]{3})")
 
@@ -27,7 +21,7 @@ _OCTAL = re.compile(r"\\([0-7]{3})")
 def capability_names(mask: int) -> list[str]:
     """The capabilities in a bit mask; numbers newer than our table appear as `CAP_<number>`."""
     bits = [bit for bit in range(mask.bit_length()) if mask >> bit & 1]
-    return [f"CAP_{CAPABILITY_NAMES[bit] if bit < len(CAPABILITY_NAMES) else bit}" for bit in bits]
+    return [ALL[bit] if bit < len(ALL) else f"CAP_{bit}" for bit in bits]
 
 
 def parse_status(text: str) -> dict[str, str]:
@@ -93,7 +87,7 @@ def _last_capability(proc: Path) -> int:
     try:
         return int((proc / "sys/kernel/cap_last_cap").read_text())
     except (OSError, ValueError):
-        return len(CAPABILITY_NAMES) - 1
+        return len(ALL) - 1
 
 
 def masked(mounts: Sequence[Mapping[str, str]]) -> list[str]:
