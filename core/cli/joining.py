@@ -9,6 +9,7 @@ from core.cli import keys as detach_keys
 from core.cli import terminal
 from core.cli.context import Context
 from core.cli.exitwatch import ExitWatch
+from core.cli.parser import Arguments
 from core.cli.session import Resize, Session
 from core.client.address import quote
 from core.client.transport import Client, Stream
@@ -61,6 +62,19 @@ class Joined:
         self._proxy = proxy and not tty
         self._wait = ExitWatch(context, container, removed=removed)
         self._stream = attach(context.engine, container, stdin=stdin, stdout=stdout, stderr=stderr, keys=keys)
+
+    @classmethod
+    def of(cls, context: Context, container: dict[str, Any], given: Arguments, *, stdin: bool) -> Joined:
+        """A container that is there already, as inspect describes it, with the flags of `attach` and `start`."""
+        return cls(
+            context,
+            container["Id"],
+            tty=container["Config"]["Tty"],
+            stdin=stdin,
+            keys=given.text("detach-keys"),
+            removed=container["HostConfig"].get("AutoRemove", False),
+            proxy=given.on("sig-proxy"),
+        )
 
     def expect_exit(self, *, running: bool) -> None:
         """Open the wait: before the start of a container, or on one that runs."""

@@ -21,15 +21,7 @@ def attach(context: Context, given: Arguments) -> int:
     stdin = config["OpenStdin"] and not given.on("no-stdin")
     if stdin and config["Tty"]:
         terminal.require_input_terminal()
-    joined = Joined(
-        context,
-        container["Id"],
-        tty=config["Tty"],
-        stdin=stdin,
-        keys=given.text("detach-keys"),
-        removed=container["HostConfig"].get("AutoRemove", False),
-        proxy=given.on("sig-proxy"),
-    )
+    joined = Joined.of(context, container, given, stdin=stdin)
     joined.expect_exit(running=True)
     joined.resize()
     code = joined.run()

@@ -26,18 +26,9 @@ def start(context: Context, given: Arguments) -> int:
 def _attached(context: Context, given: Arguments) -> int:
     engine = context.engine
     container = engine.get(f"/containers/{quote(given.operands[0])}/json")
-    config = container["Config"]
-    stdin = given.on("interactive") and config["OpenStdin"]
+    stdin = given.on("interactive") and container["Config"]["OpenStdin"]
     running = bool(container["State"].get("Running"))
-    joined = Joined(
-        context,
-        container["Id"],
-        tty=config["Tty"],
-        stdin=stdin,
-        keys=given.text("detach-keys"),
-        removed=container["HostConfig"].get("AutoRemove", False),
-        proxy=given.on("sig-proxy"),
-    )
+    joined = Joined.of(context, container, given, stdin=stdin)
     try:
         joined.expect_exit(running=running)
         engine.post(f"/containers/{container['Id']}/start")
