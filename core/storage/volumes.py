@@ -18,6 +18,7 @@ from core.errors import CorruptStore, InvalidArgument, NoSuchVolume
 from core.model.network import VolumeRecord
 from core.oci.document import decode, encode
 from core.paths import Paths
+from core.storage.content import sync_directory
 from core.storage.db import Database
 from core.storage.trash import Trash
 
@@ -102,6 +103,8 @@ class Volumes:
         (self._path / record.name).mkdir(mode=0o700, exist_ok=True)
         data.mkdir(exist_ok=True)
         data.chmod(0o755)
+        sync_directory(data.parent)
+        sync_directory(self._path)
 
     def _make(self, record: VolumeRecord) -> None:
         self._make_folder(record)
