@@ -19,7 +19,7 @@ from core.storage.compression import CHUNK, MAGIC, Stream, detect
 from core.storage.tarball import Kind, TarReader, components, shown
 
 MEMBER_LIMIT = 200_000
-NAMES_LIMIT = 32 << 20  # bytes of all names and link targets: the index is kept in memory
+NAMES_LIMIT = 16 << 20  # bytes of all names and link targets: the index is kept in memory
 DOCUMENTS_LIMIT = 64 << 20  # bytes of all documents, each as often as it is read: so are they
 _HOPS = 8
 _ROOT_FILE_SYSTEM = frozenset({"bin", "etc", "usr", "lib", "sbin", "var", "proc", "dev", "home", "root", "tmp"})
