@@ -96,6 +96,14 @@ class Link:
         finally:
             self._loop.remove_reader(self._sock)
 
+    def shut(self) -> None:
+        """Send nothing more; the other end hears so."""
+        self._discard()
+        try:
+            self._sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # it has gone already
+
     def close(self) -> None:
         """Close the socket and what still waited to be sent."""
         if self._sock.fileno() >= 0:

@@ -33,8 +33,17 @@ class Bundles:
         self._filters = filters
         self._cgroup_version = cgroup_version
 
+    def make_folder(self, ident: str) -> None:
+        """Make the folder of a container's bundle, where its shim will leave its words. Raises SyscallFailed."""
+        bundle = self._paths.bundle(ident)
+        try:
+            (bundle / "rootfs").mkdir(mode=0o711, parents=True, exist_ok=True)
+            bundle.chmod(0o711)
+        except OSError as error:
+            raise SyscallFailed.of("make the bundle", error) from error
+
     async def write(self, record: ContainerRecord) -> None:
-        """Write or renew the bundle of a container about to start. Raises InvalidArgument, SyscallFailed."""
+        """Fill the folder for a container about to start, perhaps again. Raises InvalidArgument, SyscallFailed."""
         try:
             await off_loop(self._write, record)
         except OSError as error:
@@ -43,8 +52,6 @@ class Bundles:
     def _write(self, record: ContainerRecord) -> None:
         host = record.host_config
         bundle = self._paths.bundle(record.id)
-        (bundle / "rootfs").mkdir(mode=0o711, parents=True, exist_ok=True)
-        bundle.chmod(0o711)
         spec = specgen.build(
             record,
             bundle,

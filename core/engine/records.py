@@ -100,10 +100,12 @@ class Records:
             )
 
     def add(self, record: ContainerRecord) -> None:
-        """Store a new record, synced. Raises NameInUse."""
+        """Store a new record, synced (but one that removes itself). Raises NameInUse."""
         self.check_name(record.name)
         self._store.execute(
-            "INSERT INTO container (id, name, record) VALUES (?, ?, ?)", (record.id, record.name, encode(record))
+            "INSERT INTO container (id, name, record) VALUES (?, ?, ?)",
+            (record.id, record.name, encode(record)),
+            durable=not record.host_config.auto_remove,
         )
         self._keep(record)
 

@@ -14,9 +14,7 @@ from core.paths import Paths
 FILE_DRIVERS = ("json-file", "local")
 
 
-def shim_config(
-    record: ContainerRecord, paths: Paths, rootfs: Mapping[str, Any], *, netns: bool, restart_count: int
-) -> Message:
+def shim_config(record: ContainerRecord, paths: Paths, rootfs: Mapping[str, Any], *, restart_count: int) -> Message:
     """The arguments of the job `shim`."""
     host, config = record.host_config, record.config
     log = host.log_config
@@ -37,7 +35,6 @@ def shim_config(
         "restart": {"name": host.restart_policy.name or "no", "max": host.restart_policy.maximum_retry_count},
         "stop_signal": parse_signal(config.stop_signal or "SIGTERM"),
         "default_home": True,
-        "netns": netns,
         "restart_count": restart_count,
         "cgroup": cgroup_path(record.id),
     }

@@ -99,33 +99,44 @@ class Starter:
         return record
 
     async def _start(self, record: ContainerRecord, restart_count: int) -> None:
-        async with AsyncExitStack() as undo:
+        async with AsyncExitStack() as held, AsyncExitStack() as undo:
             undo.push_async_callback(self._networks.detach, record.id)
-            attached = await self._networks.attach(
-                record.id,
-                mode="bridge" if record.host_config.network_mode == "default" else record.host_config.network_mode,
-                ports=published(record.host_config, record.config.exposed_ports),
-                hostname=record.config.hostname,
-                name=record.name,
-            )
-            fds = [] if attached.netns_fd is None else [attached.netns_fd]
-            try:
-                record = self._records.change(
-                    record.id,
-                    lambda old: msgspec.structs.replace(old, endpoint=attached.endpoint, manually_stopped=False),
-                )
-                announce_network(self._events, record, "connect")
-                announce_volumes(self._events, record, "mount")
-                rootfs = dict(self._snapshots.rootfs(record.id))
-                await self._bundles.write(record)
-                config = shim_config(record, self._paths, rootfs, netns=bool(fds), restart_count=restart_count)
-                task = await self._tasks.spawn(record.id, config, fds)
-            finally:
-                for fd in fds:
-                    os.close(fd)
-            undo.pop_all()  # from here on the shim's last event does it
-        await self._hand_over(task, record)
-        await self._tasks.launch(task)
+            # First, so that the shim is up when the rest is ready.
+            task = await self._spawn(record, restart_count)
+            async with AsyncExitStack() as unborn:
+                unborn.push_async_callback(self._tasks.dismiss, task)
+                netns = await self._attach(record)
+                if netns is not None:
+                    held.callback(os.close, netns)
+                await self._bundles.write(self._records.get(record.id))
+                await self._hand_over(task, record)
+                unborn.pop_all()  # from here on the shim's last event does it
+            await self._tasks.launch(task, netns)
+            undo.pop_all()
+
+    async def _spawn(self, record: ContainerRecord, restart_count: int) -> Task:
+        self._bundles.make_folder(record.id)
+        rootfs = dict(self._snapshots.rootfs(record.id))
+        return await self._tasks.spawn(
+            record.id, shim_config(record, self._paths, rootfs, restart_count=restart_count)
+        )
+
+    async def _attach(self, record: ContainerRecord) -> int | None:
+        """Put it on its network; the namespace to join, the caller's to close."""
+        attached = await self._networks.attach(
+            record.id,
+            mode="bridge" if record.host_config.network_mode == "default" else record.host_config.network_mode,
+            ports=published(record.host_config, record.config.exposed_ports),
+            hostname=record.config.hostname,
+            name=record.name,
+        )
+        record = self._records.change(
+            record.id,
+            lambda old: msgspec.structs.replace(old, endpoint=attached.endpoint, manually_stopped=False),
+        )
+        announce_network(self._events, record, "connect")
+        announce_volumes(self._events, record, "mount")
+        return attached.netns_fd
 
     async def _hand_over(self, task: Task, record: ContainerRecord) -> None:
         for client in self._parking.take(record.id):

@@ -9,7 +9,6 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -30,7 +29,7 @@ DRAIN_PATIENCE = 10.0  # seconds a stopped container's clients have for what is 
 class Spawner(Protocol):
     """The part of the zygote's client that makes shims."""
 
-    async def spawn_shim(self, config: Message, fds: Sequence[int] = ()) -> Any: ...
+    async def spawn_shim(self, config: Message) -> Any: ...
 
 
 class Observer(Protocol):
@@ -94,9 +93,9 @@ class Tasks:
         """The task of a container, if it has one; it may be ending."""
         return self._tasks.get(ident)
 
-    async def spawn(self, ident: str, config: Message, fds: Sequence[int]) -> Task:
+    async def spawn(self, ident: str, config: Message) -> Task:
         """Fork a shim; it waits for `start`. Raises what the zygote raises."""
-        link = await self._zygote.spawn_shim(config, fds)
+        link = await self._zygote.spawn_shim(config)
         return self._keep(Task(ident, Shim(link)))
 
     async def adopt(self, record: ContainerRecord) -> Message | None:
@@ -129,10 +128,16 @@ class Tasks:
         pump.add_done_callback(self._pumps.discard)
         return task
 
-    async def launch(self, task: Task) -> None:
-        """Let the shim start its process and wait for it. Raises InitFailed and its like."""
+    async def dismiss(self, task: Task) -> None:
+        """End a shim that will not get to start anything, and wait until it has put its things away."""
+        task.final = True
+        task.shim.hang_up()
+        await self.drained(task.ident)
+
+    async def launch(self, task: Task, netns: int | None) -> None:
+        """Let the shim start its process, in `netns`, and wait for it. Raises InitFailed and its like."""
         try:
-            await task.shim.start()
+            await task.shim.start(netns)
         except ShimGone:
             raise
         except EngineError:

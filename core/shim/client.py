@@ -106,9 +106,12 @@ class Shim:
             early=early.decode("latin-1"),
         )
 
-    async def start(self) -> Message:
-        """Start the process: `{pid, started_at}`. Raises InitFailed and the like."""
-        return (await self._request("start"))[0]
+    async def start(self, netns: int | None = None) -> Message:
+        """Start the process, in the network namespace `netns`: `{pid, started_at}`. Raises InitFailed and the like.
+
+        The caller closes its own copy of the descriptor.
+        """
+        return (await self._request("start", () if netns is None else (netns,)))[0]
 
     async def resize(self, height: int, width: int, *, exec_id: str | None = None) -> None:
         """Set the size of the container's terminal, or an exec's."""
@@ -171,6 +174,10 @@ class Shim:
             self._link.send({"op": "ack", "seq": seq})
         except OSError:
             pass
+
+    def hang_up(self) -> None:
+        """Ask for nothing more. A shim that has started nothing ends, and with it `events`."""
+        self._link.shut()
 
     def close(self) -> None:
         """End the link; the shim lives on. `events` ends."""

@@ -16,19 +16,15 @@ from core.shim.supervisor import Supervisor
 from core.shim.task import Task
 
 
-def become(args: dict[str, Any], fds: list[int], reply: socket.socket) -> None:
-    """Be the shim that `args` describe, with `reply` as the engine's link, until its container is over.
-
-    `fds` holds the network namespace when the configuration says `netns`.
-    """
+def become(args: dict[str, Any], reply: socket.socket) -> None:
+    """Be the shim that `args` describe, with `reply` as the engine's link, until its container is over."""
     try:
         config = ShimConfig.from_message(args)
         _detach()
     except Exception as error:
         send(reply, {"event": "failed", "seq": 0, "error": to_wire(error)})
         return
-    task = Task(config, fds[0] if config.netns and fds else None)
-    supervisor = Supervisor(config, reply, task, Loop(), Reaper())
+    supervisor = Supervisor(config, reply, Task(config), Loop(), Reaper())
     supervisor.watch_signals()
     supervisor.run()
 

@@ -13,7 +13,7 @@ Over a SEQPACKET link (the job's reply socket first, later a connection to `shim
 | --- | --- | --- | --- |
 | hello | version | | version, state; unacknowledged events follow |
 | attach | stdin stdout stderr detach_keys history viewer head early | client | |
-| start | | | pid started_at, or an error (then the event `failed` came too) |
+| start | | netns or none | pid started_at, or an error (then the event `failed` came too) |
 | resize | height width exec? | | |
 | signal | signal final | | |
 | exec | exec process user groups tty stdin detach_keys viewer early | client or none | pid |
@@ -76,7 +76,6 @@ class ShimConfig:
     restart_count: int = 0
     stop_signal: int = 15
     default_home: bool = True
-    netns: bool = False
     cgroup: str = ""
 
     @classmethod

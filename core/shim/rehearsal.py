@@ -73,7 +73,7 @@ def _live(folder: str) -> None:
         packets.send(engine, {"op": "watch-log", "n": 4, "on": True})
         loop, reaper = Loop(), Reaper()
         loop.watch(engine.fileno(), READ, partial(_play_engine, engine, reaper))
-        Supervisor(config, link, _StandIn(config, None), loop, reaper).run()
+        Supervisor(config, link, _StandIn(config), loop, reaper).run()
         loop.close()
 
 

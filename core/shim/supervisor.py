@@ -138,6 +138,8 @@ class Supervisor:
     def _start(self, message: Message, fds: list[int]) -> Message:
         if self._status != "created":
             raise WrongState(f"container is {self._status}")
+        if fds:
+            self._task.join_network(fds.pop(0))
         try:
             self._launch()
         except (EngineError, OSError) as error:

@@ -23,9 +23,9 @@ from core.shim.stdio import Channels, open_null, open_pipes, terminal
 class Task:
     """One container's process over all its lives. Owns what dies with the container."""
 
-    def __init__(self, config: ShimConfig, netns: int | None) -> None:
+    def __init__(self, config: ShimConfig) -> None:
         self._config = config
-        self._netns = netns
+        self._netns: int | None = None
         self._mounted = False
         self._ran = False
         self._cgroup: Cgroup | None = None
@@ -136,6 +136,10 @@ class Task:
         if self._cgroup is None and self._config.cgroup and self._ran:
             self._cgroup = cgroups.detect().open(self._config.cgroup)
         return self._cgroup
+
+    def join_network(self, netns: int) -> None:
+        """Start the process in this namespace, in every life. The descriptor is owned here."""
+        self._netns = netns
 
     def netns(self) -> list[int]:
         """A copy of the network namespace's descriptor. Raises WrongState without one."""

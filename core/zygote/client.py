@@ -57,9 +57,9 @@ class Zygote:
             raise from_wire(answer["error"])
         return answer, answer_fds
 
-    async def spawn_shim(self, config: dict[str, Any], fds: Sequence[int] = ()) -> Link:
+    async def spawn_shim(self, config: dict[str, Any]) -> Link:
         """Fork a shim; its link, on which it waits for `start`. Raises ZygoteGone."""
-        return self._open("shim", config, fds)
+        return self._open("shim", config, ())
 
     async def gone(self) -> None:
         """Return when the zygote is gone: the daemon has no reason to live on."""

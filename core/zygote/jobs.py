@@ -5,7 +5,7 @@ the caller's side. It runs in a forked child of its own: it may enter namespaces
 
 | job | arguments | descriptors | answer |
 | --- | --- | --- | --- |
-| shim | core.shim.protocol.ShimConfig | netns when `netns` | none: the reply socket becomes the shim's link |
+| shim | core.shim.protocol.ShimConfig | | none: the reply socket becomes the shim's link |
 | apply-layer | media_type limit_bytes opaque | blob, target directory | diff_id size |
 | copy-out | rootfs path flat | output | size |
 | prefill | rootfs path | target directory | copied |
@@ -72,7 +72,7 @@ def run(args: Args, fds: list[int]) -> None:
     """Do the job `args["job"]` and answer on `fds[0]`; in a child of its own."""
     reply = socket.socket(fileno=fds[0])
     if args.get("job") == SHIM:
-        shim.become(args, fds[1:], reply)
+        shim.become(args, reply)
         return
     try:
         function = JOBS.get(str(args.get("job")))

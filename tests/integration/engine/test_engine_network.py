@@ -56,6 +56,7 @@ def test_a_published_port_leads_to_the_container_until_it_stops(engine: EngineUn
     assert text.startswith("driver failed programming external connectivity on endpoint second (")
     assert text.endswith("): Bind for 0.0.0.0:18080 failed: port is already allocated")
     assert engine.state(second)["Status"] == "created"
+    assert not engine.paths.task(second).exists(), "its shim, which came up meanwhile, has ended"
 
     engine.client.delete(f"/containers/{ident}", {"force": "1"})
     engine.client.post(f"/containers/{second}/start")

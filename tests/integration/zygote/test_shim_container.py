@@ -269,10 +269,13 @@ async def test_growth_of_the_log_is_told_while_watched(container: Container) -> 
 async def test_the_network_namespace_is_held_and_handed_out(container: Container, zygote: Zygote) -> None:
     _, (namespace, netlink) = await zygote.run("make-netns")
     os.close(netlink)
-    shim = await container.spawn("sleep", "100", netns=True, fds=[namespace])
+    shim = await container.spawn("sleep", "100")
+    with pytest.raises(WrongState, match="no network namespace"):
+        await shim.netns()
+    pid = (await shim.start(namespace))["pid"]
     fd = await shim.netns()
-    assert os.fstat(fd).st_ino == os.fstat(namespace).st_ino
-    await shim.start()
+    inode = os.fstat(namespace).st_ino
+    assert (os.fstat(fd).st_ino, Path(f"/proc/{pid}/ns/net").stat().st_ino) == (inode, inode)
     os.close(fd)
     os.close(namespace)
 

@@ -158,8 +158,7 @@ class Container:
             "cgroup": f"/onggi-test/{self.id}",
             **config,
         }
-        fds = message.pop("fds", [])
-        self.adopt(Shim(await self.zygote.spawn_shim(message, fds)))
+        self.adopt(Shim(await self.zygote.spawn_shim(message)))
         assert self.shim
         return self.shim
 

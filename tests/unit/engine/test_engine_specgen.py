@@ -209,9 +209,7 @@ def test_the_shim_is_told_what_it_needs() -> None:
         group_add=("extra",),
     )
     config = ContainerConfig(user="app", tty=True, open_stdin=True, stdin_once=True, stop_signal="SIGINT")
-    told = shim_config(
-        record(host, config), Paths(Path("/r"), Path("/n")), {"lower": ["/l"]}, netns=True, restart_count=2
-    )
+    told = shim_config(record(host, config), Paths(Path("/r"), Path("/n")), {"lower": ["/l"]}, restart_count=2)
     ident = "ab" * 32
     assert told == {
         "id": ident,
@@ -230,7 +228,6 @@ def test_the_shim_is_told_what_it_needs() -> None:
         "restart": {"name": "on-failure", "max": 3},
         "stop_signal": 2,
         "default_home": True,
-        "netns": True,
         "restart_count": 2,
         "cgroup": f"/onggi/{ident}",
     }
