@@ -1,7 +1,8 @@
 """Leaving a shell that the engine could not give back: Docker's detach keys, matched here.
 
 A container's own terminal is detached from by the engine and attached to again. A shell opened by exec has no
-such way back, so its stream stays open and only the keyboard leaves. The rule is Docker's, with one release: a
+such way back, and a container without a terminal has no detach keys, so their streams stay open and only the
+keyboard leaves. The rule is Docker's, with one release: a
 byte that continues the sequence is held, a mismatch sends the held bytes at once, and a lone first key is sent
 after a moment, so that Ctrl-P still reaches bash.
 """
@@ -10,10 +11,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from tui.terminal.detach import RELEASE
-from tui.terminal.source import FdSource
+from tui.terminal.source import FdSource, PtySource
 
 KEYS: Final = b"\x10\x11"  # Ctrl-P Ctrl-Q
 UNTYPED: Final = ",".join(["ctrl-^"] * 6)
@@ -21,7 +22,7 @@ UNTYPED: Final = ",".join(["ctrl-^"] * 6)
 
 
 class Matcher:
-    """Follows typed bytes. Not thread-safe; `KeptSource` has the lock."""
+    """Follows typed bytes. Not thread-safe; the source has the lock."""
 
     def __init__(self, keys: bytes = KEYS) -> None:
         self._keys = keys
@@ -57,11 +58,11 @@ class Matcher:
         return held
 
 
-class KeptSource(FdSource):
-    """A stream that the detach keys leave without closing it. `left` is called from the thread that typed."""
+class _Kept(FdSource):
+    """A source that the detach keys leave without closing it. `left` is called from the thread that typed."""
 
-    def __init__(self, fd: int, left: Callable[[], None]) -> None:
-        super().__init__(fd)
+    def __init__(self, *what: Any, left: Callable[[], None], **how: Any) -> None:
+        super().__init__(*what, **how)
         self._left = left
         self._matcher = Matcher()
         self._typing = threading.Lock()
@@ -97,3 +98,11 @@ class KeptSource(FdSource):
             if self._timer is not None:
                 self._timer = None
                 super().write(self._matcher.release())
+
+
+class KeptSource(_Kept):
+    """A stream that is left so."""
+
+
+class KeptPty(_Kept, PtySource):
+    """A program on a pty that is left so: our own `attach`, where the container has no terminal to detach from."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -45,6 +46,18 @@ def cut(content: Content, width: int) -> Content:
         return EMPTY
     kept = crop_end(content.plain, width)
     return content[: len(kept) - 1] + Content("…") + " " * (width - cell_width(kept))
+
+
+def wrap(content: Content, width: int) -> list[Content]:
+    """`content` broken at its blanks into lines of at most `width` cells; a word that is longer is cut."""
+    lines: list[Content] = []
+    start = end = 0
+    for word in re.finditer(r"\S+", content.plain):
+        if end and cell_width(content.plain[start : word.end()]) > width:
+            lines.append(content[start:end])
+            start = word.start()
+        end = word.end()
+    return [cut(line, width) for line in (*lines, content[start:end])]
 
 
 def ends(left: Content, right: Content, width: int) -> Content:

@@ -124,6 +124,16 @@ def _exited(one: Container, now: float) -> Content:
     return join((word, style), when)
 
 
+def _in_short(one: Container, now: float) -> Content:
+    """A reason for a narrow row: `never started`, `exited 1 · 38s`."""
+    if one.status == "created" and not one.error:
+        return join(("never started", "$muted"))
+    if one.status == "exited" and one.finished:
+        word = "oom" if one.oom_killed else f"exited {one.exit_code}"
+        return join((word, "$failed" if one.failed else "$muted"), (f" · {age(now - one.finished)}", "$muted"))
+    return reason(one, now)
+
+
 def ports(all_ports: Sequence[Port], arrow: str) -> str:
     """`8080→80, 5432`: published ones with their host port, the others bare."""
     return ", ".join(
@@ -175,7 +185,8 @@ def _paint(facts: _Facts, width: int) -> Content:
         cells = cols.widths["image"]
         parts.append(fit(safe(crop_front(safe_plain(one.image), cells - 1), style="$muted"), cells))
     if one.status != "running":
-        parts.append(fit(reason(one, facts.now), cols.figures))
+        why = reason(one, facts.now)
+        parts.append(fit(why if why.cell_length <= cols.figures else _in_short(one, facts.now), cols.figures))
     else:
         parts += _figures(facts, cols)
     return Content("").join(parts)

@@ -35,15 +35,17 @@ def name(image: Image, width: int) -> Content:
 
 def rows(shown: Sequence[Image], users: Callable[[str], int]) -> list[Row]:
     """One row a tag; `users` counts the containers of an image id."""
-    return [Row(i.key, (i, users(i.id)), _painter(i, users(i.id))) for i in shown]
+    counts = [users(image.id) for image in shown]
+    cells = max(_USED, len(f"used by {max(counts, default=0)} "))
+    return [Row(i.key, (i, used, cells), _painter(i, used, cells)) for i, used in zip(shown, counts, strict=True)]
 
 
-def _painter(image: Image, users: int) -> Callable[[int], Content]:
+def _painter(image: Image, users: int, cells: int) -> Callable[[int], Content]:
     def paint(width: int) -> Content:
-        room = width - _USED - _SIZE - 3
+        room = width - cells - _SIZE - 3
         used = join(("used by ", "$muted"), str(users)) if users else join(("unused", "$muted"))
         figure = size(image.size) if image.size else ""
-        return join(" ", fit(name(image, room), room), fit(join(figure), _SIZE, right=True), "  ", fit(used, _USED))
+        return join(" ", fit(name(image, room), room), fit(join(figure), _SIZE, right=True), "  ", fit(used, cells))
 
     return paint
 

@@ -24,6 +24,7 @@ from tui.widgets.linesview import LinesView
 
 Kind = Literal["attach", "exec", "command"]
 _TITLE: Final = 28
+_RESET: Final = b"\x1bc\x1b[3J"  # RIS, and forget what has scrolled away
 
 
 @dataclass(slots=True, eq=False)
@@ -71,7 +72,7 @@ class SessionStrip(Widget):
             style = "bold $accent" if here else "" if session.live else "$muted"
             head = join((f" {number} ", "bold $on-accent on $accent" if here else "$muted"))
             pieces.append(
-                join(head, " ", (session.title, style), (f" {session.note}" if session.note else "", "$muted"))
+                join(head, " ", (session.title, style), (f" · {session.note}" if session.note else "", "$muted"))
             )
         self._pieces = tuple(pieces)
         self.refresh()
@@ -164,7 +165,7 @@ class TerminalPane(Vertical, can_focus=True):
         session.live, session.note = True, ""
         self._arrange()
         if history:
-            session.view.feed_history(history)
+            session.view.feed_history(_RESET + history)  # it holds what the screen showed when it was left, too
         session.view.attach(source)
         session.view.focus()
         self.post_message(self.Changed())
@@ -212,8 +213,6 @@ class TerminalPane(Vertical, can_focus=True):
             return join(
                 (" ^P… ^Q detaches ", "bold $on-accent on $focus"), (" any other key goes on to it", "$muted")
             )
-        if session.kind == "command":
-            return join(("ends with its command", "$muted"))
         return join(("ctrl-p ctrl-q detaches", "$focus" if self.typing else "$muted"))
 
     def mode(self) -> Content:
@@ -269,6 +268,9 @@ class TerminalPane(Vertical, can_focus=True):
             self.post_message(self.Copied(session, event.text))
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        session = self._session(event.widget) if isinstance(event.widget, TerminalView) else None
+        if session is not None:  # another client of the same terminal may have given it a size of its own
+            self.post_message(self.Resized(session, *session.view.size))
         self.post_message(self.Changed())
 
     def on_descendant_blur(self, event: events.DescendantBlur) -> None:

@@ -7,13 +7,15 @@ from typing import Final
 from textual.content import Content
 
 from tui.glyphs import Glyphs
-from tui.paint import EMPTY, join
+from tui.paint import EMPTY, cut, join, wrap
 
 CHOICES: Final = (
     ("image_load", "Load a file", "made by save, here or by Docker"),
     ("image_import", "Import a root", "a tar of a whole file system"),
-    ("image_starter", "Starter image", "from this machine, no network needed"),
+    ("image_starter", "Starter image", "of this machine, no network"),
 )
+_TITLE: Final = 14
+_WHAT: Final = max(len(what) for _, _, what in CHOICES) + 1
 
 _SHADES: Final = ("#825436", "#6d472b", "#583721")
 _WIDE: Final = 20
@@ -55,29 +57,39 @@ def _shade(row: int, x: int) -> str:
 
 def lines(chosen: int, keys: tuple[str, ...], glyphs: Glyphs, width: int, height: int) -> list[Content]:
     """The whole screen; `keys` are those of `CHOICES`, `chosen` is preselected."""
+    room = max(width - 2, 1)
     text = join(("No containers yet.", "bold"), " A container starts from an image; get one first.")
-    table = [_choice(n, n == chosen, keys[n], glyphs) for n in range(len(CHOICES))]
-    block = max(line.cell_length for line in [text, *table])
-    pad = max((width - block) // 2, 1)
-    body = [join(" " * max((width - text.cell_length) // 2, 1), text), EMPTY]
-    for n, line in enumerate(table):
-        style = "on $cursor" if n == chosen else ""
-        padded = line.pad_right(max(block - line.cell_length, 0))
-        body += [join(" " * pad, padded.stylize(style) if style else padded), EMPTY]
+    table = [_choice(n, n == chosen, keys[n], glyphs, room) for n in range(len(CHOICES))]
+    block = max(line.cell_length for choice in table for line in choice)
+    body = [*_centred(text, width), EMPTY]
+    for n, choice in enumerate(table):
+        for line in choice:
+            padded = line.pad_right(block - line.cell_length)
+            body.append(_indent(padded.stylize("on $cursor") if n == chosen else padded, width))
+        body.append(EMPTY)
     note = join(
         (keys[-1], "bold $accent"), (" needs nothing but this machine, so it is the quickest way.", "$muted")
     )
-    body.append(join(" " * max((width - note.cell_length) // 2, 1), note))
+    body += _centred(note, width)
     picture: list[Content] = []
     if height >= len(body) + len(_JAR) // 2 + 2 and width >= _WIDE and glyphs.heavy == "━":
-        picture = [join(" " * ((width - _WIDE) // 2), line) for line in jar()] + [EMPTY]
+        picture = [_indent(line, width) for line in jar()] + [EMPTY]
     top = max((height - len(body) - len(picture)) // 2, 0)
     return [EMPTY] * top + picture + body
 
 
-def _choice(number: int, chosen: bool, key: str, glyphs: Glyphs) -> Content:
+def _centred(text: Content, width: int) -> list[Content]:
+    return [_indent(line, width) for line in wrap(text, max(width - 2, 1))]
+
+
+def _indent(line: Content, width: int) -> Content:
+    return join(" " * max((width - line.cell_length) // 2, 1), line)
+
+
+def _choice(number: int, chosen: bool, key: str, glyphs: Glyphs, room: int) -> list[Content]:
+    """A choice in one line, or in two where its explanation does not fit beside its name."""
     _, title, what = CHOICES[number]
-    cursor = glyphs.cursor if chosen else " "
-    return join(
-        (cursor, "$accent"), " ", (key, "bold $accent"), "  ", (title.ljust(15), "bold"), (what.ljust(37), "$muted")
-    )
+    head = join((glyphs.cursor if chosen else " ", "$accent"), " ", (key, "bold $accent"), "  ")
+    if head.cell_length + _TITLE + _WHAT <= room:
+        return [join(head, (title.ljust(_TITLE), "bold"), (what.ljust(_WHAT), "$muted"))]
+    return [join(head, (title, "bold")), cut(join(" " * head.cell_length, (what, "$muted")), room)]

@@ -76,6 +76,8 @@ class General:
 
     def _ended(self, command: str, code: int | None) -> None:
         outcome = join(("done", "$running")) if code == 0 else join((f"exit {code}", "$failed"))
+        if code is None or code < 0:
+            outcome = join(("given up", "$paused"))
         self._screen.line.show(command, outcome)
 
     def _help(self) -> None:

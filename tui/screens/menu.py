@@ -116,9 +116,9 @@ class Leave(Dialog[bool]):
     def parts(self) -> list[Widget]:
         lines: list[Content] = []
         if self._sessions:
-            lines.append(
-                join((f"{len(self._sessions)} live sessions are left; what runs in them goes on:", "bold"))
-            )
+            many = len(self._sessions)
+            left = "1 live session is left" if many == 1 else f"{many} live sessions are left"
+            lines.append(join((f"{left}; what runs there goes on:", "bold")))
             lines += [join("  ", ("● ", "$running"), safe(title)) for title in self._sessions]
         if self._jobs:
             lines += [EMPTY] if lines else []

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 from core.errors import EngineError
 from tui import commands
 from tui.calls import SHELL
-from tui.leaving import UNTYPED, KeptSource
+from tui.leaving import UNTYPED, KeptPty, KeptSource
 from tui.paint import join
 from tui.panes.detail import Subject
 from tui.panes.terminals import Session
@@ -112,18 +112,21 @@ class Sessions:
             screen.say_error(f"open a shell in {one.name}: {error}")
             return
         session = Session("exec", one.id, one.name, "shell", f"/exec/{exec_id}")
+        source = KeptSource(stream.sock.detach(), left=self._leaver(session))
+        await self._show_on(session, source, stream.early)
+
+    def _leaver(self, session: Session) -> Callable[[], None]:
         loop = asyncio.get_running_loop()
 
         def left() -> None:
             loop.call_soon_threadsafe(self._left, session)
 
-        source = KeptSource(stream.sock.detach(), left)
-        await self._show_on(session, source, stream.early)
+        return left
 
     def _left(self, session: Session) -> None:
-        """The detach keys were typed into a shell: it stays as it is, the keyboard goes back to the list."""
+        """The detach keys were typed: the session stays as it is, the keyboard goes back to the list."""
         screen = self._screen
-        screen.line.say(join(safe(session.name), (": the shell goes on, enter returns to it", "$muted")))
+        screen.line.say(join(safe(session.name), (": it goes on, enter returns to it", "$muted")))
         screen.remove_class("-zoom", "-full")
         screen.go_to(screen.lists.current)
 
@@ -131,8 +134,12 @@ class Sessions:
         screen = self._screen
         pane = await screen.detail.terminals()
         columns, lines = pane.size_of_view()
-        source = PtySource(cli(argv), columns=columns, lines=lines, env=screen.onggi.environment())
         made = session or Session("command", "", commands.PROGRAM, " ".join(argv[:2]))
+        env, left = screen.onggi.environment(), self._leaver(made)
+        if argv[0] in ("attach", "start"):
+            source: PtySource = KeptPty(cli(argv), columns=columns, lines=lines, env=env, left=left)
+        else:
+            source = PtySource(cli(argv), columns=columns, lines=lines, env=env)
         await self._reveal(made)
         await pane.open(made, source)
         self._give_held(made)
@@ -178,7 +185,8 @@ class Sessions:
     async def _ended(self, session: Session) -> None:
         screen = self._screen
         session.note = await self._how(session)
-        screen.line.say(join(safe(session.name), (f": {session.note}", "$muted")))
+        whose = session.title if session.kind == "command" else session.name
+        screen.line.say(join(safe(whose), (f": {session.note}", "$muted")))
         pane = await screen.detail.terminals()
         if pane.current is session and screen.place == "terminal":
             screen.remove_class("-zoom", "-full")

@@ -11,6 +11,7 @@ import struct
 import termios
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Final, Protocol
 
 _MOST_PENDING: Final = 1 << 20  # bytes typed or pasted into something that does not read
@@ -118,7 +119,7 @@ class FdSource:
 
 
 class PtySource(FdSource):
-    """A program on a pty of our own. Closing hangs it up and reaps it."""
+    """A program on a pty of our own. Closing kills and reaps it."""
 
     def __init__(
         self, argv: Sequence[str], *, columns: int = 80, lines: int = 24, env: Mapping[str, str] | None = None
@@ -139,12 +140,10 @@ class PtySource(FdSource):
             fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
 
     def close(self) -> None:
-        """Hang up, then reap."""
+        """Kill, let go of the pty, reap. In this order: a client of the engine would pass a hangup on."""
+        pid, self.pid = self.pid, -1
+        with suppress(ProcessLookupError, ChildProcessError):
+            if pid > 0:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
         super().close()
-        if self.pid > 0:
-            try:
-                os.kill(self.pid, signal.SIGKILL)
-                os.waitpid(self.pid, 0)
-            except (ProcessLookupError, ChildProcessError):
-                pass
-            self.pid = -1

@@ -82,8 +82,8 @@ class Framed(Widget):
     ) -> Self:
         """Textual's own, but another title repaints the two edges that it stands on, not all that is framed."""
         if self._titling and not regions:
-            width, height = self.outer_size
-            regions = (Region(-1, -1, width, 1), Region(-1, height - 2, width, 1))
+            (width, height), (left, top) = self.outer_size, self.gutter.top_left
+            regions = (Region(-left, -top, width, 1), Region(-left, height - top - 1, width, 1))
         return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
 
     def _rule(self, focused: bool) -> str:

@@ -58,7 +58,7 @@ def test_without_the_keys_nothing_is_lost_whatever_the_pieces(pieces: list[bytes
 def test_the_stream_stays_open_when_it_is_left() -> None:
     ours, theirs = socket.socketpair()
     left: list[bool] = []
-    source = KeptSource(ours.detach(), lambda: left.append(True))
+    source = KeptSource(ours.detach(), left=lambda: left.append(True))
     source.write(b"vi\r\x10\x11")
     assert left == [True]
     assert theirs.recv(100) == b"vi\r"
@@ -72,7 +72,7 @@ def test_the_stream_stays_open_when_it_is_left() -> None:
 def test_a_lone_first_key_reaches_the_program_after_a_moment() -> None:
     ours, theirs = socket.socketpair()
     theirs.settimeout(5)
-    source = KeptSource(ours.detach(), lambda: None)
+    source = KeptSource(ours.detach(), left=lambda: None)
     source.write(b"\x10")
     assert theirs.recv(10) == b"\x10"
     source.close()
