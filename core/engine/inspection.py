@@ -14,11 +14,11 @@ from core.engine.groups import Groups
 from core.engine.processes import host_cpu_time, traffic
 from core.engine.records import Records
 from core.engine.shimconfig import cgroup_path
-from core.engine.sizes import tree_size
 from core.engine.system import memory_total
 from core.errors import NotFound, SyscallFailed, WrongState
 from core.model.container import ContainerRecord
 from core.oci.document import plain
+from core.storage.usage import tree_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,10 @@ class Inspection:
 
     async def size(self, record: ContainerRecord, image_size: int) -> tuple[int, int]:
         """Bytes of the writable layer, and of it and the image together."""
-        own = await self._snapshots.usage(record.id)
+        try:
+            own = await self._snapshots.usage(record.id)
+        except NotFound:
+            own = 0  # it is being removed
         return own, own + image_size
 
     async def sample(self, record: ContainerRecord) -> Sample:

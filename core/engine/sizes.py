@@ -1,34 +1,10 @@
-"""Sizes: as people write them, and of folders."""
+"""Sizes as people write them."""
 
 from __future__ import annotations
-
-import os
 
 from core.errors import InvalidArgument
 
 _DIGITS = 18  # more do not fit into 64 bits
-
-
-def tree_size(folder: str) -> int:
-    """Bytes of the regular files below `folder`, each inode once; what vanishes meanwhile counts nothing."""
-    total = 0
-    seen: set[tuple[int, int]] = set()
-    waiting = [folder]
-    while waiting:
-        try:
-            with os.scandir(waiting.pop()) as entries:
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        waiting.append(entry.path)
-                    elif entry.is_file(follow_symlinks=False):
-                        status = entry.stat(follow_symlinks=False)
-                        key = (status.st_dev, status.st_ino)
-                        if key not in seen:
-                            seen.add(key)
-                            total += status.st_size
-        except OSError:
-            continue
-    return total
 
 
 def parse_size(text: str) -> int:

@@ -12,11 +12,11 @@ from typing import Any, Protocol
 from core.aio import off_loop
 from core.engine.limits import HostCpus
 from core.engine.records import Records
-from core.engine.sizes import tree_size
 from core.model.container import Status
 from core.model.image import Image
 from core.model.network import VolumeRecord
 from core.paths import Paths
+from core.storage.usage import tree_size
 from core.wire.codec import API_VERSION, MINIMUM_API_VERSION, timestamp
 
 VERSION = "0.1.0"

@@ -21,6 +21,7 @@ from core.paths import Paths
 from core.storage.content import sync_directory
 from core.storage.db import Database
 from core.storage.trash import Trash
+from core.storage.usage import tree_size
 
 log = logging.getLogger(__name__)
 
@@ -141,7 +142,7 @@ class Snapshots:
     async def usage(self, key: str) -> int:
         """Bytes of the files that the snapshot itself has, counted now for an active one."""
         row = self._row(key)
-        return row.size if row.committed else await off_loop_to_end(disk_usage, self.upper(key))
+        return row.size if row.committed else await off_loop_to_end(tree_size, self.upper(key))
 
     async def sweep(self, containers: Collection[str] | None = None) -> None:
         """At start: remove half-applied layers, unknown directories and, when `containers` (ids) is given,
@@ -232,23 +233,6 @@ class Snapshots:
 
     def _highest_directory(self) -> int:
         return max((int(entry) for entry in os.listdir(self._path) if entry.isdecimal()), default=0)
-
-
-def disk_usage(path: Path) -> int:
-    """Bytes of all regular files below `path`, links counted once."""
-    total, seen, pending = 0, set(), [os.fspath(path)]
-    while pending:
-        with os.scandir(pending.pop()) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    pending.append(entry.path)
-                    continue
-                stat = entry.stat(follow_symlinks=False)
-                if stat.st_nlink > 1 and (stat.st_dev, stat.st_ino) in seen:
-                    continue
-                seen.add((stat.st_dev, stat.st_ino))
-                total += stat.st_size
-    return total
 
 
 def _is_opaque(path: Path) -> bool:

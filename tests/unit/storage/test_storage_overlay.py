@@ -7,7 +7,8 @@ import pytest
 from core.errors import Conflict, NotFound
 from core.paths import Paths
 from core.storage.db import Database
-from core.storage.overlay import Snapshots, disk_usage
+from core.storage.overlay import Snapshots
+from core.storage.usage import tree_size
 
 
 class Room:
@@ -139,4 +140,4 @@ def test_disk_usage_counts_a_hard_link_once(tmp_path: Path) -> None:
     (tmp_path / "d/a").write_bytes(b"x" * 10)
     (tmp_path / "b").hardlink_to(tmp_path / "d/a")
     (tmp_path / "loop").symlink_to(tmp_path)
-    assert disk_usage(tmp_path) == 10 + len(str(tmp_path))
+    assert tree_size(tmp_path) == 10 + len(str(tmp_path))
