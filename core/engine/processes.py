@@ -34,7 +34,8 @@ def _row(folder: Path, uptime: float) -> list[str]:
     parent, terminal = fields[1], int(fields[4])
     used = (int(fields[11]) + int(fields[12])) / _TICKS
     age = max(0.01, uptime - int(fields[19]) / _TICKS)
-    uid = next(line.split()[2] for line in (folder / "status").read_text().splitlines() if line.startswith("Uid:"))
+    status = (folder / "status").read_text(errors="replace")  # the name in it is the program's to choose
+    uid = next((line.split()[2] for line in status.splitlines() if line.startswith("Uid:")), "?")
     command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").strip()
     return [
         "root" if uid == "0" else uid,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -132,6 +133,17 @@ def test_a_process_of_ones_own_shares_everything_with_the_host() -> None:
     assert all(item["shared"] for item in found["namespaces"])
     assert found["seccomp"]["mode"] in ("disabled", "filter")
     assert any(mount["target"] == "/proc" for mount in found["mounts"])
+
+
+def test_no_process_hides_from_top_by_its_name(tmp_path: Path) -> None:
+    folder = tmp_path / "7"
+    folder.mkdir()
+    (tmp_path / "uptime").write_text("100.0 0.0\n")
+    (folder / "stat").write_bytes(b"7 (\xff) x) S 1 7 7 34816 7 0 0 0 0 0 1 1 0 0 20 0 1 0 5 0 0")
+    (folder / "status").write_bytes(b"Name:\t\xff) x\nUid:\t5\t5\t5\t5\n")
+    (folder / "cmdline").write_bytes(b"")
+    (row,) = processes.table([7], tmp_path)
+    assert (row[0], row[1], row[5], row[7]) == ("5", "7", "pts/0", "[\ufffd) x]")
 
 
 def test_top_shows_living_processes_only() -> None:
