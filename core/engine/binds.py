@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterable
 
 from core.errors import InvalidArgument
 from core.model.container import HostConfig, MountPoint, MountSpec
+from core.storage.volumes import check_volume_name
 
-VOLUME_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 _PROPAGATIONS = frozenset({"private", "rprivate", "shared", "rshared", "slave", "rslave"})
 _MODES = frozenset({"ro", "rw", "z", "Z", "nocopy", "consistent", "cached", "delegated"}) | _PROPAGATIONS
-
-
-def check_volume_name(name: str) -> None:
-    """Raises InvalidArgument, with Docker's words, for what may not be the name of a volume."""
-    if not VOLUME_NAME.fullmatch(name):
-        raise InvalidArgument(
-            f'create {name}: "{name}" includes invalid characters for a local volume name, only '
-            '"[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path'
-        )
 
 
 def parse_bind(text: str) -> MountPoint:

@@ -13,6 +13,7 @@ from core.engine.seccomp import check_security_options
 from core.engine.signals import parse_signal
 from core.engine.sizes import parse_size
 from core.errors import InvalidArgument, Unsupported
+from core.linux.capnames import NAMES
 from core.model.container import ContainerConfig, HostConfig, RestartPolicy
 
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
@@ -21,16 +22,8 @@ _HOSTNAME = re.compile(r"[a-zA-Z0-9_.-]{1,253}")
 _SYSCTL = re.compile(
     r"(?:kernel\.(?:msgmax|msgmnb|msgmni|sem|shmall|shmmax|shmmni|shm_rmid_forced)|fs\.mqueue\.[\w.]+|net\.[\w./-]+)"
 )
-_TEXT_LIMIT = 128 * 1024  # bytes of one argument or variable; execve(2) has MAX_ARG_STRLEN
+_TEXT_LIMIT = 128 * 1024 - 1  # bytes of one argument or variable; execve(2), MAX_ARG_STRLEN less its NUL
 _LOG_DRIVERS = ("json-file", "none", "local")
-CAPABILITIES = frozenset(
-    """
-    AUDIT_CONTROL AUDIT_READ AUDIT_WRITE BLOCK_SUSPEND BPF CHECKPOINT_RESTORE CHOWN DAC_OVERRIDE DAC_READ_SEARCH
-    FOWNER FSETID IPC_LOCK IPC_OWNER KILL LEASE LINUX_IMMUTABLE MAC_ADMIN MAC_OVERRIDE MKNOD NET_ADMIN
-    NET_BIND_SERVICE NET_BROADCAST NET_RAW PERFMON SETFCAP SETGID SETPCAP SETUID SYSLOG SYS_ADMIN SYS_BOOT
-    SYS_CHROOT SYS_MODULE SYS_NICE SYS_PACCT SYS_PTRACE SYS_RAWIO SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG WAKE_ALARM
-    """.split()  # noqa: SIM905
-)
 RLIMITS = frozenset(
     """
     core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack
@@ -116,7 +109,7 @@ def parse_capability(name: str) -> str:
     bare = name.upper().removeprefix("CAP_")
     if bare == "ALL":
         return bare
-    if bare not in CAPABILITIES:
+    if bare not in NAMES:
         raise InvalidArgument(f'unknown capability: "CAP_{bare}"')
     return f"CAP_{bare}"
 
@@ -186,5 +179,5 @@ def _prefixed(prefix: str, capability: str) -> None:
 def _check_text(text: str, what: str) -> None:
     if "\0" in text:
         raise InvalidArgument(f"invalid {what}: it holds a NUL byte")
-    if len(text) > _TEXT_LIMIT:
+    if len(text.encode()) > _TEXT_LIMIT:
         raise InvalidArgument(f"invalid {what}: longer than {_TEXT_LIMIT} bytes")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from core.engine.binds import check_volume_name
 from core.engine.events import Events
 from core.engine.records import Records
 from core.errors import InvalidArgument, NoSuchVolume, VolumeInUse
@@ -33,8 +32,6 @@ class VolumeActs:
         """Make a volume; one that is there already is returned as it is. Raises InvalidArgument."""
         if driver not in ("", "local"):
             raise InvalidArgument(f'error looking up volume plugin {driver}: plugin "{driver}" not found')
-        if name:
-            check_volume_name(name)
         known = {record.name for record in await self._store.list()}
         record = await self._store.create(name or None, labels)
         if record.name not in known:

@@ -63,8 +63,10 @@ class Volumes:
             return record
 
     def _new(self, name: str | None, labels: Mapping[str, str]) -> VolumeRecord:
+        if name:
+            check_volume_name(name)
         record = VolumeRecord(
-            name=_checked(name) if name else secrets.token_hex(32),
+            name=name or secrets.token_hex(32),
             mountpoint="",
             created_at=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             labels=dict(labels) if name else {**labels, "com.docker.volume.anonymous": ""},
@@ -119,10 +121,10 @@ class Volumes:
         del self._records[name]  # here, because a caller that was cancelled does not come back for it
 
 
-def _checked(name: str) -> str:
+def check_volume_name(name: str) -> None:
+    """Raises InvalidArgument, with Docker's words, for what may not be the name of a volume."""
     if not _NAME.fullmatch(name):
         raise InvalidArgument(
-            f'create {name}: "{name}" includes invalid characters for a local volume name, only '
+            f'create {name[:255]}: "{name[:255]}" includes invalid characters for a local volume name, only '
             '"[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path'
         )
-    return name
