@@ -179,7 +179,8 @@ class Networks:
         self._settling = asyncio.ensure_future(self._tidy(self._settling))
 
     async def close(self) -> None:
-        """Let go of sockets; bridge, rules and containers stay as they are."""
+        """Let go of sockets. While containers run, bridge and rules stay as they are; else they go, and the next
+        `start` makes the same ones again."""
         if self._settling is not None:
             await self._settling
         await asyncio.gather(*(leaving.done for leaving in self._leaving.values()))
@@ -190,6 +191,17 @@ class Networks:
                 each.release()
         for check in self._checks:
             check.cancel()
+        if not self._places:
+            await off_loop(self._take_down)
+
+    def _take_down(self) -> None:
+        try:
+            if self._firewall:
+                self._firewall.remove()
+            if self._bridge:
+                bridges.remove(self._bridge)
+        except (EngineError, OSError) as error:
+            log.warning("remove the bridge network: %s", error)
 
     async def _attach_bridge(self, container_id: str, endpoint: Endpoint, ports: Ports, name: str) -> Attached:
         await self.settled()
