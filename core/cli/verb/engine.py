@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import time
 from typing import NoReturn
 
-from core.cli.context import Context
+from core.cli.context import Context, Engine
 from core.cli.failure import CommandFailed
 from core.cli.parser import Arguments, Command, option
 from core.client.spawn import command, ensure_engine, environment
@@ -61,12 +62,28 @@ def stop(context: Context, given: Arguments) -> int:
         return 0
     deadline = time.monotonic() + STOP_PATIENCE
     while time.monotonic() < deadline:
-        try:
-            engine.get("/_ping")
-        except EngineError:
+        if not _alive(context, engine):
             return 0
         time.sleep(_PAUSE)
     raise CommandFailed(f"the engine at {context.host} was told to stop and still answers")
+
+
+def _alive(context: Context, engine: Engine) -> bool:
+    """Whether anything of the engine is left; of this machine's own one, whether it holds its lock (flock(2))."""
+    if not context.own:
+        try:
+            engine.get("/_ping")
+        except EngineError:
+            return False
+        return True
+    try:
+        with open(Paths.from_environment().run / "lock", "rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass
+    return False
 
 
 def status(context: Context, given: Arguments) -> int:
