@@ -99,14 +99,15 @@ class Adoption:
                 event.get("event") == "exited" and event.get("restarting_in") is None
             )
             ran = True
+        # Before anything that may start the next shim, which has the same files.
+        await off_loop(settle, str(self._paths.journal(record.id)))
+        await off_loop(shutil.rmtree, self._paths.task(record.id), True)
         if final:
             await self._lifecycle.gone(record.id)
         elif ran:
             await self._lifecycle.lost(record.id)
         else:
             await self._lifecycle.clear(record.id)
-        await off_loop(settle, str(self._paths.journal(record.id)))
-        await off_loop(shutil.rmtree, self._paths.task(record.id), True)
 
     async def finish(self) -> None:
         """Remove what was being removed, and what should have been with its exit."""

@@ -176,9 +176,11 @@ class Tasks:
         if not task.launched.done():
             task.launched.set_exception(ShimGone("the container's shim ended before it started anything"))
             task.launched.exception()  # the one who waits hears of it; nobody waiting is no error
+        # A killed shim has not heard every ack. Before it is told: what follows may start the next shim at once.
+        await off_loop(settle, str(self._paths.journal(task.ident)))
         await self._tell(task, None)
-        await off_loop(settle, str(self._paths.journal(task.ident)))  # a killed shim has not heard every ack
-        self._tasks.pop(task.ident, None)
+        if self._tasks.get(task.ident) is task:
+            del self._tasks[task.ident]
         task.drained.set_result(None)
         await task.note_growth()
 
