@@ -25,8 +25,8 @@ def _created(image: Image) -> int:
         return 0
 
 
-def summary(image: Image, containers: int = -1) -> dict[str, Any]:
-    """A line of GET /images/json."""
+def summary(image: Image, containers: int = -1, *, shared: int = -1) -> dict[str, Any]:
+    """A line of GET /images/json; `shared` = bytes of layers that other images have too, -1 = not counted."""
     return {
         "Id": image.id,
         "ParentId": "",
@@ -35,7 +35,7 @@ def summary(image: Image, containers: int = -1) -> dict[str, Any]:
         "Created": _created(image),
         "Size": image.size,
         "VirtualSize": image.size,
-        "SharedSize": -1,
+        "SharedSize": shared,
         "Labels": image.config.config.labels or None,
         "Containers": containers,
     }

@@ -62,7 +62,10 @@ async def disk_usage(engine: Engine, request: Request) -> Answer:
         {
             "LayersSize": usage["LayersSize"],
             "Images": [
-                image_views.summary(image, len(engine.images.containers_of(image.id))) for image in usage["images"]
+                image_views.summary(
+                    image, len(engine.images.containers_of(image.id)), shared=usage["shared"][image.id]
+                )
+                for image in usage["images"]
             ],
             "Containers": containers,
             "Volumes": [

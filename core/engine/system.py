@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import time
+from collections import ChainMap, Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -37,6 +38,7 @@ _ABILITIES: dict[str, Any] = {
 
 class Images(Protocol):
     async def list(self) -> tuple[Image, ...]: ...
+    def layer_sizes(self, image: Image) -> dict[str, int]: ...
 
 
 class Volumes(Protocol):
@@ -160,9 +162,15 @@ class System:
     async def disk_usage(self) -> dict[str, Any]:
         """Sizes for GET /system/df, in Docker's words and bytes."""
         images = await self._images.list()
+        layers = {image.id: self._images.layer_sizes(image) for image in images}
+        users = Counter(name for sizes in layers.values() for name in sizes)
         return {
-            "LayersSize": sum(image.size for image in images),
+            "LayersSize": sum(dict(ChainMap(*layers.values())).values()),
             "images": images,
+            "shared": {
+                ident: sum(size for name, size in sizes.items() if users[name] > 1)
+                for ident, sizes in layers.items()
+            },
             "volumes": await self._volumes.list(),
         }
 

@@ -61,6 +61,10 @@ class Images:
         """Every image, newest first."""
         return self._store.all()
 
+    def layer_sizes(self, image: Image) -> dict[str, int]:
+        """Bytes of each layer of an image when unpacked, by chainID."""
+        return {str(name): self._snapshots.size(name) for name in image.config.chain}
+
     async def load(self, fd: int, *, progress: Report) -> tuple[str, ...]:
         """Take in an archive; the lines to print, one a name. Raises BadArchive with one line, keeping nothing."""
         async with self._collector.working():
