@@ -35,8 +35,7 @@ Over a SEQPACKET link (the job's reply socket first, later a connection to `shim
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from core.errors import InvalidArgument
@@ -57,7 +56,7 @@ class RootfsConfig:
 
 @dataclass(frozen=True, slots=True)
 class ShimConfig:
-    """Everything a shim is told once; kept as `shim.json` in the bundle."""
+    """Everything a shim is told once."""
 
     id: str
     bundle: str
@@ -90,12 +89,6 @@ class ShimConfig:
             return cls(**members)
         except (KeyError, TypeError, ValueError) as error:
             raise InvalidArgument(f"read shim configuration: {error!r}") from error
-
-    def to_json(self) -> bytes:
-        """The same as a file."""
-        document = asdict(self)
-        document["restart"] = {"name": self.restart.name, "max": self.restart.maximum}
-        return json.dumps(document, separators=(",", ":")).encode()
 
 
 def policy(message: dict[str, Any]) -> RestartPolicy:

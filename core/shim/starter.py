@@ -99,8 +99,6 @@ def start(
 
 
 def _mount(config: ShimConfig, rootfs: str) -> None:
-    with open(os.path.join(config.bundle, "shim.json"), "wb") as file:
-        file.write(config.to_json())
     os.makedirs(rootfs, 0o700, exist_ok=True)
     mount_overlay(config.rootfs.lower, config.rootfs.upper, config.rootfs.work, rootfs)
 
