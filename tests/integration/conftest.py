@@ -204,15 +204,18 @@ def running_engine() -> Iterator[EngineUnderTest]:
 
 
 def _clean(engine: EngineUnderTest, folder: Path) -> None:
-    try:
-        engine.remove_all()
-        engine.stop()
-    except (EngineUnreachable, EngineError, OSError, LookupError):
-        pass
-    for file in engine.paths.run.glob("containers/*/pid"):
+    for step in (engine.remove_all, engine.stop):
         try:
-            os.kill(int(file.read_text()), signal.SIGKILL)
-        except (OSError, ValueError):
+            step()
+        except (EngineUnreachable, EngineError, OSError, LookupError):
+            pass
+    # What a test broke may not stop by itself: root process and shims alike carry RUN in their command line.
+    mark = f"--run\0{engine.paths.run}\0".encode()
+    for process in Path("/proc").iterdir():
+        try:
+            if process.name.isdigit() and mark in (process / "cmdline").read_bytes():
+                os.kill(int(process.name), signal.SIGKILL)
+        except OSError:
             pass
     shutil.rmtree(folder, ignore_errors=True)
 

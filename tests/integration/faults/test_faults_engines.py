@@ -100,17 +100,19 @@ def test_nothing_of_a_hostile_folder_runs(faulty: EngineUnderTest, tmp_path: Pat
 
 def test_stop_leaves_containers_and_the_next_engine_adopts(faulty: EngineUnderTest) -> None:
     host = {"NetworkMode": "bridge"}
-    quick = faulty.run("sh", "-c", "until [ -e /go ]; do sleep 0.01; done; exit 8", host=host)
-    gone = faulty.run("sleep", "0.2", host={**host, "AutoRemove": True})
+    script = "until [ -e /dev/shm/go ]; do sleep 0.01; done; exit 8"
+    quick = faulty.run("sh", "-c", script, host=host)
+    gone = faulty.run("sh", "-c", script, host={**host, "AutoRemove": True})
     stays = faulty.run("sleep", "1000", host=host)
     always = faulty.run("sh", "-c", "sleep 0.2; exit 3", host={**host, "RestartPolicy": {"Name": "always"}})
     shims = {ident: faulty.shim_pid(ident) for ident in (quick, gone, stays, always)}
-    root = Path(f"/proc/{faulty.state(quick)['Pid']}/root")
+    gates = [Path(f"/proc/{faulty.state(ident)['Pid']}/root/dev/shm/go") for ident in (quick, gone)]
     pid = faulty.state(stays)["Pid"]
     assert onggi(faulty, "engine", "stop").code == 0
     wait_until(lambda: not zygotes(faulty), "the engine ends")
     before = datetime.now(UTC)
-    (root / "go").touch()
+    for gate in gates:
+        gate.touch()
     wait_until(lambda: not running(shims[quick]) and not running(shims[gone]), "the short ones end")
     after = datetime.now(UTC)
     journal = faulty.paths.journal(always)

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -61,14 +62,22 @@ SCRIPT = "until [ -e /dev/shm/go ]; do sleep 0.01; done; seq 1 1000; exit 9"
 
 
 def connections(engine: EngineUnderTest) -> int:
-    """Open descriptors of the daemon; the least of some looks, for those that are just closing."""
-    folder = Path(f"/proc/{engine.daemon_pid()}/fd")
-    return min(sum(1 for _ in folder.iterdir()) for _ in range(100))
+    """Open descriptors of the daemon."""
+    return sum(1 for _ in Path(f"/proc/{engine.daemon_pid()}/fd").iterdir())
+
+
+def at_rest(engine: EngineUnderTest) -> int:
+    """The same when those who have left are gone: ten looks in a row alike."""
+    seen = [connections(engine)]
+    while len(seen) < 10 or len(set(seen[-10:])) > 1:
+        time.sleep(0.01)
+        seen.append(connections(engine))
+    return seen[-1]
 
 
 def test_wait_asks_the_next_engine(faulty: EngineUnderTest) -> None:
     ident = faulty.run("sh", "-c", SCRIPT)
-    go, before = waits_at(faulty, ident, "go"), connections(faulty)
+    go, before = waits_at(faulty, ident, "go"), at_rest(faulty)
     thread, found = background(faulty, "wait", ident)
     wait_until(lambda: connections(faulty) > before, "it waits")
     faulty.kill_daemon()
@@ -79,7 +88,7 @@ def test_wait_asks_the_next_engine(faulty: EngineUnderTest) -> None:
 
 def test_a_follower_of_logs_ends_with_its_engine(faulty: EngineUnderTest) -> None:
     ident = faulty.run("sh", "-c", SCRIPT)
-    go, before = waits_at(faulty, ident, "go"), connections(faulty)
+    go, before = waits_at(faulty, ident, "go"), at_rest(faulty)
     thread, found = background(faulty, "logs", "-f", ident)
     wait_until(lambda: connections(faulty) > before, "it follows")
     faulty.kill_daemon()
@@ -93,7 +102,7 @@ def test_a_follower_of_logs_ends_with_its_engine(faulty: EngineUnderTest) -> Non
 
 def test_a_stop_whose_engine_dies_can_be_repeated(faulty: EngineUnderTest) -> None:
     ident = faulty.run("sh", "-c", "trap '' TERM; while :; do sleep 1; done", host={"NetworkMode": "bridge"})
-    before = connections(faulty)
+    before = at_rest(faulty)
     thread, found = background(faulty, "stop", "-t", "100", ident)
     wait_until(lambda: connections(faulty) > before, "it waits")
     faulty.kill_daemon()
