@@ -65,6 +65,8 @@ def ends(left: Content, right: Content, width: int) -> Content:
     room = width - right.cell_length
     if room < 1:
         return fit(right, width)
+    if right and left.cell_length > room - 2 > 0:
+        left = cut(left, room - 2)
     return fit(left, room) + right
 
 

@@ -43,10 +43,9 @@ class Scene:
         await settled(pilot)
         for key in self.keys:
             await pilot.press(key)
-            await pilot.pause(0.1)
         assert isinstance(pilot.app, OnggiApp)
         await self.then(pilot.app)
-        await pilot.pause(0.3)
+        await pilot.pause(0.15)
 
 
 _RUN = ["2", "j", "j", "r", *"box1", "tab", "tab", "tab", *"8080:80"]

@@ -461,4 +461,5 @@ async def settled(pilot: Pilot[None]) -> None:
             for f in running
         ):
             await pilot.pause(0.02)
-    await pilot.pause(0.2)
+    app.backend._stats_every = HOUR  # the figures are known and fixed: nothing need ask again
+    await pilot.pause(0.1)

@@ -36,6 +36,7 @@ TABS: Final = {
     "projects": ("Containers",),
     "": ("Terminal",),
 }
+_EDGE: Final = 10  # cells of a border's edge that hold no words: corners, blanks, two of its line
 _LINED: Final = 26  # rows of the screen from which the tabs are underlined
 
 
@@ -192,7 +193,7 @@ class Detail(Framed, Vertical):
         if self.tab == "Terminal" and self.pane is not None:
             return Titles(left, right, self.pane.hint(), self.pane.mode())
         if self.tab == "Logs" and self.logs is not None:
-            return Titles(left, right, *log_titles(self.logs))
+            return Titles(left, right, *log_titles(self.logs, self.outer_size.width))
         more = join((f"more below {self.glyphs.open}", "$muted")) if self.page.more_below else EMPTY
         return Titles(left, right, EMPTY, more)
 
@@ -268,12 +269,21 @@ def _turned(was: Container | None, now: Container | None) -> bool:
     return was is not None and now is not None and was.status != now.status
 
 
-def log_titles(view: LogView) -> tuple[Content, Content]:
-    """The bottom titles of a log: what is shown with the legend of its gutter, and how."""
+def log_titles(view: LogView, width: int) -> tuple[Content, Content]:
+    """The bottom titles of a log: what is shown with the legend of its gutter, and how.
+
+    In a pane of `width` cells the legend gives way first, then the clock that the times are of.
+    """
     legend = join((" · ", "$muted"), ("│", "$line"), (" out ", "$muted"), ("┃", "$stderr"), (" err", "$stderr"))
+    shown = join((view.shown, "$muted"))
     mode, _, wrap = view.mode.partition(" · ")
-    style = "$running" if view.follow else "$paused"
-    return join((view.shown, "$muted"), legend), join((mode, style), (f" · {wrap} · local time", "$muted"))
+    how = join((mode, "$running" if view.follow else "$paused"), (f" · {wrap}", "$muted"))
+    clock = join((" · local time", "$muted")) if view.times else EMPTY
+    room = width - _EDGE
+    for left, right in ((join(shown, legend), join(how, clock)), (shown, join(how, clock))):
+        if left.cell_length + right.cell_length <= room:
+            return left, right
+    return shown, how
 
 
 def waiting(words: str) -> Builder:

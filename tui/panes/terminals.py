@@ -207,8 +207,14 @@ class TerminalPane(Vertical, can_focus=True):
     def hint(self) -> Content:
         """The way out, always on the border; in reverse while Ctrl-P is held."""
         session = self.current
-        if session is None or not session.live:
+        if session is None:
             return EMPTY
+        if not session.live:
+            return (
+                join(("enter", "bold $accent"), (" attaches again", "$muted"))
+                if session.kind == "attach"
+                else EMPTY
+            )
         if session.held:
             return join(
                 (" ^P… ^Q detaches ", "bold $on-accent on $focus"), (" any other key goes on to it", "$muted")

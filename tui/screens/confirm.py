@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from textual import events
 from textual.content import Content
@@ -16,6 +17,8 @@ from tui.safe import crop_middle, safe, safe_plain
 from tui.screens.dialog import Dialog
 from tui.text import size, size_prose
 from tui.widgets.frame import Titles
+
+_AROUND: Final = 19  # rows of the dialog that are not rows of its two tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,25 +70,26 @@ class Confirm(Dialog[str]):
         return Titles(self.heading(), note)
 
     def parts(self) -> list[Widget]:
-        return [Static(self._text(self.WIDTH - 8), id="question")]
+        return [Static(self._text(self.WIDTH - 8, self.app.size.height), id="question")]
 
     def on_resize(self, event: events.Resize) -> None:
-        self.query_one("#question", Static).update(self._text(min(self.WIDTH, event.size.width) - 8))
+        text = self._text(min(self.WIDTH, event.size.width) - 8, event.size.height)
+        self.query_one("#question", Static).update(text)
 
-    def _text(self, width: int) -> Content:
+    def _text(self, width: int, height: int) -> Content:
         asked = self.question
         known = [v.frees for v in asked.victims if v.frees >= 0]
         frees = join((f"frees {size_prose(sum(known))}", "bold $paused")) if any(known) else EMPTY
         lines = [ends(join((f"{asked.verb} {asked.what}?", "bold")), frees, width)]
+        room = max(height - _AROUND, 2)
         if asked.victims:
-            lines += [EMPTY]
-            lines += _table(asked.victims, width)
+            lines += [EMPTY, *_first(_table(asked.victims, width), 1 + max(room - min(len(asked.spared), 3), 2))]
         if asked.spared:
-            lines += [EMPTY, join(("not touched", "$muted"))]
-            for mark, name, why in asked.spared:
-                lines.append(
-                    join("  ", mark, " ", fit(safe(crop_middle(safe_plain(name), 20)), 20), ("  " + why, "$muted"))
-                )
+            spared = [
+                join("  ", mark, " ", fit(safe(crop_middle(safe_plain(name), 20)), 20), ("  " + why, "$muted"))
+                for mark, name, why in asked.spared
+            ]
+            lines += [EMPTY, join(("not touched", "$muted")), *_first(spared, max(room - len(asked.victims), 3))]
         if asked.note:
             lines += [EMPTY, join((asked.note, "$muted"))]
         lines += [EMPTY, join(("$ ", "$muted"), fit(safe(asked.command), width - 2)), EMPTY, self._buttons()]
@@ -114,15 +118,30 @@ class Confirm(Dialog[str]):
 
 
 def _table(victims: Sequence[Victim], width: int) -> list[Content]:
-    name_width = max(min(width - 52, 26), 12)
+    name_width = max(min(width - 53, 26), 12)
     head = join(
-        " " * 4, ("what".ljust(name_width), "$muted"), ("  state".ljust(24), "$muted"), ("goes with it", "$muted")
+        " " * 4, ("what".ljust(name_width), "$muted"), ("  state".ljust(25), "$muted"), ("goes with it", "$muted")
     )
-    lines = [ends(head, join(("frees", "$muted")), width)]
+    told = any(victim.frees >= 0 for victim in victims)
+    lines = [ends(head, join(("frees" if told else "", "$muted")), width)]
     for victim in victims:
         name = fit(safe(crop_middle(safe_plain(victim.name), name_width)), name_width)
         left = join(
-            ("- ", "$failed"), victim.mark, " ", name, "  ", fit(safe(victim.state), 22), (victim.with_it, "$muted")
+            ("- ", "$failed"),
+            victim.mark,
+            " ",
+            name,
+            "  ",
+            fit(safe(victim.state), 22),
+            " ",
+            (victim.with_it, "$muted"),
         )
         lines.append(ends(left, join(size(victim.frees) if victim.frees >= 0 else ""), width))
     return lines
+
+
+def _first(lines: list[Content], most: int) -> list[Content]:
+    """As many lines as there is room for, with how many are left out."""
+    if len(lines) <= most:
+        return lines
+    return [*lines[: most - 1], join((f"    and {len(lines) - most + 1} more", "$muted"))]

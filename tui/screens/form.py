@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar, Final
 
 from textual import events
 from textual.content import Content
@@ -15,11 +16,13 @@ from tui.paint import EMPTY, join
 from tui.panes.inspect import fold
 from tui.safe import safe_plain
 from tui.screens.dialog import Dialog
-from tui.widgets.fields import Field, Options, Rule, Text
+from tui.widgets.fields import SLIM_ENTRY, SLIM_LABEL, Field, Options, Rule, Text
 from tui.widgets.frame import Titles
 
 Values = Mapping[str, str]
-_COMMAND_LINES = 3
+_ROOMY: Final = 100  # columns from which every remark fits beside its field
+_FEW: Final = 4
+_COMMAND_LINES: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,11 @@ class Plan:
 
 class Form(Dialog[Mapping[str, str]]):
     """Answers with the values of its fields. `plan` judges them at each key press; it must not block."""
+
+    DEFAULT_CSS: ClassVar[str] = f"""
+    Form.-slim Field .label {{ width: {SLIM_LABEL}; }}
+    Form.-slim Field Entry {{ width: {SLIM_ENTRY}; }}
+    """
 
     def __init__(
         self,
@@ -87,6 +95,11 @@ class Form(Dialog[Mapping[str, str]]):
         fields = list(self.query(Field))
         next((f for f in fields if not f.value), fields[0]).entry.focus()
         self.call_after_refresh(self.judge)
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.set_class(event.size.width < _ROOMY and len(self.fields) > _FEW, "-slim")
+        for options in self.query(Options):
+            options.refresh()
 
     @property
     def values(self) -> dict[str, str]:

@@ -128,7 +128,7 @@ class Help(Dialog[None]):
 
     def _line(self, action: Action, width: int) -> Content:
         keys, says = self._keys(action), _OPPOSITES[action.id][1] if action.id in _OPPOSITES else action.help
-        return fit(join((keys.ljust(_KEYS), "bold"), (says, "$muted")), max(width - 1, 12))
+        return fit(join((f"{keys} ".ljust(_KEYS), "bold"), (says, "$muted")), max(width - 1, 12))
 
     def pressed(self, event: events.Key) -> None:
         event.stop()

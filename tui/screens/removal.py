@@ -17,9 +17,7 @@ def containers(hit: Sequence[Container], now: float, key: str, glyphs: Glyphs) -
     rest = [one for one in hit if not one.alive]
     running = [one for one in hit if one.alive]
     victims = [Victim(mark(one, glyphs), one.name, reason(one, now).plain, "its log and files") for one in rest]
-    spared = [
-        (mark(one, glyphs), one.name, "it has a process; F stops it first and takes it too") for one in running
-    ]
+    spared = [(mark(one, glyphs), one.name, "it runs; F stops it first and takes it too") for one in running]
     names = [one.name for one in (rest or running)]
     act = "remove" if rest else "remove_force"
     return Question(

@@ -14,7 +14,7 @@ from tui.leaving import UNTYPED, KeptPty, KeptSource
 from tui.paint import join
 from tui.panes.detail import Subject
 from tui.panes.terminals import Session
-from tui.safe import safe
+from tui.safe import safe, safe_plain
 from tui.state import Container
 from tui.terminal import keys
 from tui.terminal.source import FdSource, PtySource
@@ -202,6 +202,8 @@ class Sessions:
                 state = (await calls.document("containers", session.container)).get("State") or {}
                 if state.get("Running"):
                     return "detached, it keeps running"
+                if state.get("Error"):
+                    return f"did not start: {safe_plain(str(state['Error']))}"
                 return f"ended with exit code {state.get('ExitCode', 0)}"
             if session.kind == "exec":
                 found = await calls.client.get(f"{session.resize_path}/json")

@@ -19,6 +19,8 @@ from tui.paint import EMPTY, fit, join, strip_of
 
 LABEL = 12
 ENTRY = 40
+SLIM_LABEL = 8  # on a narrow screen, in a form with so many fields that each needs its remark
+SLIM_ENTRY = 24
 
 
 class Text(Widget):
@@ -185,13 +187,20 @@ class Options(Widget, can_focus=True):
         event.prevent_default()
 
     def on_click(self, event: events.Click) -> None:
-        at = LABEL + 2
+        at = self._indent
         for number, option in enumerate(self.options):
             cells = self._option(number, option).cell_length
             if at <= event.x < at + cells:
                 self._at = number
                 self._toggle()
             at += cells + 3
+
+    @property
+    def _indent(self) -> int:
+        """Where the first option stands."""
+        if not self.screen.has_class("-slim"):
+            return LABEL + 2
+        return SLIM_LABEL + 2 if self._label else 0
 
     def _option(self, number: int, option: Option) -> Content:
         here = self.has_focus and number == self._at
@@ -205,7 +214,8 @@ class Options(Widget, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width
-        label = fit(join((self._label, "$muted")), LABEL, right=True)
+        indent = self._indent
+        label = fit(join((self._label, "$muted")), max(indent - 2, 0), right=True)
         parts = [self._option(n, option) for n, option in enumerate(self.options)]
-        line = join(label, "  ", join("   ").join(parts))
+        line = join(fit(label, indent), join("   ").join(parts))
         return strip_of(line, width, self.visual_style, self.app)
