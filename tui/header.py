@@ -52,8 +52,9 @@ def left(world: World, engine: Engine, host: Host | None, work: Work, glyphs: Gl
     head = join(("onggi", "bold $accent"), "  ", _engine(engine, glyphs))
     if engine.state == "down":
         up = sum(c.up for c in world.containers.values())
-        heard = f"   last heard {clock(engine.heard)} · {up} were up" if engine.heard else ""
-        return join(head, (heard, "$muted"))
+        heard = f"   last heard {clock(engine.heard)}" if engine.heard else ""
+        whole = join(head, (f"{heard} · {up} were up" if heard else "", "$muted"))
+        return whole if whole.cell_length <= width else join(head, (heard, "$muted"))
     words, short, glyph_only = _states(world), _states_short(world), _states_glyphs(world, glyphs)
     cpu, mem, disk, net = _host(host)
     jobs = _work(work)

@@ -452,14 +452,14 @@ async def settled(pilot: Pilot[None]) -> None:
     stage = app.calls.client.stage  # type: ignore[attr-defined]
     async with asyncio.timeout(20):
         while not app.main.world.loaded or app.main.host is None:
-            await pilot.pause(0.02)
+            await pilot.pause(0.01)
         while any(not c.whole for c in app.main.world.containers.values()):
-            await pilot.pause(0.02)
+            await pilot.pause(0.01)
         running = {found for found, c in app.main.world.containers.items() if c.status == "running"}
         while not all(
             round(app.main.world.usage[f].cpu, 1) == stage.usage[f][0] if f in app.main.world.usage else False
             for f in running
         ):
-            await pilot.pause(0.02)
+            await pilot.pause(0.01)
     app.backend._stats_every = HOUR  # the figures are known and fixed: nothing need ask again
-    await pilot.pause(0.1)
+    await pilot.pause()

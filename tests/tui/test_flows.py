@@ -18,6 +18,7 @@ from core.errors import Conflict
 from core.wire.http import ResponseHead
 from tui import keymaps
 from tui.app import OnggiApp
+from tui.panes.detail import TABS
 from tui.screens.confirm import Confirm
 from tui.screens.form import Form
 from tui.screens.help import Help
@@ -45,7 +46,7 @@ def text_of(app: OnggiApp) -> str:
 async def until(pilot: Pilot[None], what: Any) -> None:
     async with asyncio.timeout(10):
         while not what():
-            await pilot.pause(0.02)
+            await pilot.pause(0.01)
 
 
 async def test_stop_is_one_call_and_shown_as_its_command() -> None:
@@ -120,7 +121,7 @@ async def test_a_refusal_of_the_engine_is_one_line() -> None:
     stage = potters_shop()
     async with playing(stage) as (app, pilot):
 
-        async def refuse(path: str, body: object = None, *_: Any, **query: Any) -> Any:
+        async def refuse(path: str, body: object = None, headers: Any = None, /, **query: Any) -> Any:
             raise Conflict("cannot stop container: it is being removed")
 
         app.calls.client.post = refuse  # type: ignore[method-assign]
@@ -177,7 +178,7 @@ async def test_every_tab_of_every_list_opens() -> None:
     async with playing(potters_shop(), (80, 24)) as (app, pilot):
         for number in "12345":
             await pilot.press(number, "enter")
-            for _ in range(5):
+            for _ in TABS[app.main.lists.current]:
                 await pilot.press("right_square_bracket")
                 await pilot.pause()
             await pilot.press("escape")
@@ -378,7 +379,7 @@ async def test_a_hostile_image_changes_nothing_but_its_own_text(size: tuple[int,
 
         for number in "12345":
             await pilot.press(number, "enter")
-            for _ in range(5):
+            for _ in TABS[app.main.lists.current]:
                 await pilot.press("right_square_bracket")
                 await pilot.pause()
                 look(f"list {number}, tab {app.main.detail.tab}")
@@ -423,7 +424,7 @@ async def test_the_engine_going_away_is_a_banner_and_coming_back_clears_it() -> 
         app.backend._client = alive
         await pilot.press("enter")
         await until(pilot, lambda: "The engine answers again." in text_of(app))
-        assert "went away" not in text_of(app)
+        await until(pilot, lambda: "went away" not in text_of(app))
 
 
 async def test_what_is_typed_ahead_reaches_what_it_was_meant_for() -> None:

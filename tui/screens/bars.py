@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tui.screens.main import MainScreen
 
 _OUT: Final = (Hint("ctrl-p ctrl-q", "detach, it keeps running"), Hint("click outside", "leave"))
+_ROOMY: Final = 90  # columns from which the banner says everything
 _INSIDE: Final = (
     "every other key, Esc, Tab and Ctrl-C too, goes to the container",
     "every other key goes to the container",
@@ -106,7 +107,9 @@ def show_banner(screen: MainScreen) -> None:
         return
     now = screen.onggi.now()
     gone = max(now - engine.since, 0.0)
-    keep = " Your containers keep running; only this view has stopped." if engine.heard else ""
+    roomy = screen.size.width >= _ROOMY
+    more = "; only this view has stopped" if roomy else ""
+    keep = f" Your containers keep running{more}." if engine.heard else ""
     head = f"The engine went away {span(gone)} ago." if engine.heard else "No engine answers."
     reason = EMPTY if engine.heard else join(" ", safe(engine.reason))
     screen.query_one("#banner1", Bar).show(join((head, "bold $failed"), keep, reason))
@@ -115,7 +118,7 @@ def show_banner(screen: MainScreen) -> None:
     second = join(
         (f"Next try in {span(wait)}.  " if wait >= 1 else "Trying now.  ", "$muted"),
         ("enter", "bold $accent"),
-        (" try now; that starts a new engine, which adopts them", "$muted"),
+        (" try now; that starts a new engine" + (", which adopts them" if roomy else ""), "$muted"),
     )
     tail = join((keys.shown("details"), "bold $accent"), (" details", "$muted"))
     screen.query_one("#banner2", Bar).show(second, tail)
