@@ -20,9 +20,22 @@ BROKEN_PIPE = 141
 def main(argv: list[str] | None = None) -> int:
     """Run a command line (without the program's name; default `sys.argv`) and return its exit code."""
     argv = sys.argv[1:] if argv is None else argv
+    _open_standard_streams()
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
     return failure_code(lambda: _dispatch(argv))
+
+
+def _open_standard_streams() -> None:
+    """Put /dev/null where a caller closed one (`>&-`): the next socket would take its number, and its bytes."""
+    for fd in (0, 1, 2):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
 
 
 def failure_code(act: Callable[[], int]) -> int:
