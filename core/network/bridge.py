@@ -42,9 +42,8 @@ def ensure(root: str, *, name: str = "", subnet: IPv4Network | None = None) -> t
     owner = _owner(root)
     try:
         with _turn(), Netlink() as kernel:
-            link = next(
-                (each for each in links.every(kernel) if (each.alias, each.kind) == (owner, "bridge")), None
-            )
+            every = _without_orphans(kernel, links.every(kernel))
+            link = next((each for each in every if (each.alias, each.kind) == (owner, "bridge")), None)
             networks = links.networks(kernel)
             if link is not None:  # containers may be on it: what it has goes before what is remembered
                 subnet = next((network for index, network in networks if index == link.index), subnet)
@@ -71,6 +70,22 @@ def _owner(root: str) -> str:
     if len(alias.encode()) < 255:  # IFALIASZ, with the final zero
         return alias
     return f"{PREFIX}:sha256:{hashlib.sha256(root.encode()).hexdigest()}"
+
+
+def _without_orphans(kernel: Netlink, found: list[links.Link]) -> list[links.Link]:
+    """`found` without the bridges, removed here, that carry nothing and whose engine's root is gone: an engine that
+    was killed and thrown away would hold a subnet for ever, and there are only thirty-one."""
+    used = {link.master for link in found}
+    orphans = {
+        link.name
+        for link in found
+        if link.kind == "bridge" and link.index not in used and link.alias.startswith(f"{PREFIX}:/")
+        if not Path(link.alias.removeprefix(f"{PREFIX}:")).exists()
+    }
+    for name in orphans:
+        with passing(errno.ENODEV):
+            kernel.send([links.delete(name)])
+    return [link for link in found if link.name not in orphans]
 
 
 def _make(kernel: Netlink, owner: str, subnet: IPv4Network, preferred: str) -> links.Link:

@@ -242,6 +242,21 @@ def test_two_engines_on_one_host(machines: Machines) -> None:
     assert (again["Interface"], again["Id"]) == ("onggi1", second["Id"])
 
 
+def test_bridges_of_engines_that_are_no_more_are_taken_away(machines: Machines, tmp_path: Path) -> None:
+    owners = {"onggi0": "onggi:/nowhere/empty", "onggi1": "onggi:/nowhere/used", "onggi2": f"onggi:{tmp_path}"}
+    for name, owner in owners.items():
+        ip("-n", machines.host, "link", "add", name, "type", "bridge")
+        ip("-n", machines.host, "link", "set", name, "alias", owner)
+    ip("-n", machines.host, "link", "add", "port", "type", "veth", "peer", "name", "other")
+    ip("-n", machines.host, "link", "set", "port", "master", "onggi1")
+    answer: dict[str, Any] = machines.networks().ask("start")
+    assert answer["networks"][0]["Interface"] == "onggi0"  # anew
+    left = ip("-n", machines.host, "link", "show", "type", "bridge")
+    assert "/nowhere/empty" not in left
+    assert "/nowhere/used" in left
+    assert str(tmp_path) in left
+
+
 def test_subnets_of_the_host_are_left_alone(machines: Machines) -> None:
     ip("-n", machines.host, "link", "add", "docker0", "type", "bridge")
     ip("-n", machines.host, "addr", "add", "172.17.0.1/16", "dev", "docker0")
