@@ -59,6 +59,7 @@ class _Channel:
         self.sock = sock
         self._h11 = h11.Connection(role, max_incomplete_event_size=HEAD_LIMIT)
         self._loop = asyncio.get_running_loop()
+        self._ended = False  # the other side has closed its end
 
     async def _event(self) -> h11.Event | type[h11.PAUSED]:
         while True:
@@ -66,9 +67,11 @@ class _Channel:
             if event is not h11.NEED_DATA:
                 return event  # type: ignore[return-value]
             try:
-                self._h11.receive_data(await self._loop.sock_recv(self.sock, READ_SIZE))
+                data = await self._loop.sock_recv(self.sock, READ_SIZE)
             except ConnectionError:
-                self._h11.receive_data(b"")
+                data = b""
+            self._ended = not data
+            self._h11.receive_data(data)
 
     async def _send(self, event: h11.Event) -> None:
         data = self._h11.send(event)
@@ -215,6 +218,8 @@ class ClientConnection(_Channel):
                     return ResponseHead(event.status_code, reason, _headers(event.headers))
                 raise EngineUnreachable("the engine closed the connection without an answer")
         except h11.RemoteProtocolError as error:
+            if self._ended:  # h11 takes an end where an answer is due for a breach of the protocol
+                raise EngineUnreachable("the engine closed the connection without an answer") from error
             raise EngineUnreachable(f"the engine's answer is not HTTP: {error}") from error
 
     def again(self) -> bool:

@@ -166,3 +166,13 @@ async def test_a_half_closed_client_has_not_hung_up_and_a_closed_one_has() -> No
     for sock in (half_ours, half_theirs, gone_ours):
         sock.close()
     hangups.close()
+
+
+async def test_an_engine_that_dies_before_its_answer_is_said_to_have_closed() -> None:
+    ours, theirs = socket.socketpair()
+    client = ClientConnection(ours)
+    await client.request("GET", "/_ping", [])
+    theirs.close()
+    with pytest.raises(EngineUnreachable, match="closed the connection without an answer"):
+        await client.response()
+    client.close()
