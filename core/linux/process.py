@@ -8,6 +8,8 @@ import signal
 from core.linux import constants as k
 from core.linux import syscalls
 
+LAST_SIGNAL = 64  # _NSIG of x86 and arm
+
 
 def set_child_subreaper() -> None:
     """Orphans below this process become its children."""
@@ -45,8 +47,12 @@ def join_session_keyring() -> None:
 
 
 def reset_signals() -> None:
-    """Default dispositions and nothing blocked: Python ignores SIGPIPE and SIGXFSZ, and that survives execve(2)."""
-    for number in signal.valid_signals():
+    """Default dispositions and nothing blocked: Python ignores SIGPIPE and SIGXFSZ, and that survives execve(2).
+
+    By system call, because the C library hides 32 and 33 (its own), which whoever started us may have ignored.
+    Python's handlers are void from here on: call it last before an exec.
+    """
+    for number in range(1, LAST_SIGNAL + 1):
         if number not in (signal.SIGKILL, signal.SIGSTOP):
-            signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+            syscalls.rt_sigaction_default(number)
+    syscalls.rt_sigprocmask_none()

@@ -13,8 +13,24 @@ from typing import Any
 _MACHINE = os.uname().machine
 # Calls without a wrapper in every libc. Since 5.3 a number is the same on every architecture.
 _NUMBERS = {
-    "x86_64": {"capset": 126, "pivot_root": 155, "keyctl": 250, "seccomp": 317, "bpf": 321},
-    "aarch64": {"capset": 91, "pivot_root": 41, "keyctl": 219, "seccomp": 277, "bpf": 280},
+    "x86_64": {
+        "rt_sigaction": 13,
+        "rt_sigprocmask": 14,
+        "capset": 126,
+        "pivot_root": 155,
+        "keyctl": 250,
+        "seccomp": 317,
+        "bpf": 321,
+    },
+    "aarch64": {
+        "pivot_root": 41,
+        "capset": 91,
+        "rt_sigaction": 134,
+        "rt_sigprocmask": 135,
+        "keyctl": 219,
+        "seccomp": 277,
+        "bpf": 280,
+    },
 }.get(_MACHINE, {}) | {
     "open_tree": 428,
     "move_mount": 429,
@@ -82,6 +98,8 @@ _fsconfig = _call("fsconfig", c_int, c_uint, c_char_p, c_char_p, c_int)
 _fsmount = _call("fsmount", c_int, c_uint, c_uint)
 _mount_setattr = _call("mount_setattr", c_int, c_char_p, c_uint, c_void_p, c_size_t)
 _close_range = _call("close_range", c_uint, c_uint, c_uint)
+_rt_sigaction = _call("rt_sigaction", c_int, c_char_p, c_void_p, c_size_t)
+_rt_sigprocmask = _call("rt_sigprocmask", c_int, c_char_p, c_void_p, c_size_t)
 _capset = _call("capset", c_void_p, c_void_p)
 _keyctl = _call("keyctl", c_int, c_char_p)
 _seccomp = _call("seccomp", c_uint, c_uint, c_void_p)
@@ -181,6 +199,20 @@ def prctl(option: int, argument: int = 0, third: int = 0, fourth: int = 0, fifth
 def close_range(first: int, last: int, flags: int) -> None:
     """close_range(2). `last` 2**32-1 = every higher one."""
     _checked(_close_range(first, last, flags))
+
+
+_SIGSET = 8  # bytes of the kernel's sigset_t
+_SIG_SETMASK = 2
+
+
+def rt_sigaction_default(number: int) -> None:
+    """rt_sigaction(2): the default action for a signal, also for 32 and 33, which the C library keeps to itself."""
+    _checked(_rt_sigaction(number, bytes(32), None, _SIGSET))  # struct kernel_sigaction, all of it zero
+
+
+def rt_sigprocmask_none() -> None:
+    """rt_sigprocmask(2): block no signal."""
+    _checked(_rt_sigprocmask(_SIG_SETMASK, bytes(_SIGSET), None, _SIGSET))
 
 
 def capset(header: bytes, data: bytes) -> None:

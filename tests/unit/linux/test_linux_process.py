@@ -39,13 +39,21 @@ def status(name: str) -> str:
         return next(line.split()[1] for line in file if line.startswith(f"{name}:"))
 
 
+def ignore_by_system_call(number: int) -> None:
+    """SIG_IGN without the C library, which refuses its own signals."""
+    call = {"x86_64": 13, "aarch64": 134}[os.uname().machine]
+    action = (1).to_bytes(8, "little") + bytes(24)
+    assert ctypes.CDLL(None).syscall(call, number, action, None, 8) == 0
+
+
 def test_signals_are_reset() -> None:
     def work() -> str:
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-        before = status("SigIgn")
+        ignore_by_system_call(32)  # the C library's own
+        before = int(status("SigIgn"), 16)
         process.reset_signals()
-        return f"{before != status('SigIgn')} {status('SigIgn')} {status('SigBlk')}"
+        return f"{bool(before & 1 << 31)} {status('SigIgn')} {status('SigBlk')}"
 
     assert in_child(work) == f"True {'0' * 16} {'0' * 16}"
 
