@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from typing import Any
 
 from core.cli.failure import CommandFailed
-from core.client.address import chosen_host, default_host
+from core.client.address import Query, chosen_host, default_host
 from core.client.transport import Client
 from core.errors import EngineUnreachable, InvalidArgument
 
@@ -33,6 +34,15 @@ class Engine(Client):
             return super().connect()
         except OSError as error:
             raise self._unreachable(error) from error
+
+    def get(self, path: str, query: Query | None = None) -> Any:
+        """`Client.get`, once more when the engine died over it: a question may be repeated, an act not."""
+        try:
+            return super().get(path, query)
+        except EngineUnreachable:
+            if not self._start:
+                raise
+        return super().get(path, query)
 
     def _spawn(self) -> None:
         from core.client.spawn import ensure_engine
