@@ -6,6 +6,7 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 from textual import events
+from textual.css.query import NoMatches
 from textual.screen import Screen
 from textual.worker import Worker
 
@@ -56,6 +57,8 @@ class WorkingScreen(Screen[None]):
             try:
                 await doing
             except Exception as error:
+                if isinstance(error, NoMatches) and not (self.query(CommandLine) and self.query("#detail")):
+                    return  # the app is closing: what the work was for is gone already
                 self.onggi.faults.append(error)
                 self.say_error(f"a fault in onggi: {type(error).__name__}: {error}")
 
