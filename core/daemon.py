@@ -49,6 +49,7 @@ from core.engine.updating import Updating
 from core.engine.volumes import VolumeActs
 from core.engine.waiters import Waiters
 from core.errors import CorruptStore, EngineError
+from core.images.room import ImageRoom
 from core.images.service import Images
 from core.network import pyroute
 from core.network.manager import Networks
@@ -162,6 +163,7 @@ def _is_fresh(paths: Paths) -> bool:
 class Stores:
     """What lies under ROOT and in the kernel."""
 
+    room: ImageRoom
     images: Images
     snapshots: Snapshots
     volumes: Volumes
@@ -172,9 +174,17 @@ class Stores:
 
 def _open_stores(paths: Paths, db: Database, zygote: Zygote) -> Stores:
     snapshots = Snapshots(db, paths)
-    images = Images(db, ContentStore(paths), snapshots, zygote, paths)
+    room = ImageRoom.open(db, ContentStore(paths), snapshots, zygote)
     manager = cgroups.detect()
-    return Stores(images, snapshots, Volumes(db, paths, zygote), Networks(db, paths, zygote), manager, Trash(paths))
+    return Stores(
+        room,
+        Images(room),
+        snapshots,
+        Volumes(db, paths, zygote),
+        Networks(db, paths, zygote),
+        manager,
+        Trash(paths),
+    )
 
 
 def _compile_default(capabilities: tuple[str, ...]) -> bytes:

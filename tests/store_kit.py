@@ -17,6 +17,7 @@ from typing import Any
 
 from core import packets
 from core.errors import EngineError, from_wire, to_wire
+from core.images.room import ImageRoom
 from core.images.service import Images
 from core.model.events import Progress
 from core.paths import Paths
@@ -77,7 +78,7 @@ class Store:
         paths = Paths(root / "root", root / "run")
         db = Database(paths.database)
         content, snapshots = ContentStore(paths), Snapshots(db, paths)
-        return cls(paths, db, content, snapshots, Images(db, content, snapshots, ForkingZygote(), paths))
+        return cls(paths, db, content, snapshots, Images(ImageRoom.open(db, content, snapshots, ForkingZygote())))
 
     async def load(self, data: bytes) -> tuple[str, ...]:
         fd = file_of(data)

@@ -6,25 +6,17 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from core.aio import off_loop_to_end
-from core.errors import NoSuchImage
 from core.images.archive_write import Choice, plan, write_archive
-from core.images.gc import Collector
 from core.images.history import history
 from core.images.importer import Importer, parse_target
-from core.images.layers import Layers
 from core.images.load import Loader
 from core.images.removal import InUse, Remover, Running
+from core.images.room import ImageRoom
 from core.images.starter import make_starter
-from core.images.store import ImageStore
-from core.images.unpack import Unpacker, Zygote
 from core.model.events import Progress
 from core.model.image import Image
 from core.oci.digest import Digest
 from core.oci.reference import Reference
-from core.paths import Paths
-from core.storage.content import ContentStore
-from core.storage.db import Database
-from core.storage.overlay import Snapshots
 
 Report = Callable[[Progress], None]
 Objects = list[dict[str, Any]]
@@ -35,18 +27,14 @@ Choices = list[Choice]
 class Images:
     """Every method that takes a name takes an id, the beginning of one, or a reference."""
 
-    def __init__(
-        self, db: Database, content: ContentStore, snapshots: Snapshots, zygote: Zygote, paths: Paths
-    ) -> None:
-        self._content = content
-        self._snapshots = snapshots
-        self._layers = Layers(db)
-        self._store = ImageStore(db, content)
-        self._collector = Collector(content, snapshots, self._layers, self._store)
-        unpacker = Unpacker(content, snapshots, self._layers, zygote)
-        self._loader = Loader(content, self._layers, self._store, unpacker)
-        self._importer = Importer(content, self._layers, self._store, unpacker)
-        self._root = paths.root
+    def __init__(self, room: ImageRoom) -> None:
+        self._room = room
+        self._content = room.content
+        self._snapshots = room.snapshots
+        self._store = room.store
+        self._collector = room.collector
+        self._loader = Loader(room.content, room.layers, room.store, room.unpacker)
+        self._importer = Importer(room.content, room.layers, room.store, room.unpacker)
 
     async def start(self) -> None:
         """Take out what an earlier engine left half done. Before anything else, after the snapshots' sweep."""
@@ -78,7 +66,7 @@ class Images:
         """Stream an archive of images through `write`. Raises NoSuchImage before the first byte."""
         async with self._collector.working():
             choices = self._choices(references)
-            archive = await off_loop_to_end(plan, choices, self._content, self._layers)
+            archive = await off_loop_to_end(plan, choices, self._content, self._room.layers)
             await write_archive(archive, self._content, write)
 
     async def import_(
@@ -89,18 +77,18 @@ class Images:
             ident = await self._importer.import_(
                 fd, reference=reference, message=message, changes=changes, report=progress
             )
-            return self._image(ident)
+            return self._room.image(ident)
 
     async def starter(self, progress: Report) -> Image:
         """Make, or make again, an image of what this machine has, without any network. Raises Unsupported."""
         async with self._collector.working():
-            return self._image(await make_starter(self._importer, self._content, progress))
+            return self._room.image(await make_starter(self._importer, self._content, progress))
 
     async def tag(self, source: str, target: str) -> Image:
         """Give the image another name, which any other image loses. Raises NoSuchImage, BadReference."""
         image = self._store.find(source)
         await off_loop_to_end(self._store.tag, image, parse_target(target))
-        return self._image(image.id)
+        return self._room.image(image.id)
 
     async def remove(
         self, reference: str, *, force: bool, in_use: InUse, running: Running = lambda ident: False
@@ -122,12 +110,6 @@ class Images:
         """The steps an image was made in, newest first, as Docker shows them. Raises NoSuchImage."""
         return history(self._store.find(reference), self._snapshots.size)
 
-    def _image(self, ident: Digest) -> Image:
-        image = self._store.get(ident)
-        if image is None:
-            raise NoSuchImage(f"No such image: {ident}")
-        return image
-
     def _choices(self, references: Sequence[str]) -> Choices:
         """What to save: a name without a tag means all its tags, an id none; an image only once."""
         chosen: dict[Digest, dict[str, Reference]] = {}
@@ -136,7 +118,7 @@ class Images:
                 tags = chosen.setdefault(image.id, {})
                 if reference is not None:
                     tags[str(reference)] = reference
-        return [Choice(self._image(ident), tuple(tags.values())) for ident, tags in chosen.items()]
+        return [Choice(self._room.image(ident), tuple(tags.values())) for ident, tags in chosen.items()]
 
     def _meant(self, text: str) -> Meant:
         named = self._named(text)

@@ -35,6 +35,7 @@ from core.errors import (
     SyscallFailed,
     ZygoteGone,
 )
+from core.images.room import ImageRoom
 from core.images.service import Images
 from core.model.events import Progress
 from core.oci.digest import Digest
@@ -192,7 +193,7 @@ async def test_a_child_that_dies_leaves_nothing(store: Store) -> None:
         async def run(self, job, args=None, fds=()):  # type: ignore[no-untyped-def]
             raise ZygoteGone("the process for apply-layer died")
 
-    images = Images(store.db, store.content, store.snapshots, Dying(), store.paths)
+    images = Images(ImageRoom.open(store.db, store.content, store.snapshots, Dying()))
     fd = os.memfd_create("archive")
     os.write(fd, docker_archive([ONE]))
     with pytest.raises(ZygoteGone):
