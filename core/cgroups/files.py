@@ -6,6 +6,9 @@ import errno
 import os
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
+
+from core.errors import SyscallFailed
 
 _PATIENCE = 1.0  # seconds for processes that were killed to be gone, or for a freeze
 
@@ -107,6 +110,18 @@ def remove(folder: str) -> None:
                 raise
         time.sleep(pause)
         pause = min(pause * 2, 0.02)
+
+
+@contextmanager
+def whole(delete: Callable[[], None]) -> Iterator[None]:
+    """Make a cgroup inside of this: what fails leaves none. Raises SyscallFailed for an OSError."""
+    try:
+        yield
+    except BaseException as error:
+        delete()
+        if isinstance(error, OSError):
+            raise SyscallFailed.of("make cgroup", error) from error
+        raise
 
 
 def wait_until(reached: Callable[[], bool]) -> bool:

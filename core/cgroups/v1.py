@@ -28,16 +28,10 @@ class V1Manager:
     def create(self, path: str, resources: Resources) -> V1Cgroup:
         """See Manager."""
         group = self.open(path)
-        try:
+        with files.whole(group.delete):
             for root in dict.fromkeys(self._hierarchies.mounts.values()):
                 _make(root, path, cpuset=root == self._hierarchies.controllers.get("cpuset"))
             group.apply(resources)
-        except OSError as error:
-            group.delete()
-            raise SyscallFailed.of("make cgroup", error) from error
-        except BaseException:
-            group.delete()
-            raise
         return group
 
     def open(self, path: str) -> V1Cgroup:

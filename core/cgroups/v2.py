@@ -34,7 +34,7 @@ class V2Manager:
     def create(self, path: str, resources: Resources) -> V2Cgroup:
         """See Manager."""
         group = self.open(path)
-        try:
+        with files.whole(group.delete):
             folder = self._root
             for name in path.strip("/").split("/"):
                 _switch_on(folder)
@@ -44,12 +44,6 @@ class V2Manager:
                 except FileExistsError:
                     pass
             group.apply(resources)
-        except OSError as error:
-            group.delete()
-            raise SyscallFailed.of("make cgroup", error) from error
-        except BaseException:
-            group.delete()
-            raise
         return group
 
     def open(self, path: str) -> V2Cgroup:

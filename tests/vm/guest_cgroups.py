@@ -9,6 +9,8 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+from cgroups_contract import CHECKS as CONTRACT
+
 from core import cgroups
 from core.cgroups.model import Cgroup
 from core.linux.constants import CLONE_NEWNS, MS_PRIVATE, MS_REC
@@ -168,6 +170,13 @@ def main() -> None:
         finally:
             group.kill()
             group.delete()
+        sys.stdout.flush()
+    for kept in CONTRACT:
+        try:
+            kept(manager)
+            print("ok", kept.__name__)
+        except BaseException:
+            print("FAILED", kept.__name__, traceback.format_exc(limit=3).replace("\n", " | "))
         sys.stdout.flush()
     print("left", Path("/sys/fs/cgroup/onggi/test").exists())
 
