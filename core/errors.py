@@ -20,7 +20,10 @@ from __future__ import annotations
 
 import errno as errno_names
 import os
-from typing import Any, ClassVar
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, ClassVar
 
 
 class EngineError(Exception):

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
-from typing import Any
 
 from core.cli.failure import CommandFailed
 from core.client.address import Query, chosen_host, default_host
 from core.client.transport import Client
 from core.errors import EngineUnreachable, InvalidArgument
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from _socket import socket
+    from typing import Any
 
 
 class Engine(Client):
@@ -20,7 +23,7 @@ class Engine(Client):
         super().__init__(host)
         self._start = start
 
-    def connect(self) -> socket.socket:
+    def connect(self) -> socket:
         """A new connection. Raises EngineUnreachable with what to do."""
         try:
             return super().connect()

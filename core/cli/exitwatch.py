@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import socket
 import time
 
 from core.cli.context import Context, warn
 from core.client.address import quote
 from core.client.transport import Response
 from core.errors import EngineError, EngineUnreachable, NotFound
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from _socket import socket
 
 PATIENCE = 30.0  # seconds to look for the next engine
 _PAUSE = 0.05
@@ -18,7 +21,8 @@ UNKNOWN = 125
 class ExitWatch:
     """Waits for a container's exit code; when the engine goes away it asks the next one.
 
-    `open` returns once the engine has promised to answer, so that a start after it cannot be missed.
+    `open` (or `ask` and then `promised`) returns once the engine has promised to answer, so that a start after it
+    cannot be missed.
     """
 
     def __init__(self, context: Context, container: str, *, removed: bool) -> None:
@@ -26,14 +30,22 @@ class ExitWatch:
         self._container = quote(container)
         self._removed = removed
         self._first = True
-        self._sock: socket.socket | None = None
+        self._sock: socket | None = None
         self._response: Response | None = None
         self.result: dict[str, object] | None = None
 
     def open(self, *, running: bool = False) -> None:
-        """Ask. `running`: it runs already, or has ended already; else the next exit counts. Raises EngineError."""
+        """`ask` and have the promise. Raises EngineError."""
+        self.ask(running=running)
+        self.promised()
+
+    def ask(self, *, running: bool) -> None:
+        """Send the request. `running`: it runs already, or has ended already; else the next exit counts."""
         self._first = not running
         self._begin(start=True)
+
+    def promised(self) -> None:
+        """Have the engine's word that it will answer. Raises EngineError."""
         assert self._sock is not None
         self._response = self._context.engine.answer(self._sock)
         if self._response.has_more:

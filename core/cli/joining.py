@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
-from typing import Any
-
 from core.cli import keys as detach_keys
 from core.cli import terminal
 from core.cli.context import Context
 from core.cli.exitwatch import ExitWatch
 from core.cli.parser import Arguments
-from core.cli.session import Resize, Session
 from core.client.address import quote
-from core.client.transport import Client, Stream
 from core.errors import EngineError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from core.cli.session import Resize
+    from core.client.transport import Stream
 
 NOT_FOUND, NOT_EXECUTABLE, FAILED = 127, 126, 125
 
@@ -26,12 +28,6 @@ def start_failure_code(message: str) -> int:
     if "permission denied" in text or "is a directory" in text:
         return NOT_EXECUTABLE
     return FAILED
-
-
-def attach(engine: Client, container: str, *, stdin: bool, stdout: bool, stderr: bool, keys: str) -> Stream:
-    """The stream of a container that runs or is about to start."""
-    query = {"stream": True, "stdin": stdin, "stdout": stdout, "stderr": stderr, "detachKeys": keys or None}
-    return engine.hijack(f"/containers/{quote(container)}/attach", query)
 
 
 class Joined:
@@ -59,9 +55,11 @@ class Joined:
         self._stdin = stdin
         self._outputs = frozenset(fd for fd, shown in ((1, stdout or tty), (2, stderr)) if shown)
         self._keys = detach_keys.parse(keys)
+        self._asked_keys = keys or None
         self._proxy = proxy and not tty
         self._wait = ExitWatch(context, container, removed=removed)
-        self._stream = attach(context.engine, container, stdin=stdin, stdout=stdout, stderr=stderr, keys=keys)
+        self._wanted = {"stream": True, "stdin": stdin, "stdout": stdout, "stderr": stderr}
+        self._stream: Stream | None = None
 
     @classmethod
     def of(cls, context: Context, container: dict[str, Any], given: Arguments, *, stdin: bool) -> Joined:
@@ -76,18 +74,46 @@ class Joined:
             proxy=given.on("sig-proxy"),
         )
 
-    def expect_exit(self, *, running: bool) -> None:
-        """Open the wait: before the start of a container, or on one that runs."""
-        self._wait.open(running=running)
+    def open(self, *, running: bool) -> None:
+        """Have the stream and the promise of an exit code, of a container that runs or is about to start.
+
+        Raises EngineError.
+        """
+        try:
+            self._wait.ask(running=running)  # both are on their way before the first answer is waited for
+            self._stream = self._context.engine.hijack(
+                f"/containers/{quote(self._container)}/attach", {**self._wanted, "detachKeys": self._asked_keys}
+            )
+            self._wait.promised()
+        except BaseException:
+            self.close()
+            raise
+
+    def start(self) -> None:
+        """Start it, and read in what its session needs while the engine works. Raises EngineError."""
+        engine = self._context.engine
+        try:
+            asked = engine.begin("POST", f"/containers/{quote(self._container)}/start")
+            from core.cli import session  # noqa: F401
+
+            engine.answer(asked).close()
+        except BaseException:
+            self.close()
+            raise
 
     def resize(self) -> None:
         """Tell the container how large this terminal is."""
         if self._tty and terminal.size()[0]:
-            with contextlib.suppress(EngineError):
+            try:
                 self._send_size(*terminal.size())
+            except EngineError:
+                pass  # it may have ended already
 
     def run(self) -> int | None:
         """The session and then the exit code; None when the user detached."""
+        from core.cli.session import Session
+
+        assert self._stream is not None
         session = Session(
             self._stream,
             tty=self._tty,
@@ -105,7 +131,8 @@ class Joined:
 
     def close(self) -> None:
         """Give up without a session."""
-        self._stream.close()
+        if self._stream is not None:
+            self._stream.close()
         self._wait.close()
 
     def _send_size(self, height: int, width: int) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from core.cli import output
 from core.cli.failure import CommandFailed
 
-Row = Mapping[str, Any]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any, TypeAlias
+
+Row: TypeAlias = "Mapping[str, Any]"
 
 _DOES_NOT_PARSE = 64
 _ESCAPES = (("\\t", "\t"), ("\\n", "\n"))
@@ -86,10 +88,12 @@ def label_of(labels: Mapping[str, str] | None) -> Callable[[str], str]:
 
 def document(value: Any, template: str) -> str:
     """One document (inspect, version, info) by a template. Raises CommandFailed."""
+    if template == "json":
+        import json
+
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     from core.cli import template as go
 
-    if template == "json":
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     try:
         nodes = go.parse(template)
     except go.TemplateError as error:

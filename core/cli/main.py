@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
 
 from core import __version__
 from core.cli import verbs
@@ -13,8 +12,29 @@ from core.cli.failure import PROGRAM, CommandFailed, UsageError, engine_says
 from core.cli.parser import FLAG_ERROR, Arguments, scan
 from core.errors import EngineError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import NoReturn
+
 INTERRUPTED = 130
 BROKEN_PIPE = 141
+
+
+def program() -> NoReturn:
+    """The process: `main`, and then its end at once.
+
+    Nothing of a command is left to be tidied up by an interpreter that takes itself apart, which costs 3 ms.
+    """
+    code = main()
+    if "threading" in sys.modules:  # whoever works in threads may have something to finish
+        sys.exit(code)
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        pass  # nobody reads any more
+    os._exit(code)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 from core.cli import output
 from core.cli.context import warn
 from core.cli.failure import engine_says
 from core.errors import EngineError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import TypeAlias
+
 AT_ONCE = 50
 
-Act = Callable[[str], object]
+Act: TypeAlias = "Callable[[str], object]"
 
 
 def each(names: Sequence[str], act: Act, *, show: Callable[[str, object], str] | None = None) -> list[str]:

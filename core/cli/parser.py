@@ -7,17 +7,18 @@ its idea of where `run`'s flags end, and importing it costs more than `ps` itsel
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
-
 from core.cli import values
 from core.cli.failure import PROGRAM, CommandFailed, UsageError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import Any, TypeAlias
+
     from core.cli.context import Context
 
-Parse = Callable[[str], Any]
-Kind = dict[str, Any]  # what several options have in common, given to `option` by name
+Parse: TypeAlias = "Callable[[str], Any]"
+Kind: TypeAlias = "dict[str, Any]"  # what several options have in common, given to `option` by name
 FLAG_ERROR = 125  # Docker's exit code for a flag that does not parse
 
 
@@ -134,7 +135,7 @@ def moment(given: Arguments, name: str) -> str | None:
         raise CommandFailed(f'invalid value for "{name}": {error}') from None
 
 
-Run = Callable[["Context", Arguments], int]
+Run: TypeAlias = "Callable[[Context, Arguments], int]"
 
 
 class Command:

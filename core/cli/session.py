@@ -10,10 +10,9 @@ import contextlib
 import os
 import select
 import signal
-import socket
-from collections.abc import Callable
+from _socket import MSG_DONTWAIT, SHUT_WR
 
-from core.cli import terminal
+from core.cli import rawmode, terminal
 from core.cli.exitwatch import ExitWatch
 from core.cli.failure import CommandFailed
 from core.cli.keys import Typed
@@ -21,14 +20,19 @@ from core.client.transport import Stream
 from core.errors import EngineError
 from core.wire.streams import STDERR, Unframer
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeAlias
+
 READ_SIZE = 256 * 1024
 _INPUT_SIZE = 64 * 1024
 _GRACE_MS = 200  # how long an exit may lag behind the end of the stream when the keys were typed some time before
 _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 _READ = select.POLLIN | select.POLLHUP | select.POLLERR
 
-Resize = Callable[[int, int], object]
-Forward = Callable[[str], object]
+Resize: TypeAlias = "Callable[[int, int], object]"
+Forward: TypeAlias = "Callable[[str], object]"
 
 
 class Session:
@@ -71,8 +75,8 @@ class Session:
             signals += _FORWARDED
         with contextlib.ExitStack() as stack:
             if self._tty and self._stdin and os.isatty(0):
-                stack.enter_context(terminal.raw(0))
-            told = stack.enter_context(terminal.signal_pipe(signals)) if signals else -1
+                stack.enter_context(rawmode.raw(0))
+            told = stack.enter_context(rawmode.signal_pipe(signals)) if signals else -1
             stack.callback(self._stream.close)
             if not self._stdin:
                 self._close_input()
@@ -145,7 +149,7 @@ class Session:
 
     def _flush(self) -> None:
         try:
-            sent = self._sock.send(self._pending, socket.MSG_DONTWAIT)
+            sent = self._sock.send(self._pending, MSG_DONTWAIT)
         except BlockingIOError:
             return
         except OSError:  # nobody takes input any more; output may still come
@@ -158,7 +162,7 @@ class Session:
         if self._writable:
             self._writable = False
             with contextlib.suppress(OSError):
-                self._sock.shutdown(socket.SHUT_WR)
+                self._sock.shutdown(SHUT_WR)
 
     def _signalled(self, told: int) -> None:
         for number in set(os.read(told, 256)):

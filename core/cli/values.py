@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import time
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)*) ?([kKmMgGtTpP])?[iI]?[bB]?")
-_DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
+_SIZE = r"(\d+(?:\.\d+)*) ?([kKmMgGtTpP])?[iI]?[bB]?"
+_DURATION = r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)"
 _NANOSECONDS = {
     "ns": 1, "us": 10**3, "µs": 10**3, "μs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9,
 }  # fmt: skip
 _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
-_MOMENT = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:T(\d\d)(?::(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?)?(Z|[+-]\d\d:\d\d)?)?")
+_MOMENT = r"(\d{4})-(\d\d)-(\d\d)(?:T(\d\d)(?::(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?)?(Z|[+-]\d\d:\d\d)?)?"
 
 
 def boolean(text: str) -> bool:
@@ -34,7 +33,9 @@ def integer(text: str) -> int:
 
 def size(text: str) -> int:
     """Bytes: a number with an optional unit of 1024 (`64m`, `1.5g`, `10MiB`)."""
-    match = _SIZE.fullmatch(text.strip())
+    import re  # here, and not for every command: it takes 6 ms
+
+    match = re.fullmatch(_SIZE, text.strip())
     if not match or match[1].count(".") > 1:
         raise ValueError(f"invalid size: '{text}'")
     power = " kmgtp".index((match[2] or " ").lower())
@@ -67,9 +68,12 @@ def duration(text: str) -> int:
     body = text[1:] if text[:1] in "+-" and text else text
     if body == "0":
         return 0
+    import re
+
+    pattern = re.compile(_DURATION)
     total, at = 0.0, 0
     while at < len(body):
-        match = _DURATION.match(body, at)
+        match = pattern.match(body, at)
         if not match:
             break
         total += float(match[1]) * _NANOSECONDS[match[2]]
@@ -97,8 +101,9 @@ def moment(text: str, now: float | None = None) -> str:
 
 def _calendar(text: str) -> str:
     import calendar
+    import re
 
-    match = _MOMENT.fullmatch(text)
+    match = re.fullmatch(_MOMENT, text)
     if not match:
         raise ValueError(f'failed to parse value as time or duration: "{text}"')
     year, month, day, hour, minute, second = (int(match[part] or 0) for part in range(1, 7))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 from core.cli.parser import Command
 
 COMMON = ("run", "exec", "ps", "images", "version", "info")
@@ -107,7 +105,7 @@ ALIASES = {
 def load(where: str) -> Command:
     """The Command that a table entry names."""
     module, _, attribute = VERBS.get(where, where).partition(":")
-    command = getattr(import_module(f"{_HERE}.{module}"), attribute)
+    command = getattr(__import__(f"{_HERE}.{module}", fromlist=[attribute]), attribute)
     assert isinstance(command, Command)
     return command
 

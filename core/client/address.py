@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from typing import TypeAlias
 
+from core.client import jsontext
 from core.errors import InvalidArgument
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import TypeAlias
 
 DEFAULT_RUN = "/run/onggi"  # `core.paths` says the same, but costs a short command 20 ms of imports
 TCP_PORT = 2375
 
 Value: TypeAlias = "str | int | bool | Sequence[str] | Mapping[str, object] | None"
-Query = Mapping[str, Value]
+Query: TypeAlias = "Mapping[str, Value]"
 
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")  # RFC 3986, 2.3
 
@@ -58,11 +62,9 @@ def _values(value: Value) -> list[str]:
         return ["1" if value else "0"]
     if isinstance(value, str | int):
         return [str(value)]
-    if isinstance(value, Mapping):
-        import json
-
-        return [json.dumps(value)] if value else []
-    return list(value)
+    if isinstance(value, list | tuple):
+        return list(value)
+    return [jsontext.dumps(value)] if value else []
 
 
 def target(path: str, query: Query | None = None) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-
+from core.client import jsontext
 from core.errors import (
     Conflict,
     EngineError,
@@ -31,7 +30,7 @@ _BY_STATUS: dict[int, type[EngineError]] = {
 def failure(status: int, body: bytes) -> EngineError:
     """The error of an answer with this status and this body (`{"message": TEXT}`)."""
     try:
-        message = str(json.loads(body)["message"])
+        message = str(jsontext.loads(body)["message"])
     except (ValueError, KeyError, TypeError):
         message = body.decode("utf-8", "replace").strip() or f"the engine answered with status {status}"
     return _BY_STATUS.get(status, EngineError)(message)

@@ -1,34 +1,38 @@
 """The command line's own HTTP/1.1: blocking, a Unix socket, one request a connection.
 
-RFC 9112. Written by hand because a short command spends most of its time importing: an HTTP library and a
-data-class library would double it. `aclient` is the same for asyncio.
+RFC 9112. Written by hand because a short command spends most of its time importing: an HTTP library would double
+it, and `socket` alone (for `enum` and `selectors`) adds a third, so the C type behind it serves here. `aclient` is
+the same for asyncio.
 """
 
 from __future__ import annotations
 
-import json
 import select
-import socket
-from collections.abc import Callable, Iterator, Mapping
-from typing import IO, Any
+from _socket import AF_UNIX, SOCK_STREAM, socket
 
+from core.client import jsontext
 from core.client.address import Query, parse_host, target
 from core.client.failure import failure
 from core.errors import EngineUnreachable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import IO, Any, TypeAlias
 
 READ_SIZE = 256 * 1024
 HEAD_LIMIT = 64 * 1024  # bytes of a status line and its headers
 UPLOAD_PIECE = 1 << 20
 SILENCE = 5.0  # seconds without an answer until the engine is asked whether it is there
 
-Body = dict[str, Any] | list[Any] | bytes | IO[bytes] | None
-Progress = Callable[[int], None]
+Body: TypeAlias = "dict[str, Any] | list[Any] | bytes | IO[bytes] | None"
+Progress: TypeAlias = "Callable[[int], None]"
 
 
 class Response:
     """One answer. `status`, `headers` (names in lower case), and the body, read as it comes."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket) -> None:
         self.sock = sock
         self._buffer = bytearray()
         self.status, self.headers = self._head()
@@ -123,24 +127,23 @@ class Response:
         """The whole body as JSON; None when it is empty. Raises EngineUnreachable when it is not JSON."""
         body = self.read()
         try:
-            return json.loads(body) if body.strip() else None
+            return jsontext.loads(body) if body.strip() else None
         except ValueError as error:
             raise EngineUnreachable("the engine's answer is not JSON") from error
 
     def values(self) -> Iterator[Any]:
         """The body as a stream of JSON values, each as soon as it is whole (they may share a line or a chunk)."""
-        decoder, text = json.JSONDecoder(), ""
-        pending = b""
+        text, pending = "", b""
         for piece in self:
             pending += piece
             head, newline, pending = pending.rpartition(b"\n")
             text = (head + newline).decode("utf-8", "replace").lstrip()
             while text:
-                value, end = _decode(decoder, text)
+                value, end = _decode(text)
                 yield value
                 text = text[end:].lstrip()
         if pending.strip():
-            yield _decode(decoder, pending.decode("utf-8", "replace").lstrip())[0]
+            yield _decode(pending.decode("utf-8", "replace").lstrip())[0]
 
     @property
     def has_more(self) -> bool:
@@ -179,17 +182,19 @@ class Client:
         self.host = host
         self._address = parse_host(host)
 
-    def connect(self) -> socket.socket:
+    def connect(self) -> socket:
         """A new connection. Raises OSError when nobody answers."""
         if isinstance(self._address, str):
-            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            sock = socket(AF_UNIX, SOCK_STREAM)
             try:
                 sock.connect(self._address)
             except OSError:
                 sock.close()
                 raise
             return sock
-        return socket.create_connection(self._address)
+        from socket import create_connection
+
+        return create_connection(self._address)
 
     def begin(
         self,
@@ -200,7 +205,7 @@ class Client:
         *,
         headers: Mapping[str, str] | None = None,
         progress: Progress | None = None,
-    ) -> socket.socket:
+    ) -> socket:
         """Send a request and return its connection, on which `Response` then waits for the answer.
 
         A file as the body is sent as it is; `progress` gets the number of bytes sent so far.
@@ -227,7 +232,7 @@ class Client:
         """Send a request as `begin` does and return its answer, with the body still to be read."""
         return self.answer(self.begin(method, path, query, body, headers=headers, progress=progress))
 
-    def answer(self, sock: socket.socket) -> Response:
+    def answer(self, sock: socket) -> Response:
         """Wait for the answer to a request that was begun. Raises the error that it is.
 
         Some answers take as long as a container takes to stop. But an engine that says nothing to a ping either
@@ -245,9 +250,12 @@ class Client:
         return response
 
     def _ping(self) -> None:
-        with self.begin("GET", "/_ping") as sock:
+        sock = self.begin("GET", "/_ping")
+        try:
             if not _readable(sock, SILENCE):
                 raise EngineUnreachable(f"the engine at {self.host} takes connections and does not answer")
+        finally:
+            sock.close()
 
     def call(self, method: str, path: str, query: Query | None = None, body: Body = None) -> Any:
         """A request and its whole answer, decoded; None when the answer has no body."""
@@ -275,24 +283,24 @@ class Client:
         return Stream(response)
 
 
-def _readable(sock: socket.socket, patience: float) -> bool:
+def _readable(sock: socket, patience: float) -> bool:
     poll = select.poll()
     poll.register(sock, select.POLLIN)
     return bool(poll.poll(patience * 1000))
 
 
-def _decode(decoder: json.JSONDecoder, text: str) -> tuple[Any, int]:
+def _decode(text: str) -> tuple[Any, int]:
     try:
-        return decoder.raw_decode(text)
+        return jsontext.first(text)
     except ValueError as error:
         raise EngineUnreachable("the engine's answer is not JSON") from error
 
 
 def _send(
-    sock: socket.socket, method: str, where: str, headers: dict[str, str], body: Body, progress: Progress | None
+    sock: socket, method: str, where: str, headers: dict[str, str], body: Body, progress: Progress | None
 ) -> None:
     if isinstance(body, dict | list):
-        body = json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogateescape")
+        body = jsontext.dumps(body).encode("utf-8", "surrogateescape")
         headers["Content-Type"] = "application/json"
     if body is None and method in ("POST", "PUT"):
         body = b""
@@ -311,7 +319,7 @@ def _send(
         pass  # the engine answered before it had read everything; the answer says why
 
 
-def _send_file(sock: socket.socket, file: IO[bytes], progress: Progress | None) -> None:
+def _send_file(sock: socket, file: IO[bytes], progress: Progress | None) -> None:
     sent = 0
     while piece := file.read(UPLOAD_PIECE):
         sock.sendall(b"%x\r\n%b\r\n" % (len(piece), piece))

@@ -5,10 +5,8 @@ Docker Engine API, "Stream format" of POST /containers/{id}/attach.
 
 from __future__ import annotations
 
-import struct
-
 STDIN, STDOUT, STDERR, SYSTEM = 0, 1, 2, 3
-HEADER = struct.Struct(">B3xI")
+HEADER_SIZE = 8
 
 RAW_STREAM = "application/vnd.docker.raw-stream"
 MULTIPLEXED_STREAM = "application/vnd.docker.multiplexed-stream"
@@ -16,7 +14,7 @@ MULTIPLEXED_STREAM = "application/vnd.docker.multiplexed-stream"
 
 def frame(stream: int, data: bytes) -> bytes:
     """`data` as one frame of `stream`."""
-    return HEADER.pack(stream, len(data)) + data
+    return bytes((stream, 0, 0, 0)) + len(data).to_bytes(4, "big") + data
 
 
 class Unframer:
@@ -36,10 +34,10 @@ class Unframer:
         at = 0
         while at < len(data):
             if not self._left:
-                wanted = HEADER.size - len(self._header)
+                wanted = HEADER_SIZE - len(self._header)
                 self._header += data[at : at + wanted]
                 at += wanted
-                if len(self._header) == HEADER.size:
+                if len(self._header) == HEADER_SIZE:
                     self._begin()
                 continue
             piece = data[at : at + self._left]
@@ -49,7 +47,7 @@ class Unframer:
         return pieces
 
     def _begin(self) -> None:
-        self._stream, self._left = HEADER.unpack(self._header)
+        self._stream, self._left = self._header[0], int.from_bytes(self._header[4:], "big")
         if self._stream > SYSTEM or self._header[1:4] != b"\0\0\0":
             raise ValueError(f"not a stream header: {self._header.hex()}")
         self._header = b""

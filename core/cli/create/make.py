@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
-from core.cli import hints
 from core.cli.context import Context, warn
 from core.cli.failure import PROGRAM, CommandFailed
 from core.cli.parser import Arguments
+from core.client import jsontext
 from core.client.address import quote
 from core.errors import EngineError, NotFound
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 PULL = ("always", "missing", "never")
 _COMMAND_LIMIT = 16 * 1024  # bytes of a header, of which the engine takes no more than 64 KiB
@@ -49,9 +52,7 @@ def _is_image(message: str) -> bool:
 
 
 def _post(context: Context, given: Arguments, request: dict[str, Any]) -> dict[str, Any]:
-    import json
-
-    command = quote(json.dumps([PROGRAM, *context.argv]))
+    command = quote(jsontext.dumps([PROGRAM, *context.argv]))
     headers = {"Onggi-Command": command} if len(command) <= _COMMAND_LIMIT else {}
     query = {"name": given.text("name") or None}
     engine = context.engine
@@ -65,6 +66,8 @@ def _fetch_with_hint(context: Context, given: Arguments) -> None:
     try:
         fetch(context, given.operands[0], quiet=given.on("quiet"))
     except EngineError:
+        from core.cli import hints
+
         meant = hints.image(given.operands[0], given.operands, context.argv)
         if meant:
             warn(meant)

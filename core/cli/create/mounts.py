@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
-from typing import Any
 
 from core.cli import values
 from core.cli.failure import CommandFailed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
 
 _TRUE_WITHOUT_VALUE = ("readonly", "ro", "volume-nocopy", "bind-nonrecursive")
 

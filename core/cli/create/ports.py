@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-
 from core.cli.failure import CommandFailed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 Bindings = dict[str, list[dict[str, str]]]
 PROTOCOLS = ("tcp", "udp", "sctp")

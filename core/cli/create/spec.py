@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from core.cli.create import mounts, ports, texts
+from core.cli.create import mounts, texts
 from core.cli.failure import CommandFailed
 from core.cli.parser import Arguments
 
-Json = dict[str, Any]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any, TypeAlias
+
+Json: TypeAlias = "dict[str, Any]"
 
 
 def body(given: Arguments, environment: Mapping[str, str], *, size: tuple[int, int] = (0, 0)) -> Json:
@@ -18,8 +20,7 @@ def body(given: Arguments, environment: Mapping[str, str], *, size: tuple[int, i
     `environment` gives `-e NAME` its value. Reads the files that flags name. Raises CommandFailed.
     """
     image, *command = given.operands
-    exposed, bindings = ports.published(given.texts("publish"))
-    exposed |= ports.exposed(given.texts("expose"))
+    exposed, bindings = _ports(given)
     binds, anonymous = mounts.volumes(given.texts("volume"))
     config: Json = {"Image": image, **_streams(given), **_process(given, environment)}
     _add(config, "Cmd", command)
@@ -60,6 +61,16 @@ def _streams(given: Arguments) -> Json:
         "StdinOnce": stdin and attach_stdin,
         "Tty": given.on("tty"),
     }
+
+
+def _ports(given: Arguments) -> tuple[Json, Json]:
+    """`ExposedPorts` and `PortBindings`."""
+    if not (given.texts("publish") or given.texts("expose")):
+        return {}, {}
+    from core.cli.create import ports
+
+    exposed, bindings = ports.published(given.texts("publish"))
+    return exposed | ports.exposed(given.texts("expose")), bindings
 
 
 def _process(given: Arguments, environment: Mapping[str, str]) -> Json:

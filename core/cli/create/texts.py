@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
-import socket
-from collections.abc import Mapping
 
 from core.cli.failure import CommandFailed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _ULIMITS = frozenset({
     "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc", "rss", "rtprio",
@@ -57,6 +58,8 @@ def extra_host(text: str) -> str:
 
 def ip_address(text: str) -> str:
     """An IPv4 or IPv6 address. Raises ValueError."""
+    import socket
+
     family = socket.AF_INET6 if ":" in text else socket.AF_INET
     try:
         socket.inet_pton(family, text)
@@ -150,6 +153,8 @@ def security_options(texts: list[str]) -> list[str]:
 
 
 def _profile(path: str) -> str:
+    import json
+
     try:
         with open(path, encoding="utf-8") as file:
             return json.dumps(json.load(file), separators=(",", ":"))

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO
 
 from core.cli import hints, progress
 from core.cli.context import Context, warn
@@ -14,6 +12,11 @@ from core.cli.failure import CommandFailed
 from core.cli.parser import Arguments, Command, option, several, switch
 from core.client.address import Query, quote
 from core.client.transport import Response
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import IO
 
 _REFUSAL = "cowardly refusing to save to a terminal. Use the -o flag or redirect"
 _OUTPUT = option("output", "o", "Write to a file, instead of STDOUT")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from core.cli import terminal
 from core.cli.context import Context, warn
 from core.cli.failure import CommandFailed
 from core.cli.joining import Joined
 from core.cli.parser import Arguments, Command, option, switch
 from core.client.address import quote
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def attach(context: Context, given: Arguments) -> int:
@@ -22,7 +24,7 @@ def attach(context: Context, given: Arguments) -> int:
     if stdin and config["Tty"]:
         terminal.require_input_terminal()
     joined = Joined.of(context, container, given, stdin=stdin)
-    joined.expect_exit(running=True)
+    joined.open(running=True)
     joined.resize()
     code = joined.run()
     if code is None:

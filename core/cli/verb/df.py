@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from core.cli import listing, units
 from core.cli.context import Context
 from core.cli.parser import Arguments, Command, option
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 HEADERS = {"Type": "TYPE", "TotalCount": "TOTAL", "Active": "ACTIVE", "Size": "SIZE", "Reclaimable": "RECLAIMABLE"}
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from typing import NoReturn
 
 from core.cli.context import Context, Engine
 from core.cli.failure import CommandFailed
@@ -13,6 +12,10 @@ from core.cli.parser import Arguments, Command, option
 from core.client.spawn import command, ensure_engine, environment
 from core.errors import EngineError, EngineUnreachable
 from core.paths import Paths
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 STOP_PATIENCE = 10.0  # seconds
 _PAUSE = 0.02

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
 
 from core.cli import listing, output, values, words
 from core.cli.context import Context
 from core.cli.parser import Arguments, Command, moment, option, several
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def events(context: Context, given: Arguments) -> int:

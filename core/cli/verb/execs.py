@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Any
 
 from core.cli import keys, terminal, values
 from core.cli.context import Context, warn
@@ -15,6 +14,10 @@ from core.cli.parser import Arguments, Command, option, several, switch
 from core.cli.session import Session
 from core.client.address import quote
 from core.errors import EngineError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _LAG = 2.0  # seconds the exit code may lag behind the end of the stream
 _PAUSE = 0.005

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from core.cli import listing, units, words
 from core.cli.context import Context
 from core.cli.parser import Arguments, Command, option, switch
 from core.client.address import quote
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
 
 _CREATED_BY_WIDTH, _COMMENT_WIDTH = 45, 45
 HEADERS = {

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
-
 from core.cli import listing, units, values, words
 from core.cli.context import Context
 from core.cli.failure import CommandFailed, engine_says
 from core.cli.parser import Arguments, Command, option, several, switch
 from core.client.address import quote
 from core.errors import InvalidArgument
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from typing import Any
 
 NONE = "<none>"
 HEADERS = {

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
-from typing import Any
 
 from core.cli import listing, output
 from core.cli.context import Context, warn
@@ -12,6 +10,11 @@ from core.cli.failure import CommandFailed, engine_says
 from core.cli.parser import Arguments, Command, Run, option, switch
 from core.client.address import quote
 from core.errors import EngineError, NotFound
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
 
 _PATHS = {
     "container": "/containers/{}/json",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from core.cli import output, units, values
 from core.cli.context import Context
 from core.cli.parser import Arguments, Command, Run, several, switch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _FLAGS = (
     several("filter", "", "Provide filter values", metavar="filter", parse=values.filter_),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
-
 from core.cli import listing, units, values, words
 from core.cli.context import Context, warn
 from core.cli.parser import Arguments, Command, number, option, several, switch
 from core.cli.verb.portlist import displayable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any
 
 _COMMAND_WIDTH, _MOUNT_WIDTH = 20, 15
 

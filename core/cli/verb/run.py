@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
-from core.cli import hints, terminal
+from core.cli import terminal
 from core.cli.context import Context, warn
 from core.cli.create import spec
 from core.cli.create.flags import CREATE_FLAGS
@@ -15,6 +14,11 @@ from core.cli.joining import FAILED, Joined, start_failure_code
 from core.cli.parser import Arguments, Command, option, switch
 from core.client.address import quote
 from core.errors import EngineError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 _MORE = f"\n\nRun '{PROGRAM} run --help' for more information"
 
@@ -37,8 +41,10 @@ def run(context: Context, given: Arguments) -> int:
 
 def _detached(context: Context, given: Arguments, request: dict[str, Any]) -> int:
     container = make(context, given, request)
-    _start(context, container)
+    _starting(lambda: context.engine.post(f"/containers/{quote(container)}/start"))
     print(container)
+    from core.cli import hints
+
     hint = hints.short_lived(given.operands[1:], tty=given.on("tty"), stdin=given.on("interactive"))
     if hint and os.isatty(2):
         warn(hint)
@@ -58,19 +64,16 @@ def _attached(context: Context, given: Arguments, request: dict[str, Any]) -> in
         removed=given.on("rm"),
         proxy=given.on("sig-proxy"),
     )
-    try:
-        joined.expect_exit(running=False)
-        _start(context, container)
-    except BaseException:
-        joined.close()
-        raise
+    joined.open(running=False)
+    _starting(joined.start)
     joined.resize()
     return joined.run() or 0
 
 
-def _start(context: Context, container: str) -> None:
+def _starting(start: Callable[[], object]) -> None:
+    """Give the failure of a start its exit code. Raises CommandFailed."""
     try:
-        context.engine.post(f"/containers/{quote(container)}/start")
+        start()
     except CommandFailed:
         raise
     except EngineError as error:

@@ -30,13 +30,11 @@ def _attached(context: Context, given: Arguments) -> int:
     running = bool(container["State"].get("Running"))
     joined = Joined.of(context, container, given, stdin=stdin)
     try:
-        joined.expect_exit(running=running)
-        engine.post(f"/containers/{container['Id']}/start")
+        joined.open(running=running)
+        joined.start()
     except CommandFailed:
-        joined.close()
         raise
     except EngineError as error:
-        joined.close()
         raise CommandFailed(engine_says(error), max(1, start_failure_code(error.message) % 125)) from error
     joined.resize()
     return joined.run() or 0

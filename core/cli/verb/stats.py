@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
 
 from core.cli import listing, units, words
 from core.cli.context import Context, warn
@@ -13,6 +11,11 @@ from core.cli.failure import CommandFailed, engine_says
 from core.cli.parser import Arguments, Command, option, switch
 from core.client.address import quote
 from core.errors import EngineError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
 
 _PERIOD = 1.0  # seconds
 _CLEAR = "\x1b[H\x1b[2J"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-from typing import Any
 
 from core import __version__
 from core.cli import listing, output, units
@@ -11,6 +10,10 @@ from core.cli.context import Context, warn
 from core.cli.failure import engine_says
 from core.cli.parser import Arguments, Command, option
 from core.errors import EngineError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _FORMAT = option("format", "f", "Format output using a custom template: 'json' or TEMPLATE")
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from core.cli import many, values
 from core.cli.context import Context, warn
 from core.cli.create import texts
 from core.cli.failure import CommandFailed
 from core.cli.parser import Arguments, Command, number, option
 from core.client.address import quote
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _NUMBERS = {
     "cpu-period": "CpuPeriod", "cpu-quota": "CpuQuota", "cpu-shares": "CpuShares", "cpus": "NanoCpus",
