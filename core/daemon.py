@@ -24,6 +24,7 @@ from core.api.table import TABLE
 from core.engine.adoption import Adoption
 from core.engine.attaching import Attaching
 from core.engine.bundle import Bundles
+from core.engine.committing import Committing
 from core.engine.containers import Containers
 from core.engine.creation import Creator
 from core.engine.engine import Engine
@@ -46,11 +47,14 @@ from core.engine.starting import Starter
 from core.engine.system import System, host_cpus
 from core.engine.tasks import Tasks
 from core.engine.updating import Updating
+from core.engine.upkeep import Upkeep
 from core.engine.volumes import VolumeActs
 from core.engine.waiters import Waiters
 from core.errors import CorruptStore, EngineError
+from core.images.commit import Committer
 from core.images.room import ImageRoom
 from core.images.service import Images
+from core.images.undo import KEPT
 from core.network import pyroute
 from core.network.manager import Networks
 from core.paths import Paths
@@ -174,7 +178,7 @@ class Stores:
 
 def _open_stores(paths: Paths, db: Database, zygote: Zygote) -> Stores:
     snapshots = Snapshots(db, paths)
-    room = ImageRoom.open(db, ContentStore(paths), snapshots, zygote)
+    room = ImageRoom.open(db, ContentStore(paths), snapshots, zygote, undo=KEPT)
     manager = cgroups.detect()
     return Stores(
         room,
@@ -197,6 +201,7 @@ class Machinery:
 
     records: Records
     events: Events
+    locks: Locks
     execs: Execs
     groups: Groups
     removal: Removal
@@ -235,7 +240,7 @@ def _build_machinery(paths: Paths, db: Database, zygote: Zygote, stores: Stores,
         records, events, waiters, locks, tasks, parking, starter=starter, removal=removal, freezer=groups
     )
     attaching = Attaching(records, events, tasks, parking)
-    return Machinery(records, events, execs, groups, removal, lifecycle, tasks, containers, attaching, start)
+    return Machinery(records, events, locks, execs, groups, removal, lifecycle, tasks, containers, attaching, start)
 
 
 def _build_engine(
@@ -257,8 +262,13 @@ def _build_engine(
         attaching=machinery.attaching,
         logs=Logs(paths, records, tasks),
         exporting=Exporting(zygote, stores.snapshots, events),
+        committing=Committing(
+            records, events, machinery.locks, machinery.containers,
+            images=stores.images, snapshots=stores.snapshots, committer=Committer(stores.room),
+        ),
         inspection=Inspection(records, stores.snapshots, groups, version),
         images=ImageActs(stores.images, records, events),
+        upkeep=Upkeep(stores.room, events),
         volumes=VolumeActs(stores.volumes, records, events),
         networks=NetworkViews(stores.networks, records),
         system=System(

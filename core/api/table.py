@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.api import container_streams, containers, execs, images, stores, system
+from core.api import committing, container_streams, containers, execs, images, stores, system, upkeep
 from core.api.routing import Table
 
 TABLE = Table(
@@ -10,8 +10,10 @@ TABLE = Table(
         *system.ROUTES,
         *containers.ROUTES,
         *container_streams.ROUTES,
+        *committing.ROUTES,
         *execs.ROUTES,
         *images.ROUTES,
         *stores.ROUTES,
+        *upkeep.ROUTES,
     )
 )

@@ -10,7 +10,9 @@ _HERE = "core.cli.verb"
 # verb -> module:attribute
 VERBS: dict[str, str] = {
     "attach": "attach:ATTACH",
+    "commit": "commit:COMMIT",
     "create": "create:CREATE",
+    "diff": "commit:DIFF",
     "events": "events:EVENTS",
     "exec": "execs:EXEC",
     "export": "archives:EXPORT",
@@ -43,8 +45,8 @@ VERBS: dict[str, str] = {
 }
 
 _OF_CONTAINERS = (
-    "attach", "create", "exec", "export", "kill", "logs", "pause", "port", "rename", "restart", "rm", "run",
-    "start", "stats", "stop", "top", "unpause", "update", "wait",
+    "attach", "commit", "create", "diff", "exec", "export", "kill", "logs", "pause", "port", "rename", "restart",
+    "rm", "run", "start", "stats", "stop", "top", "unpause", "update", "wait",
 )  # fmt: skip
 
 # group -> (summary, {verb -> module:attribute, or a name of VERBS})

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from core.engine.attaching import Attaching
+from core.engine.committing import Committing
 from core.engine.containers import Containers
 from core.engine.creation import Creator
 from core.engine.events import Events
@@ -18,6 +19,7 @@ from core.engine.networks import NetworkViews
 from core.engine.records import Records
 from core.engine.system import System
 from core.engine.updating import Updating
+from core.engine.upkeep import Upkeep
 from core.engine.volumes import VolumeActs
 from core.paths import Paths
 
@@ -36,8 +38,10 @@ class Engine:
     attaching: Attaching
     logs: Logs
     exporting: Exporting
+    committing: Committing
     inspection: Inspection
     images: ImageActs
+    upkeep: Upkeep
     volumes: VolumeActs
     networks: NetworkViews
     system: System

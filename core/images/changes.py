@@ -25,7 +25,11 @@ _SHELL = ("/bin/sh", "-c")
 
 
 def apply_changes(config: ExecutionConfig, changes: Sequence[str]) -> ExecutionConfig:
-    """`config` with every instruction applied in order. Raises InvalidArgument with Docker's words."""
+    """`config` with every instruction applied in order. Raises InvalidArgument with Docker's words.
+
+    A new entrypoint takes a command away that none of the instructions has set, as in a Dockerfile.
+    """
+    has_command = False
     for change in changes:
         for line in _lines(change):
             word, _, rest = line.partition(" ")
@@ -35,6 +39,9 @@ def apply_changes(config: ExecutionConfig, changes: Sequence[str]) -> ExecutionC
             if not rest.strip():
                 raise InvalidArgument(f"{word.upper()} requires at least one argument")
             config = instruction(config, rest.strip())
+            has_command |= instruction is _cmd
+            if instruction is _entrypoint and not has_command:
+                config = msgspec.structs.replace(config, cmd=())
     return config
 
 

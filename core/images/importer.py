@@ -48,11 +48,10 @@ class Importer:
         execution = apply_changes(ExecutionConfig(), changes)
         regular = stat.S_ISREG(os.fstat(fd).st_mode)
         read_some: ReadSome = FileSource(fd).read_some if regular else lambda count: os.read(fd, count)
-        now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         return await self.make(
             read_some,
             execution,
-            created=now,
+            created=now(),
             comment=message or DEFAULT_MESSAGE,
             target=target,
             total=os.fstat(fd).st_size if regular else 0,
@@ -90,6 +89,11 @@ class Importer:
         return store_manifest(self._content, self._layers, config, (diff_id,))
 
 
+def now() -> str:
+    """This moment as a config says it."""
+    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
 def parse_target(text: str) -> Reference:
     """The name a new image or tag gets. Raises BadReference; a digest names what exists, nothing new."""
     reference = Reference.parse(text).with_default_tag()
@@ -108,7 +112,7 @@ def config_bytes(execution: ExecutionConfig, diff_id: Digest, *, created: str, c
         document
         | {
             "comment": comment,
-            "config": _without_empty(plain(execution)),
+            "config": without_empty(plain(execution)),
             "created": created,
             "history": [{"created": created, "comment": comment}],
             "os": platform.os,
@@ -117,5 +121,6 @@ def config_bytes(execution: ExecutionConfig, diff_id: Digest, *, created: str, c
     )
 
 
-def _without_empty(members: dict[str, object]) -> dict[str, object]:
+def without_empty(members: dict[str, object]) -> dict[str, object]:
+    """A config's members without those that say nothing, as Docker writes them."""
     return {key: value for key, value in members.items() if value not in ("", [], {}, None, False)}

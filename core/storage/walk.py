@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from core.linux.constants import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_XDEV
@@ -18,6 +18,8 @@ from core.storage.apply import keeps_xattr
 from core.storage.tarwrite import Member, header, padding
 
 CHUNK = 1 << 18
+_ZEROS = bytes(CHUNK)
+_REPLACED = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO)  # of opening what was something else before
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 Write = Callable[[bytes], None]
@@ -74,7 +76,7 @@ class TreeWriter:
             found = []
             for entry in sorted(os.fsencode(child) for child in os.listdir(fd)):
                 name = folder.name + b"/" + entry if folder.name else entry
-                if self._entry(fd, entry, name):
+                if self.entry(fd, entry, name):
                     found.append(_Pending(folder.path + b"/" + entry, name))
             return found
         finally:
@@ -85,16 +87,24 @@ class TreeWriter:
         folder, _, leaf = path.rpartition(b"/")
         fd = openat2(self._root, os.fsdecode(folder) or ".", _DIRECTORY, 0, self._resolve)
         try:
-            self._entry(fd, leaf, name)
+            self.entry(fd, leaf, name)
         finally:
             os.close(fd)
 
-    def _entry(self, folder: int, leaf: bytes, name: bytes) -> bool:
-        """Write one entry; whether it is a directory to go into. What has vanished meanwhile is left out."""
+    def entry(self, folder: int, leaf: bytes, name: bytes, found: os.stat_result | None = None) -> bool:
+        """Write `leaf` of the directory `folder`, which `found` describes, as `name`; whether it is a directory.
+
+        What has vanished or become something else meanwhile is left out.
+        """
         try:
-            found = os.stat(leaf, dir_fd=folder, follow_symlinks=False)
-        except FileNotFoundError:
-            return False
+            found = found or os.stat(leaf, dir_fd=folder, follow_symlinks=False)
+            return self._write_entry(folder, leaf, name, found)
+        except OSError as error:
+            if error.errno in _REPLACED:
+                return False
+            raise
+
+    def _write_entry(self, folder: int, leaf: bytes, name: bytes, found: os.stat_result) -> bool:
         kind = stat.S_IFMT(found.st_mode)
         if kind == stat.S_IFSOCK:
             return False
@@ -128,16 +138,38 @@ class TreeWriter:
             if not stat.S_ISREG(found.st_mode):
                 return
             self.emit(header(_member(found, name, size=found.st_size, xattrs=_xattrs(fd))))
-            left = found.st_size
-            while left and (piece := os.read(fd, min(CHUNK, left))):
-                self.emit(piece)
-                left -= len(piece)
-            while left:  # it shrank while it was read; the header has promised so many bytes
-                self.emit(bytes(min(CHUNK, left)))
-                left -= min(CHUNK, left)
+            written = 0
+            for start, end in _extents(fd, found.st_size):
+                self._zeros(start - written)
+                written = start
+                while written < end and (piece := os.pread(fd, min(CHUNK, end - written), written)):
+                    self.emit(piece)
+                    written += len(piece)
+            # A hole at its end, or it shrank while it was read: the header has promised so many bytes.
+            self._zeros(found.st_size - written)
             self.emit(padding(found.st_size))
         finally:
             os.close(fd)
+
+    def _zeros(self, count: int) -> None:
+        while count:
+            self.emit(_ZEROS[:count])
+            count -= min(count, CHUNK)
+
+
+def _extents(fd: int, size: int) -> Iterator[tuple[int, int]]:
+    """Where the first `size` bytes of a file are data: from, to. What lies between is a hole. lseek(2)."""
+    at = 0
+    while at < size:
+        try:
+            start = os.lseek(fd, at, os.SEEK_DATA)
+            end = min(os.lseek(fd, start, os.SEEK_HOLE), size)
+        except OSError:  # ENXIO: nothing but a hole follows
+            return
+        if start >= end:
+            return
+        yield start, end
+        at = end
 
 
 def _member(

@@ -8,7 +8,9 @@ the caller's side. It runs in a forked child of its own: it may enter namespaces
 | shim | core.shim.protocol.ShimConfig | | none: the reply socket becomes the shim's link |
 | apply-layer | media_type limit_bytes opaque | blob, target directory | diff_id size |
 | copy-out | rootfs path flat | output | size |
+| diff-layer | rootfs list | output | size left_out |
 | prefill | rootfs path | target directory | copied |
+| read-file | rootfs path limit | output | size mode |
 | make-netns | | | + netns, netlink socket born in it |
 | open-netns | | netns | + netlink socket born in it |
 | remove-tree | name | parent directory | |
@@ -25,7 +27,7 @@ from core import packets
 from core.errors import InvalidArgument, to_wire
 from core.linux import namespaces
 from core.shim import job as shim
-from core.storage import apply, copy, tree
+from core.storage import apply, copy, diff, peek, tree
 
 Args = dict[str, Any]
 Answer = tuple[Args, list[int]]
@@ -39,8 +41,16 @@ def _copy_out(args: Args, fds: list[int]) -> Answer:
     return copy.run_copy_out(args, fds), []
 
 
+def _diff_layer(args: Args, fds: list[int]) -> Answer:
+    return diff.run_job(args, fds), []
+
+
 def _prefill(args: Args, fds: list[int]) -> Answer:
     return copy.run_prefill(args, fds), []
+
+
+def _read_file(args: Args, fds: list[int]) -> Answer:
+    return peek.run_read_file(args, fds), []
 
 
 def _make_netns(args: Args, fds: list[int]) -> Answer:
@@ -59,7 +69,9 @@ def _remove_tree(args: Args, fds: list[int]) -> Answer:
 JOBS: dict[str, Callable[[Args, list[int]], Answer]] = {
     "apply-layer": _apply_layer,
     "copy-out": _copy_out,
+    "diff-layer": _diff_layer,
     "prefill": _prefill,
+    "read-file": _read_file,
     "make-netns": _make_netns,
     "open-netns": _open_netns,
     "remove-tree": _remove_tree,
