@@ -16,29 +16,23 @@ from pathlib import Path
 from typing import Any
 
 from core import packets
-from core.errors import EngineError, from_wire, to_wire
+from core.errors import ZygoteGone, from_wire
 from core.images.room import ImageRoom
 from core.images.service import Images
 from core.model.events import Progress
 from core.paths import Paths
-from core.storage import apply, copy
 from core.storage.content import ContentStore
 from core.storage.db import Database
 from core.storage.overlay import Snapshots
+from core.zygote import jobs
 
-JOBS = {"apply-layer": apply.run_job, "copy-out": copy.run_copy_out, "prefill": copy.run_prefill}
 
-
-def run_forked(job: str, args: dict[str, Any], fds: Sequence[int]) -> dict[str, Any]:
-    """Do a zygote's job in a forked child, as the zygote does; its answer, or its error raised."""
+def fork_for(job: str, args: dict[str, Any], fds: Sequence[int]) -> tuple[dict[str, Any], list[int]]:
+    """Do a zygote's job in a forked child, as the zygote does; its answer and descriptors, or its error raised."""
     ours, theirs = packets.pair()
     child = os.fork()
     if child == 0:
-        try:
-            answer = JOBS[job](args, list(fds))
-        except BaseException as error:
-            answer = {"error": to_wire(error)}
-        packets.send(theirs, answer)
+        jobs.run({**args, "job": job}, [theirs.detach(), *fds])
         os._exit(0)
     theirs.close()
     try:
@@ -47,10 +41,15 @@ def run_forked(job: str, args: dict[str, Any], fds: Sequence[int]) -> dict[str, 
         ours.close()
         os.waitpid(child, 0)
     if received is None:
-        raise EngineError(f"the child for {job} died")
+        raise ZygoteGone(f"the process for {job} died")
     if "error" in received[0]:
         raise from_wire(received[0]["error"])
-    return received[0]
+    return received
+
+
+def run_forked(job: str, args: dict[str, Any], fds: Sequence[int]) -> dict[str, Any]:
+    """The same for a job that answers without descriptors."""
+    return fork_for(job, args, fds)[0]
 
 
 class ForkingZygote:
@@ -60,7 +59,7 @@ class ForkingZygote:
         self, job: str, args: dict[str, Any] | None = None, fds: Sequence[int] = ()
     ) -> tuple[dict[str, Any], list[int]]:
         await asyncio.sleep(0)
-        return run_forked(job, args or {}, fds), []
+        return fork_for(job, args or {}, fds)
 
 
 @dataclass

@@ -17,7 +17,7 @@ from typing import IO, Any
 from core.aio import off_loop
 from core.client.address import Value, parse_host, target
 from core.client.failure import failure
-from core.errors import EngineError, EngineUnreachable
+from core.errors import EngineUnreachable
 from core.wire.http import ClientConnection, ConnectionLost, Headers, ResponseHead
 
 BODY_LIMIT = 256 * 1024 * 1024  # bytes of an answer that is read whole
@@ -239,4 +239,4 @@ def _decoded(lines: Sequence[bytes]) -> list[Any]:
     try:
         return [json.loads(line) for line in lines if line.strip()]
     except ValueError as error:
-        raise EngineError("the engine's answer is not a stream of JSON values") from error
+        raise EngineUnreachable("the engine's answer is not JSON") from error
