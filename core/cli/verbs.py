@@ -38,6 +38,7 @@ VERBS: dict[str, str] = {
     "stop": "lifecycle:STOP",
     "tag": "images:TAG",
     "top": "top:TOP",
+    "undo": "undo:UNDO",
     "unpause": "lifecycle:UNPAUSE",
     "update": "update:UPDATE",
     "version": "system:VERSION",

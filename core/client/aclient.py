@@ -75,7 +75,7 @@ class AsyncClient:
                 yield value
 
     async def pieces(
-        self, path: str, *, method: str = "GET", body: object = None, **query: Value
+        self, path: str, /, *, method: str = "GET", body: object = None, **query: Value
     ) -> AsyncGenerator[bytes, None]:
         """An answer as bytes, in pieces as they come (logs)."""
         async with self._request(method, path, query, body) as connection:

@@ -1,16 +1,20 @@
-"""What no image names and no container stands on is removed, once nobody is bringing anything in."""
+"""What no image names and no container stands on is removed, once nobody is bringing anything in.
+
+Images that were removed a while ago count as named while the journal keeps them: `undo` may want them back.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 
 from core.aio import off_loop_to_end
 from core.errors import Conflict, DataLoss, SyscallFailed
 from core.images.layers import Layers
 from core.images.store import ImageStore
+from core.images.undo import Journal
 from core.model.image import Image
 from core.oci.digest import Digest
 from core.oci.document import decode
@@ -24,17 +28,22 @@ log = logging.getLogger(__name__)
 class Collector:
     """Counts who works on the store; the last one to leave takes the garbage out."""
 
-    def __init__(self, content: ContentStore, snapshots: Snapshots, layers: Layers, store: ImageStore) -> None:
+    def __init__(
+        self, content: ContentStore, snapshots: Snapshots, layers: Layers, store: ImageStore, journal: Journal
+    ) -> None:
         self._content = content
         self._snapshots = snapshots
         self._layers = layers
         self._store = store
+        self._journal = journal
         self._gate = asyncio.Lock()
         self._workers = 0
+        self._missed = False
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
         """While inside, nothing that is stored is garbage, named or not."""
+        await self._make_room()
         async with self._gate:
             self._workers += 1
         try:
@@ -47,34 +56,63 @@ class Collector:
             self._workers -= 1
             await self.collect()
 
-    async def collect(self) -> tuple[str, ...]:
-        """Remove what is garbage now, unless somebody works; the layers removed, by chainID, top first."""
+    @asynccontextmanager
+    async def holding(self) -> AsyncIterator[None]:
+        """While inside nothing is removed; for those who only read."""
         async with self._gate:
-            if self._workers:
-                return ()
-            removed = await self._collect_snapshots()
+            self._workers += 1
+        try:
+            yield
+        finally:
+            self._workers -= 1
+            if self._missed:
+                await self.collect()
+
+    async def collect(self) -> None:
+        """Remove what is garbage now, unless somebody works."""
+        async with self._gate:
+            self._missed = self._workers > 0
+            if self._missed:
+                return
+            self._journal.expire()
+            await self._collect_snapshots()
             used = await off_loop_to_end(self._used_blobs)
             await off_loop_to_end(self._collect_blobs, used)
-            return removed
 
-    async def _collect_snapshots(self) -> tuple[str, ...]:
-        used = {str(name) for image in self._store.all() for name in image.config.chain}
+    def released(self, images: Iterable[Image]) -> tuple[str, ...]:
+        """The layers of `images`, by chainID, top first, that no image and no container needs."""
+        used = self._used_snapshots(self._store.all())
+        names = dict.fromkeys(str(name) for image in images for name in image.config.chain)
+        free = [name for name in names if name not in used and self._snapshots.exists(name)]
+        return tuple(sorted(free, key=lambda name: len(self._snapshots.parents(name)), reverse=True))
+
+    async def _make_room(self) -> None:
+        """On a short disk give up what is kept for an undo, the oldest first."""
+        while self._content.is_short() and self._journal.drop_oldest():
+            await self.collect()
+
+    def _kept_images(self) -> list[Image]:
+        return [*self._store.all(), *self._journal.images()]
+
+    def _used_snapshots(self, images: Sequence[Image]) -> set[str]:
+        used = {str(name) for image in images for name in image.config.chain}
         for snapshot in self._snapshots.all():
             if not snapshot.committed:
                 used.update(self._snapshots.parents(snapshot.parent))
+        return used
+
+    async def _collect_snapshots(self) -> None:
+        used = self._used_snapshots(self._kept_images())
         unused = [item for item in self._snapshots.all() if item.committed and item.name not in used]
-        removed = []
         for snapshot in sorted(unused, key=lambda item: len(self._snapshots.parents(item.name)), reverse=True):
             try:
                 await self._snapshots.remove(snapshot.name)
             except Conflict:
                 continue  # a container has been made on it this moment
-            removed.append(snapshot.name)
-        return tuple(removed)
 
     def _used_blobs(self) -> set[Digest]:
         used: set[Digest] = set()
-        for image in self._store.all():
+        for image in self._kept_images():
             used |= {image.id, image.manifest.digest}
             for diff_id in image.config.rootfs.diff_ids:
                 layer = self._layers.get(diff_id)
@@ -93,7 +131,7 @@ class Collector:
         return {layer.digest for layer in manifest.layers}
 
     def _collect_blobs(self, used: set[Digest]) -> None:
-        wanted = {diff_id for image in self._store.all() for diff_id in image.config.rootfs.diff_ids}
+        wanted = {diff_id for image in self._kept_images() for diff_id in image.config.rootfs.diff_ids}
         for layer in self._layers.all():
             if layer.diff_id not in wanted:
                 self._layers.delete(layer.diff_id)

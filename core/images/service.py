@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+import msgspec
+
 from core.aio import off_loop_to_end
 from core.images.archive_write import Choice, plan, write_archive
 from core.images.history import history
@@ -98,9 +100,15 @@ class Images:
         `in_use` gives the ids of the containers of an image, `running` tells whether one of them runs.
         Raises NoSuchImage, ImageInUse.
         """
+        image = self._store.find(reference)
         done = Remover(self._store, in_use=in_use, running=running).remove(reference, force=force)
-        layers = await self._collector.collect()
-        return done + [{"Deleted": layer} for layer in layers]
+        left = self._store.get(image.id)
+        released = self._collector.released([image]) if left is None else ()
+        names = tuple(name for name in image.references if left is None or name not in left.references)
+        size = sum(self._snapshots.size(name) for name in released)
+        self._room.journal.note(f"rmi {reference}", [msgspec.structs.replace(image, references=names)], size)
+        await self._collector.collect()
+        return done + [{"Deleted": layer} for layer in released]
 
     async def prepare(self, container_id: str, image: Image) -> None:
         """Make a container's root on top of the image's layers: snapshot `container_id`. Raises NotFound."""

@@ -15,6 +15,8 @@ from core.oci.document import DOCUMENT_LIMIT
 from core.paths import Paths
 
 RESERVE = 64 << 20  # bytes
+SHORT_BYTES = 1 << 30  # a disk with less room than both of these is short
+SHORT_SHARE = 0.05
 
 
 def sync_directory(path: Path) -> None:
@@ -155,6 +157,11 @@ class ContentStore:
     def room(self) -> int:
         """Bytes that may still be written to the store's disk."""
         return free_bytes(self._blobs)
+
+    def is_short(self) -> bool:
+        """Whether the store's disk has so little room left that nothing should be kept without need."""
+        disk = os.statvfs(self._blobs)
+        return disk.f_bavail * disk.f_frsize < min(SHORT_BYTES, int(SHORT_SHARE * disk.f_blocks * disk.f_frsize))
 
     def scratch(self) -> int:
         """A nameless temporary file on the store's disk, open for reading and writing. open(2), O_TMPFILE."""

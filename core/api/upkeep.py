@@ -1,0 +1,116 @@
+"""Routes that only onggi has: into the layers of an image, and back from a removal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from core.api.routing import Answer, Reply, Request, Route, json_reply
+from core.engine.engine import Engine
+from core.errors import InvalidArgument
+from core.images.layerview import Change, LayerRow
+from core.images.undo import Removal
+from core.oci.reference import Reference
+from core.wire.codec import timestamp
+
+
+async def layers(engine: Engine, request: Request) -> Answer:
+    """GET /onggi/v1/images/{name}/layers"""
+    return json_reply([_layer(row) for row in engine.upkeep.views.layers(request.arguments["name"])])
+
+
+def _layer(row: LayerRow) -> dict[str, Any]:
+    return {
+        "DiffID": row.diff_id,
+        "ChainID": row.chain_id,
+        "Size": row.size,
+        "CreatedBy": row.created_by,
+        "Empty": row.empty,
+    }
+
+
+async def layer_files(engine: Engine, request: Request) -> Answer:
+    """GET /onggi/v1/images/{name}/layers/{index}/files"""
+    index = request.arguments["index"]
+    if not index.isascii() or not index.isdigit() or len(index) > 4:
+        raise InvalidArgument(f"invalid layer {index!r}: must be a number")
+    found = await engine.upkeep.views.files(request.arguments["name"], int(index))
+    return json_reply([_change(change) for change in found])
+
+
+def _change(change: Change) -> dict[str, Any]:
+    found = change.found
+    return {
+        "Path": shown(found.path),
+        "Kind": found.kind,
+        "Mode": found.mode,
+        "Uid": found.uid,
+        "Gid": found.gid,
+        "Size": found.size,
+        "Change": change.change,
+        "Link": shown(found.link),
+    }
+
+
+def shown(path: str) -> str:
+    """A file's name as JSON can hold it: names need not be UTF-8."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+async def waste(engine: Engine, request: Request) -> Answer:
+    """GET /onggi/v1/images/{name}/waste"""
+    found = await engine.upkeep.views.waste(request.arguments["name"])
+    return json_reply(
+        {
+            "Wasted": found.wasted,
+            "Efficiency": found.efficiency,
+            "Files": [{"Path": shown(path), "Bytes": size, "Times": times} for path, size, times in found.files],
+        }
+    )
+
+
+async def file(engine: Engine, request: Request) -> Answer:
+    """GET /onggi/v1/images/{name}/file: the first MiB of a file; Onggi-Size is the whole of it"""
+    path = request.text("path")
+    if not path:
+        raise InvalidArgument("no file to read: give a path")
+    data, size = await engine.upkeep.views.file(request.arguments["name"], path, layer=request.number("layer"))
+    return Reply(200, data, "application/octet-stream", [("Onggi-Size", str(size))])
+
+
+async def removals(engine: Engine, request: Request) -> Answer:
+    """GET /onggi/v1/undo"""
+    return json_reply([_removal(entry) for entry in engine.upkeep.removals()])
+
+
+def _removal(entry: Removal) -> dict[str, Any]:
+    return {
+        "Id": entry.id,
+        "What": entry.what,
+        "When": timestamp(int(entry.at * 1e9)),
+        "Expires": timestamp(int(entry.expires * 1e9)),
+        "Bytes": entry.size,
+        "Command": entry.command,
+    }
+
+
+async def undo(engine: Engine, request: Request) -> Answer:
+    """POST /onggi/v1/undo"""
+    done = await engine.upkeep.undo(request.number("id"))
+    return json_reply(
+        {
+            **_removal(done.entry),
+            "Images": list(done.images),
+            "Names": [Reference.parse(name).familiar for name in done.names],
+            "Taken": [Reference.parse(name).familiar for name in done.taken],
+        }
+    )
+
+
+ROUTES = (
+    Route("GET", "/onggi/v1/images/{name:path}/layers", layers),
+    Route("GET", "/onggi/v1/images/{name:path}/layers/{index}/files", layer_files),
+    Route("GET", "/onggi/v1/images/{name:path}/waste", waste),
+    Route("GET", "/onggi/v1/images/{name:path}/file", file),
+    Route("GET", "/onggi/v1/undo", removals),
+    Route("POST", "/onggi/v1/undo", undo),
+)

@@ -1,0 +1,63 @@
+"""`onggi undo`"""
+
+from __future__ import annotations
+
+from core.cli import listing, output, units, words
+from core.cli.context import Context, warn
+from core.cli.failure import CommandFailed
+from core.cli.parser import Arguments, Command, option, switch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+HEADERS = {"ID": "ID", "Command": "COMMAND", "What": "WHAT", "When": "WHEN", "Left": "LEFT", "Size": "SIZE"}
+
+
+def undo(context: Context, given: Arguments) -> int:
+    """Bring images back that `rmi` or a prune took away, while their bytes are there."""
+    if given.on("list") or given.text("format"):
+        rows = [_row(entry) for entry in context.engine.get("/onggi/v1/undo")]
+        listing.show(rows, HEADERS, tuple(HEADERS), given.text("format"))
+        return 0
+    wanted = given.operands[0] if given.operands else None
+    if wanted is not None and not wanted.isdecimal():
+        raise CommandFailed(f"invalid id {wanted!r}: it is a number, see onggi undo --list")
+    done = context.engine.post("/onggi/v1/undo", {"id": wanted})
+    for name in done["Names"]:
+        output.line(f"Tagged: {name}")
+    for image in done["Images"]:
+        output.line(f"Restored: {image}")
+    for name in done["Taken"]:
+        warn(f"{name} is another image's name by now")
+    return 0
+
+
+def _row(entry: Mapping[str, Any]) -> dict[str, str]:
+    import time
+
+    from core.wire.durations import human_duration
+
+    return {
+        "Command": words.ellipsis(entry["Command"], 40),
+        "ID": str(entry["Id"]),
+        "Left": human_duration(max(0.0, words.epoch(entry["Expires"]) - time.time())),
+        "Size": units.human_size(entry["Bytes"]),
+        "What": words.ellipsis(entry["What"], 60),
+        "When": words.ago(words.epoch(entry["When"])),
+    }
+
+
+UNDO = Command(
+    undo,
+    "Bring back the images that the last rmi or prune removed",
+    "[ID]",
+    (
+        option(
+            "format", "", "Format output using a custom template: 'table', 'table TEMPLATE', 'json' or TEMPLATE"
+        ),
+        switch("list", "l", "Show what can be brought back, and for how long"),
+    ),
+    most=1,
+)

@@ -1,0 +1,49 @@
+"""What every service of this room stands on, made once and shared by all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.errors import NoSuchImage
+from core.images.gc import Collector
+from core.images.layers import Layers
+from core.images.store import ImageStore
+from core.images.undo import Journal
+from core.images.unpack import Unpacker, Zygote
+from core.model.image import Image
+from core.oci.digest import Digest
+from core.storage.content import ContentStore
+from core.storage.db import Database
+from core.storage.overlay import Snapshots
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRoom:
+    """The tables, the blobs and those who work on them. Services keep no state beside it."""
+
+    content: ContentStore
+    snapshots: Snapshots
+    layers: Layers
+    store: ImageStore
+    collector: Collector
+    unpacker: Unpacker
+    zygote: Zygote
+    journal: Journal
+
+    @classmethod
+    def open(
+        cls, db: Database, content: ContentStore, snapshots: Snapshots, zygote: Zygote, *, undo: float = 0.0
+    ) -> ImageRoom:
+        """Read the tables of `db`. `undo` = seconds that removed images can be had back."""
+        layers, store = Layers(db), ImageStore(db, content)
+        journal = Journal(db, content, kept=undo)
+        collector = Collector(content, snapshots, layers, store, journal)
+        unpacker = Unpacker(content, snapshots, layers, zygote)
+        return cls(content, snapshots, layers, store, collector, unpacker, zygote, journal)
+
+    def image(self, ident: Digest) -> Image:
+        """Raises NoSuchImage."""
+        image = self.store.get(ident)
+        if image is None:
+            raise NoSuchImage(f"No such image: {ident}")
+        return image
