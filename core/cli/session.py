@@ -6,10 +6,8 @@ memory. The engine is not in the way of a byte; when it dies, the session goes o
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
-import signal
 from _socket import MSG_DONTWAIT, SHUT_WR
 
 from core.cli import rawmode, terminal
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
 READ_SIZE = 256 * 1024
 _INPUT_SIZE = 64 * 1024
 _GRACE_MS = 200  # how long an exit may lag behind the end of the stream when the keys were typed some time before
-_FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 _READ = select.POLLIN | select.POLLHUP | select.POLLERR
 
 Resize: TypeAlias = "Callable[[int, int], object]"
@@ -70,21 +67,21 @@ class Session:
 
     def run(self) -> bool:
         """Until the stream ends; True when it ended because the user typed the detach keys."""
-        signals = [signal.SIGWINCH] if self._tty and self._resize else []
+        signals: tuple[int, ...] = (rawmode.RESIZED,) if self._tty and self._resize else ()
         if self._forward:
-            signals += _FORWARDED
-        with contextlib.ExitStack() as stack:
-            if self._tty and self._stdin and os.isatty(0):
-                stack.enter_context(rawmode.raw(0))
-            told = stack.enter_context(rawmode.signal_pipe(signals)) if signals else -1
-            stack.callback(self._stream.close)
-            if not self._stdin:
-                self._close_input()
-            if self._stream.early:
-                self._show(self._stream.early)
-            while self._turn(told):
-                pass
-            return self._detached()
+            signals += rawmode.FORWARDED
+        typed = self._tty and self._stdin and os.isatty(0)
+        with rawmode.Raw(0 if typed else -1), rawmode.SignalPipe(signals) as told:
+            try:
+                if not self._stdin:
+                    self._close_input()
+                if self._stream.early:
+                    self._show(self._stream.early)
+                while self._turn(told):
+                    pass
+                return self._detached()
+            finally:
+                self._stream.close()
 
     def _turn(self, told: int) -> bool:
         """Wait for something and handle it; False at the end of the stream."""
@@ -161,17 +158,21 @@ class Session:
     def _close_input(self) -> None:
         if self._writable:
             self._writable = False
-            with contextlib.suppress(OSError):
+            try:
                 self._sock.shutdown(SHUT_WR)
+            except OSError:
+                pass  # the other end is gone
 
     def _signalled(self, told: int) -> None:
         for number in set(os.read(told, 256)):
-            with contextlib.suppress(EngineError):  # an engine that is away must not end the session
-                if number == signal.SIGWINCH:
+            try:
+                if number == rawmode.RESIZED:
                     if self._resize:
                         self._resize(*terminal.size())
-                elif self._forward and number in _FORWARDED:
-                    self._forward(signal.Signals(number).name.removeprefix("SIG"))
+                elif self._forward and number in rawmode.FORWARDED:
+                    self._forward(rawmode.name_of(number))
+            except EngineError:
+                pass  # an engine that is away must not end the session
 
     def _detached(self) -> bool:
         if not self._typed.seen:
