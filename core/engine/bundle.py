@@ -10,6 +10,7 @@ from typing import Protocol
 from core.aio import off_loop
 from core.engine import hostfiles, specgen
 from core.engine.devices import HostDevice, find_devices
+from core.engine.pid1 import InitProgram
 from core.engine.shimconfig import cgroup_path
 from core.errors import SyscallFailed
 from core.model.container import ContainerRecord, HostConfig
@@ -32,6 +33,7 @@ class Bundles:
         self._paths = paths
         self._filters = filters
         self._cgroup_version = cgroup_version
+        self._init = InitProgram(paths.root / "init")
 
     def make_folder(self, ident: str) -> None:
         """Make the folder of a container's bundle, where its shim will leave its words. Raises SyscallFailed."""
@@ -43,7 +45,10 @@ class Bundles:
             raise SyscallFailed.of("make the bundle", error) from error
 
     async def write(self, record: ContainerRecord) -> None:
-        """Fill the folder for a container about to start, perhaps again. Raises InvalidArgument, SyscallFailed."""
+        """Fill the folder for a container about to start, perhaps again.
+
+        Raises InvalidArgument, Unsupported, SyscallFailed.
+        """
         try:
             await off_loop(self._write, record)
         except OSError as error:
@@ -52,10 +57,12 @@ class Bundles:
     def _write(self, record: ContainerRecord) -> None:
         host = record.host_config
         bundle = self._paths.bundle(record.id)
+        # In the host's pid namespace somebody else collects the dead; Docker leaves it out there too.
+        init = self._init.path() if host.init and host.pid_mode != "host" else ""
         spec = specgen.build(
             record,
             bundle,
-            specgen.HostFacts(_devices(host), self._cgroup_version),
+            specgen.HostFacts(_devices(host), self._cgroup_version, init),
             cgroups_path=cgroup_path(record.id),
             seccomp_program=self._filters.program(host, specgen.capabilities(host).bounding),
         )

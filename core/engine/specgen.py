@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from core.engine import pid1
 from core.engine.devices import HostDevice
 from core.engine.merge import overlay_env
 from core.engine.validate import parse_capability
@@ -35,6 +36,7 @@ DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 DEFAULT_SHM = 64 * 1024 * 1024  # bytes
 CPU_PERIOD = 100_000  # microseconds, the kernel's own default and Docker's for --cpus
 SECCOMP_ANNOTATION = "io.onggi.seccomp.program"
+INIT_ANNOTATION = "io.onggi.init"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ class HostFacts:
 
     devices: Mapping[str, HostDevice]
     cgroup_version: int = 2
+    init: str = ""  # the program that `--init` makes the first process, where the container is to have it
 
 
 def build(
@@ -50,14 +53,16 @@ def build(
 ) -> Spec:
     """The whole Spec. `bundle` holds the files that are bound over /etc; `seccomp_program` "" = unconfined."""
     host = record.host_config
+    annotations = {SECCOMP_ANNOTATION: seccomp_program} if seccomp_program else {}
+    init = [Mount(pid1.PLACE, "bind", facts.init, ("bind", "ro", "rprivate"))] if facts.init else []
     return Spec(
         root=Root(str(bundle / "rootfs"), readonly=host.readonly_rootfs),
         process=process(record),
         hostname="" if host.uts_mode == "host" else record.config.hostname,
         domainname="" if host.uts_mode == "host" else record.config.domainname,
-        mounts=tuple(mounts(record, bundle)),
+        mounts=(*mounts(record, bundle), *init),
         linux=_linux(record, facts, cgroups_path),
-        annotations={SECCOMP_ANNOTATION: seccomp_program} if seccomp_program else {},
+        annotations=annotations | ({INIT_ANNOTATION: pid1.PLACE} if facts.init else {}),
     )
 
 

@@ -27,6 +27,7 @@ from core.runtime import steps as do
 from core.runtime.handshake import Init
 from core.runtime.mounting import Root
 
+_TO_EXECUTE = b"ONGGI_EXEC"  # the variable that tells `--init` what to start
 _WORDS = 300  # characters of a failed step's description
 
 
@@ -76,6 +77,7 @@ class Performer:
             do.FindProgram: self._find_program,
             do.WaitAtGate: self._wait_at_gate,
             do.Execute: self._execute,
+            do.ExecuteUnder: self._execute_under,
         }
 
     def perform(self, step: do.Step) -> None:
@@ -154,6 +156,16 @@ class Performer:
             os.execve(self._program, step.args, dict(step.env))
         except OSError as error:
             raise program.cannot(self._program, "", error.errno or errno.EIO) from error
+
+    def _execute_under(self, step: do.ExecuteUnder) -> None:
+        self._channel.ready()
+        # Last, where it is looked for and taken away; it has no way to look a program up.
+        env = {name: value for name, value in step.env if name != _TO_EXECUTE}
+        env[_TO_EXECUTE] = os.fsencode(self._program)
+        try:
+            os.execve(step.init, (os.fsencode(step.init), b"--", *step.args), env)
+        except OSError as error:
+            raise program.cannot(step.init, "", error.errno or errno.EIO) from error
 
 
 def _shortened(words: str) -> str:

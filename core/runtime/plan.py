@@ -20,6 +20,7 @@ from core.runtime.rootfs import parts
 from core.runtime.steps import Plan, Step
 from core.runtime.sysctls import check_sysctls
 
+INIT_ANNOTATION = "io.onggi.init"  # the path, inside, of what is to be the first process and to start the program
 KINDS = ("user", "mount", "uts", "ipc", "network", "pid", "cgroup", "time")
 BORN_WITH = ("pid", "time")  # these hold for children: the launcher's work, not init's
 
@@ -71,7 +72,13 @@ def plan(spec: Spec, *, bundle: str, cgroup: CgroupView, seccomp: bytes | None, 
             raise InvalidSpec("hostname needs a uts namespace of the container's own")
         steps.append(do.SetHostname(spec.hostname, spec.domainname))
     steps += [do.SetSysctl(name.replace(".", "/"), value) for name, value in spec.linux.sysctl.items()]
-    steps += program_steps(spec.process, seccomp=seccomp, flags=_filter_flags(spec.linux), gate=gate)
+    steps += program_steps(
+        spec.process,
+        seccomp=seccomp,
+        flags=_filter_flags(spec.linux),
+        gate=gate,
+        init=spec.annotations.get(INIT_ANNOTATION),
+    )
     return tuple(steps)
 
 

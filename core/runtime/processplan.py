@@ -34,9 +34,14 @@ def exec_plan(process: Process, *, seccomp: bytes | None) -> Plan:
 
 
 def program_steps(
-    process: Process, *, seccomp: bytes | None, flags: tuple[str, ...] = (), gate: bool = False
+    process: Process,
+    *,
+    seccomp: bytes | None,
+    flags: tuple[str, ...] = (),
+    gate: bool = False,
+    init: str | None = None,
 ) -> Iterator[Step]:
-    """From inside the container to the program. Raises InvalidSpec."""
+    """From inside the container to the program, or to `init`, which starts it. Raises InvalidSpec."""
     if not process.args or not process.args[0]:
         raise InvalidSpec("process.args must not be empty")
     if not process.cwd.startswith("/"):
@@ -57,10 +62,9 @@ def program_steps(
         yield from filter_
     if gate:
         yield do.WaitAtGate()
-    yield do.Execute(
-        tuple(_bytes(argument) for argument in process.args),
-        tuple((_bytes(name), _bytes(value)) for name, value in env.items()),
-    )
+    args = tuple(_bytes(argument) for argument in process.args)
+    variables = tuple((_bytes(name), _bytes(value)) for name, value in env.items())
+    yield do.ExecuteUnder(init, args, variables) if init else do.Execute(args, variables)
 
 
 def _bytes(text: str) -> bytes:

@@ -282,4 +282,16 @@ class Execute(Step):
         return f"exec {self.args[0].decode('utf-8', 'replace')}"
 
 
+@dataclass(frozen=True, slots=True)
+class ExecuteUnder(Step):
+    """Become `init`, the container's first process, which starts the program as its child: `--init`."""
+
+    init: str
+    args: tuple[bytes, ...]
+    env: tuple[tuple[bytes, bytes], ...] = field(repr=False)
+
+    def __str__(self) -> str:
+        return f"exec {self.init}"
+
+
 Plan = tuple[Step, ...]
