@@ -163,6 +163,7 @@ class OnBuild(Instruction):
     """`trigger` is checked here, kept as text in the image, and parsed again in the build it fires in."""
 
     trigger: Instruction
+    trigger_text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -127,7 +127,8 @@ class _Reader:
             return None  # nothing but continuations
         name, rest = _split(text)
         heredocs: tuple[Heredoc, ...] = ()
-        if name in _TAKES_HEREDOC and "<<" in rest:
+        verb = rest.split(maxsplit=1)[0].lower() if name == "onbuild" and rest else name
+        if verb in _TAKES_HEREDOC and "<<" in rest:
             heredocs = tuple(self._read_heredoc(mark, first) for mark in heredoc_marks(rest, escape))
         return Line(name, rest, Range(first, self.at), heredocs, comments)
 

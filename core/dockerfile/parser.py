@@ -298,7 +298,8 @@ def _onbuild(line: Line, escape: str) -> OnBuild:
     if name.lower() in ("maintainer", "from"):
         raise InvalidArgument(f"{name.upper()} isn't allowed as an ONBUILD trigger")
     trigger = parse_line(Line(name.lower(), arguments.strip(), line.range, line.heredocs), escape)
-    return OnBuild(range=line.range, text=_text(line), trigger=trigger)
+    below = "".join(f"\n{heredoc.content}{heredoc.name}" for heredoc in line.heredocs)
+    return OnBuild(range=line.range, text=_text(line), trigger=trigger, trigger_text=rest + below)
 
 
 _PARSERS: dict[str, Parse] = {

@@ -157,7 +157,16 @@ def test_a_trigger_is_checked_now_and_parsed_again_later() -> None:
     trigger = only('ONBUILD SHELL ["a"]')
     assert isinstance(trigger, OnBuild)
     assert isinstance(trigger.trigger, Shell)
-    assert parse_trigger(trigger.trigger.text).text == trigger.trigger.text
+    assert trigger.trigger_text == 'SHELL ["a"]'
+    assert parse_trigger(trigger.trigger_text).text == trigger.trigger.text
+
+
+def test_a_trigger_keeps_its_heredoc() -> None:
+    trigger = only("ONBUILD COPY <<E /x\nhello\nE\n")
+    assert isinstance(trigger, OnBuild)
+    again = parse_trigger(trigger.trigger_text)
+    assert isinstance(again, Copy)
+    assert again.heredocs[0].text == "hello\n"
 
 
 def test_stages_are_found_by_name_in_any_case_and_by_number() -> None:
