@@ -1,0 +1,1 @@
+"""Images from Dockerfiles: plan (pure) -> solver -> image. What a step does to a disk is done by jobs and tasks."""
