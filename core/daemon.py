@@ -113,6 +113,7 @@ async def _run(paths: Paths) -> None:
         networks=stores.networks, removal=machinery.removal, start=machinery.start,
     )  # fmt: skip
     await _make_ready(stores, machinery.records, adoption)
+    await engine.committing.recover()
     work = [
         asyncio.create_task(Server(engine, TABLE, hangups).run(listening)),
         asyncio.create_task(zygote.gone()),
@@ -263,7 +264,7 @@ def _build_engine(
         logs=Logs(paths, records, tasks),
         exporting=Exporting(zygote, stores.snapshots, events),
         committing=Committing(
-            records, events, machinery.locks, machinery.containers,
+            paths, records, events, machinery.locks, machinery.containers,
             images=stores.images, snapshots=stores.snapshots, committer=Committer(stores.room),
         ),
         inspection=Inspection(records, stores.snapshots, groups, version),

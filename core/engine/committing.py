@@ -6,8 +6,10 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
+from core.aio import off_loop
 from core.engine.announce import announce
 from core.engine.containers import Containers
 from core.engine.events import Events
@@ -21,6 +23,7 @@ from core.images.importer import parse_target
 from core.model.container import ContainerConfig, ContainerRecord, Status
 from core.model.image import Image
 from core.oci.image import ExecutionConfig
+from core.paths import Paths
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +57,7 @@ class Committing:
 
     def __init__(
         self,
+        paths: Paths,
         records: Records,
         events: Events,
         locks: Locks,
@@ -63,6 +67,7 @@ class Committing:
         snapshots: Snapshots,
         committer: Committer,
     ) -> None:
+        self._paths = paths
         self._records = records
         self._events = events
         self._locks = locks
@@ -114,15 +119,27 @@ class Committing:
             record = self._records.get(ident)
             _check(record)
             if pause and record.state.status is Status.RUNNING:
-                await self._containers.pause(ident)
+                await off_loop(self._mark(ident).touch)
                 undo.push_async_callback(self._resume, ident)
+                await self._containers.pause(ident)
             yield
+
+    async def recover(self) -> None:
+        """At start: let go on what an engine that died over a commit has left standing still."""
+        for record in self._records.all():
+            if record.running and await off_loop(self._mark(record.id).exists):
+                await self._resume(record.id)
 
     async def _resume(self, ident: str) -> None:
         try:
             await self._containers.unpause(ident)
         except WrongState:
             pass  # somebody else has let it go on, or ended it
+        await off_loop(self._mark(ident).unlink, missing_ok=True)
+
+    def _mark(self, ident: str) -> Path:
+        """Says that it is a commit that makes the container stand still; lost with RUN, as the container is."""
+        return self._paths.task(ident) / "commit"
 
 
 def _check(record: ContainerRecord) -> None:

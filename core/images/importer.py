@@ -123,4 +123,4 @@ def config_bytes(execution: ExecutionConfig, diff_id: Digest, *, created: str, c
 
 def without_empty(members: dict[str, object]) -> dict[str, object]:
     """A config's members without those that say nothing, as Docker writes them."""
-    return {key: value for key, value in members.items() if value not in ("", [], {}, None, False)}
+    return {key: value for key, value in members.items() if value}
