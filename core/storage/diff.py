@@ -104,8 +104,8 @@ class LayerWriter:
         if root.below is not None and owner_and_mode(root.found) != owner_and_mode(root.below):
             self._tree.entry(root.folder, root.leaf, b".", root.found)
         for entry in self._upper:
-            if entry.leaf.startswith(_WHITEOUT):
-                left_out += 1  # in a layer it would delete something
+            if b"/" + _WHITEOUT in b"/" + entry.path:
+                left_out += 1  # in a layer it, or the folder it lies in, would delete something
             elif is_whiteout(entry.found):
                 self._whiteout(entry)
             else:

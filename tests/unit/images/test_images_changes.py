@@ -88,3 +88,11 @@ def test_any_text_is_taken_or_refused(word: str, text: str) -> None:
         apply_changes(ExecutionConfig(), [f"{word} {text}"])
     except InvalidArgument as error:
         assert str(error)
+
+
+def test_a_new_entrypoint_takes_a_command_that_no_instruction_has_set() -> None:
+    base = ExecutionConfig(cmd=("sleep", "1"), entrypoint=("old",))
+    assert apply_changes(base, ['ENTRYPOINT ["new"]']).cmd == ()
+    assert apply_changes(base, ["CMD a", 'ENTRYPOINT ["new"]']).cmd == ("/bin/sh", "-c", "a")
+    assert apply_changes(base, ['ENTRYPOINT ["new"]', 'CMD ["a"]']).cmd == ("a",)
+    assert apply_changes(base, ['CMD ["a"]']).entrypoint == ("old",)
