@@ -116,6 +116,7 @@ class Adoption:
             half_done = state in (Status.REMOVING, Status.DEAD)
             if half_done or (state is Status.EXITED and record.host_config.auto_remove):
                 await self._try(self._removal.remove(record.id, volumes=record.host_config.auto_remove))
+        await self._removal.sweep()
 
     async def start_due(self, *, fresh: bool) -> None:
         """Start what a restart policy wants to run. `fresh` = the engine was down, not only its daemon:

@@ -31,9 +31,10 @@ class Networks(Protocol):
 
 
 class Remover(Protocol):
-    """Removes a container that does not run."""
+    """Removes a container that does not run; `vanish` does the part of it that others see."""
 
     async def remove(self, ident: str, *, volumes: bool) -> None: ...
+    async def vanish(self, ident: str) -> None: ...
 
 
 class ExecObserver(Protocol):
@@ -126,23 +127,30 @@ class Lifecycle:
         self._execs.all_exited(record.id)
         announce(self._events, record, "die", exitCode=str(code), execDuration=_duration(record))
         self._waiters.exited(record.id, code, for_good=not again)
+        if record.host_config.auto_remove and not again:
+            self._later(self._vanish(record))
+
+    async def _vanish(self, record: ContainerRecord) -> None:
+        """What waits for `run --rm` need not wait for the shim, which takes milliseconds to put its things away."""
+        await self.release(record)
+        await self._remover.vanish(record.id)
 
     async def gone(self, ident: str) -> None:
-        """The shim ended after its last event: its network goes, and with `--rm` the container itself."""
+        """The shim ended after its last event: its network goes, and with `--rm` what is left of the container."""
         record = self._records.find(ident)
-        if record is None:
-            return
-        await self.release(record)
-        if record.host_config.auto_remove:
+        if record is not None:
+            await self.release(record)
+        if record is None or record.host_config.auto_remove:
             self._later(self._remover.remove(ident, volumes=True))
 
     async def release(self, record: ContainerRecord) -> None:
         """Give back what only a running container holds."""
         await self._networks.detach(record.id)
-        if record.endpoint is not None:
-            announce_network(self._events, record, "disconnect")
-            announce_volumes(self._events, record, "unmount")
-            self._records.change(record.id, lambda old: msgspec.structs.replace(old, endpoint=None))
+        current = self._records.find(record.id)
+        if current is not None and current.endpoint is not None:
+            announce_network(self._events, current, "disconnect")
+            announce_volumes(self._events, current, "unmount")
+            self._records.change(current.id, lambda old: msgspec.structs.replace(old, endpoint=None))
 
     async def lost(self, ident: str) -> None:
         """The shim ended without its last event: end the container, say so, and apply its restart policy."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import shutil
 from collections.abc import Callable
@@ -71,10 +72,15 @@ class Removal:
         self._forget = forget
 
     async def remove(self, ident: str, *, volumes: bool) -> None:
-        """Remove a container and with `volumes` its anonymous ones; gone already = done. Raises Conflict."""
+        """Remove a container and with `volumes` its anonymous ones. Raises Conflict.
+
+        Where its record has gone already, what is left of it is removed.
+        """
         async with self._locks.of(ident):
             record = self._records.find(ident)
             if record is None:
+                await self._snapshots.remove(ident)
+                await off_loop(self._remove_folders, ident)
                 return
             if record.running:  # somebody was quicker and started it
                 raise Conflict(f"container {ident} was started while it was to be removed")
@@ -87,12 +93,43 @@ class Removal:
             except BaseException:
                 self._records.set_state(ident, status=Status.DEAD)
                 raise
-            self._records.delete(ident)
-            self._forget(ident)
-            announce(self._events, record, "destroy")
-            if volumes:
-                await self._remove_anonymous(record)
-            self._waiters.removed(ident, record.state.exit_code)
+            await self._strike(record, volumes=volumes)
+
+    async def vanish(self, ident: str) -> None:
+        """Let a container that removes itself be gone for everyone, while its shim still puts its things away.
+
+        `remove` takes what is left, once the shim has ended.
+        """
+        async with self._locks.of(ident):
+            record = self._records.find(ident)
+            if record is None or record.running:
+                return
+            # Begun before anybody hears of it: its image must be free for the next command.
+            layers = asyncio.ensure_future(self._snapshots.remove(ident))
+            try:
+                await self._networks.detach(ident)
+                await self._strike(record, volumes=True)
+            finally:
+                await layers
+
+    async def sweep(self) -> None:
+        """At start: remove the folders of containers whose records have gone."""
+        await off_loop(self._sweep)
+
+    def _sweep(self) -> None:
+        for folder in (self._paths.bundle(""), self._paths.task("")):
+            for entry in folder.iterdir() if folder.is_dir() else ():
+                if self._records.find(entry.name) is None:
+                    self._remove_folders(entry.name)
+
+    async def _strike(self, record: ContainerRecord, *, volumes: bool) -> None:
+        """Take a container off the books and tell those who wait for that."""
+        self._records.delete(record.id)
+        self._forget(record.id)
+        announce(self._events, record, "destroy")
+        if volumes:
+            await self._remove_anonymous(record)
+        self._waiters.removed(record.id, record.state.exit_code)
 
     def _remove_folders(self, ident: str) -> None:
         # Only our own files lie here, none of the container's: its root is a mount of the shim's namespace.

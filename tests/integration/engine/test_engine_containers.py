@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from core import errors
-from tests.integration.conftest import EngineUnderTest, unframe
+from tests.integration.conftest import EngineUnderTest, unframe, wait_until
 
 pytestmark = pytest.mark.root
 
@@ -84,6 +84,8 @@ def test_rm_removes_after_the_exit_and_wait_tells_the_code(engine: EngineUnderTe
     assert codes == [7]
     with pytest.raises(errors.NotFound):
         engine.inspect(ident)
+    folders = (engine.paths.bundle(ident), engine.paths.task(ident))
+    wait_until(lambda: not any(folder.exists() for folder in folders), "its folders follow")
 
 
 def test_rm_removes_what_never_started(engine: EngineUnderTest) -> None:

@@ -54,6 +54,19 @@ def test_an_exit_that_no_engine_saw_is_told_by_the_next(fresh_engine: EngineUnde
     assert engine.client.get("/containers/json")[0]["Id"] == stays
 
 
+def test_the_next_engine_removes_folders_that_belong_to_nobody(fresh_engine: EngineUnderTest) -> None:
+    engine = fresh_engine
+    stays = engine.run("sleep", "60")
+    engine.stop()
+    folders = (engine.paths.bundle("ab" * 32), engine.paths.task("ab" * 32))
+    for folder in folders:
+        (folder / "rootfs").mkdir(parents=True)
+    engine.start()
+    assert not any(folder.exists() for folder in folders)
+    assert engine.state(stays)["Status"] == "running"
+    assert engine.paths.bundle(stays).is_dir()
+
+
 def test_a_lost_shim_is_a_137_and_the_policy_starts_again(fresh_engine: EngineUnderTest) -> None:
     engine = fresh_engine
     plain = engine.run("sleep", "60")

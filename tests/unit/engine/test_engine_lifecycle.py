@@ -41,6 +41,10 @@ class Surroundings:
         self.asked.append(f"remove volumes={volumes}")
         self.done.set()
 
+    async def vanish(self, ident: str) -> None:
+        self.asked.append("vanish")
+        self.done.set()
+
     def exited(self, container_id: str, exec_id: str, exit_code: int) -> None:
         self.asked.append(f"exec {exec_id} {exit_code}")
 
@@ -128,12 +132,17 @@ async def test_an_exit_that_restarts_is_no_end(tmp_path: Path) -> None:
     end.cancel()
 
 
-async def test_rm_takes_the_container_away_after_its_exit(tmp_path: Path) -> None:
+async def test_rm_lets_the_container_vanish_at_its_exit_and_clears_up_behind_its_shim(tmp_path: Path) -> None:
     story = Story(tmp_path, HostConfig(auto_remove=True))
     await story.tell(EXITED)
+    await story.around.done.wait()
+    assert story.around.asked == ["execs end", "detach", "vanish"]
+    assert story.actions == ["die", "disconnect"]
+    story.records.delete(IDENT)
+    story.around.done.clear()
     await story.lifecycle.gone(IDENT)
     await story.around.done.wait()
-    assert story.around.asked == ["execs end", "detach", "remove volumes=True"]
+    assert story.around.asked[3:] == ["remove volumes=True"]
 
 
 @pytest.mark.parametrize(
