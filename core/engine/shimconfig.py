@@ -37,6 +37,7 @@ def shim_config(record: ContainerRecord, paths: Paths, rootfs: Mapping[str, Any]
         "default_home": True,
         "restart_count": restart_count,
         "cgroup": cgroup_path(record.id),
+        "own_pids": host.pid_mode != "host",
     }
 
 

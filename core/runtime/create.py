@@ -6,17 +6,19 @@ import os
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NoReturn
 
 from core import packets
 from core.cgroups.files import close_all
 from core.cgroups.model import Cgroup, CgroupView
 from core.errors import InvalidSpec, SyscallFailed
+from core.linux.constants import CLONE_NEWPID
 from core.linux.namespaces import KINDS, children_in
 from core.linux.process import set_dumpable
 from core.oci.runtime import Process, Spec
 from core.runtime import init
 from core.runtime.filter import compile_seccomp
-from core.runtime.handshake import Launcher, died
+from core.runtime.handshake import Init, Launcher, died
 from core.runtime.init import Surroundings
 from core.runtime.plan import plan
 from core.runtime.steps import Plan
@@ -99,11 +101,7 @@ def launch(
     Numbers of users are resolved before (`core.runtime.users`). Call from a process of one thread.
     Raises InvalidSpec, Unsupported, SyscallFailed.
     """
-    if netns_fd is not None:
-        spec = _joining(spec, netns_fd)
-    view = cgroup.view() if cgroup else CgroupView(1)
-    program = seccomp_program(spec)
-    steps = plan(spec, bundle=bundle, cgroup=view, seccomp=program, gate=gate is not None)
+    steps, spec = _planned(spec, bundle, netns_fd, cgroup, gate=gate is not None)
     flags, joined = _birth(spec)
     try:
         around = Surroundings(rootfs, stdio, gate=gate, preserve=tuple(preserve))
@@ -111,6 +109,42 @@ def launch(
     finally:
         if joined is not None:
             os.close(joined)
+
+
+def become(
+    spec: Spec,
+    channel: Init,
+    *,
+    bundle: str,
+    rootfs: str,
+    stdio: tuple[int, int, int],
+    netns_fd: int | None = None,
+    cgroup: Cgroup | None = None,
+) -> NoReturn:
+    """The same in this process, born as the first of a new pid namespace, instead of in a child.
+
+    What it has to tell goes over `channel`. Raises InvalidSpec, Unsupported, SyscallFailed before it has begun.
+    """
+    steps, spec = _planned(spec, bundle, netns_fd, cgroup, gate=False)
+    if _birth(spec) != (CLONE_NEWPID, None):
+        raise InvalidSpec("the container's first process was born for a pid namespace of its own, and no other")
+    set_dumpable(False)
+    try:
+        doors = tuple(cgroup.doors()) if cgroup else ()
+    except OSError as error:
+        raise SyscallFailed("open cgroup", error.filename or "", error.errno or 0) from error
+    around = Surroundings(rootfs, stdio, doors=doors, oom_score_adj=spec.process.oom_score_adj)
+    init.run(steps, around, channel, lambda: -1)
+
+
+def _planned(
+    spec: Spec, bundle: str, netns_fd: int | None, cgroup: Cgroup | None, *, gate: bool
+) -> tuple[Plan, Spec]:
+    """The steps, and the specification that they are of."""
+    if netns_fd is not None:
+        spec = _joining(spec, netns_fd)
+    view = cgroup.view() if cgroup else CgroupView(1)
+    return plan(spec, bundle=bundle, cgroup=view, seccomp=seccomp_program(spec), gate=gate), spec
 
 
 def _joining(spec: Spec, netns_fd: int) -> Spec:
@@ -177,7 +211,7 @@ def give_birth(
         with children_in(flags, joined):
             pid = os.fork()
             if pid == 0:
-                init.run(steps, around, theirs, before)
+                init.run(steps, around, Init(theirs), before)
     except OSError as error:
         ours.close()
         raise SyscallFailed.of("start process", error) from error

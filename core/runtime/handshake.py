@@ -20,6 +20,7 @@ import socket
 
 from core import packets
 from core.errors import EngineError, InitFailed, from_wire, to_wire
+from core.linux.process import set_parent_death_signal
 
 
 class Launcher:
@@ -77,6 +78,31 @@ class Init:
     def ready(self) -> None:
         """Everything is done but the exec."""
         packets.send(self.sock, {"is": "ready"})
+
+
+class FirstProcess(Init):
+    """Init's end where no launcher stands between: its parent hears one answer, with the terminal, and the end.
+
+    An error takes the place of the answer, or follows it when it is the execve itself.
+    """
+
+    def __init__(self, sock: socket.socket, answer: packets.Message) -> None:
+        super().__init__(sock)
+        self._answer = answer
+        self._master: list[int] = []
+
+    def console(self, master: int) -> None:
+        self._master.append(os.dup(master))
+
+    def warn(self, text: str) -> None:
+        self._answer.setdefault("warnings", []).append(text)
+
+    def fail(self, error: EngineError) -> None:
+        packets.send(self.sock, {"error": to_wire(error)})
+
+    def ready(self) -> None:
+        set_parent_death_signal(0)  # from here on the container outlives whoever started it
+        packets.send(self.sock, self._answer, self._master)
 
 
 def died(status: int) -> InitFailed:

@@ -173,15 +173,15 @@ def _shortened(words: str) -> str:
     return words if len(words) <= _WORDS else f"{words[:_WORDS]}..."
 
 
-def run(plan: do.Plan, around: Surroundings, sock: socket.socket, before: Callable[[], int]) -> NoReturn:
-    """Do the plan in this process, which was just forked.
+def run(plan: do.Plan, around: Surroundings, channel: Init, before: Callable[[], int]) -> NoReturn:
+    """Do the plan in this process, which was just forked or will do nothing else any more.
 
     `before` enters a running container and returns a descriptor of its root; for a new one there is none yet (-1).
     """
     code = 1
     try:
         _harden()
-        code = _perform(plan, around, Init(sock), before)
+        code = _perform(plan, around, channel, before)
     finally:
         os._exit(code)
 

@@ -16,7 +16,7 @@ Over a SEQPACKET link (the job's reply socket first, later a connection to `shim
 | start | | netns or none | pid started_at, or an error (then the event `failed` came too) |
 | resize | height width exec? | | |
 | signal | signal final | | |
-| exec | exec process user groups tty stdin detach_keys viewer early | client or none | pid |
+| exec | exec process user groups tty stdin detach_keys viewer early limit | client or none | pid |
 | watch-log | on | | |
 | update | restart | | |
 | netns | | | + netns |
@@ -56,7 +56,7 @@ class RootfsConfig:
 
 @dataclass(frozen=True, slots=True)
 class ShimConfig:
-    """Everything a shim is told once."""
+    """Everything a shim is told once. `own_pids`: the specification asks for a new pid namespace."""
 
     id: str
     bundle: str
@@ -76,6 +76,7 @@ class ShimConfig:
     stop_signal: int = 15
     default_home: bool = True
     cgroup: str = ""
+    own_pids: bool = False
 
     @classmethod
     def from_message(cls, message: dict[str, Any]) -> ShimConfig:

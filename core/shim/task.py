@@ -44,15 +44,7 @@ class Task:
         channels, ends = open_null() if config.tty else open_pipes(stdin=config.open_stdin)
         self._ran = True
         try:
-            work = partial(
-                starter.start,
-                config,
-                mounted=self._mounted,
-                stdio=ends.stdio,
-                netns=self._netns,
-                owned=ends.pipes,
-            )
-            answer, fds = starter.in_child(work)
+            answer, fds = starter.Start(config, self._mounted, ends.stdio, self._netns, ends.pipes).run()
         except BaseException:
             channels.discard()
             raise

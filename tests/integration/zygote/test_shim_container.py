@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from zygote_bench import Bench, Container, until
+from zygote_bench import Bench, Container, children, until
 
 from core.errors import InitFailed, InvalidArgument, NoSuchExec, ShimGone, WrongState
 from core.shim import client
@@ -122,6 +122,27 @@ async def test_kill_is_128_plus_the_signal(container: Container) -> None:
         await shim.start()
     await shim.signal(9, final=True)
     assert (await container.event("exited"))["exit_code"] == 137
+    await container.gone()
+
+
+@pytest.mark.parametrize("own_pids", [True, False])
+async def test_whoever_starts_it_is_gone_and_it_lives_on(container: Container, own_pids: bool) -> None:
+    """One process beside the shim: it was the launcher and became the container, or has left it to the shim."""
+    shim = await container.spawn("sleep", "1000", own_pids=own_pids)
+    pid = (await shim.start())["pid"]
+    assert Path(f"/proc/{pid}/comm").read_text() == "sleep\n"
+    (parent,) = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("PPid")]
+    keeper = int(parent.split()[1])
+    await until(lambda: children(keeper) == {pid})
+
+
+@pytest.mark.parametrize("own_pids", [True, False])
+async def test_what_cannot_be_executed_is_126(container: Container, own_pids: bool) -> None:
+    """The answer was on its way already when execve failed: no terminal of it is kept."""
+    shim = await container.spawn("/etc", own_pids=own_pids, tty=True)
+    with pytest.raises(InitFailed, match="/etc") as caught:
+        await shim.start()
+    assert caught.value.exit_code == 126
     await container.gone()
 
 

@@ -156,6 +156,7 @@ class Container:
             "log": str(self.log),
             "rootfs": {"lower": [str(self.rootfs)], "upper": str(upper), "work": str(work)},
             "cgroup": f"/onggi-test/{self.id}",
+            "own_pids": True,
             **config,
         }
         self.adopt(Shim(await self.zygote.spawn_shim(message)))

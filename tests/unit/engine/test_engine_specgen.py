@@ -230,4 +230,7 @@ def test_the_shim_is_told_what_it_needs() -> None:
         "default_home": True,
         "restart_count": 2,
         "cgroup": f"/onggi/{ident}",
+        "own_pids": True,
     }
+    shared = shim_config(record(HostConfig(pid_mode="host")), Paths(Path("/r"), Path("/n")), {}, restart_count=0)
+    assert shared["own_pids"] is False
