@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from core.aio import off_loop_to_end
-from core.images.archive_write import Choice, plan, write_archive
+from core.images.archive_write import plan, write_archive
+from core.images.choice import choices
 from core.images.history import history
 from core.images.importer import Importer, parse_target
 from core.images.load import Loader
@@ -17,13 +18,9 @@ from core.images.room import ImageRoom
 from core.images.starter import make_starter
 from core.model.events import Progress
 from core.model.image import Image
-from core.oci.digest import Digest
-from core.oci.reference import Reference
 
 Report = Callable[[Progress], None]
 Objects = list[dict[str, Any]]
-Meant = list[tuple[Image, Reference | None]]
-Choices = list[Choice]
 
 
 class Images:
@@ -62,13 +59,13 @@ class Images:
 
     def chosen(self, references: Sequence[str]) -> tuple[Image, ...]:
         """The images that `save` would write for `references`. Raises NoSuchImage."""
-        return tuple(choice.image for choice in self._choices(references))
+        return tuple(choice.image for choice in choices(self._store, references))
 
     async def save(self, references: Sequence[str], write: Callable[[bytes], Awaitable[None]]) -> None:
         """Stream an archive of images through `write`. Raises NoSuchImage before the first byte."""
         async with self._collector.working():
-            choices = self._choices(references)
-            archive = await off_loop_to_end(plan, choices, self._content, self._room.layers)
+            chosen = choices(self._store, references)
+            archive = await off_loop_to_end(plan, chosen, self._content, self._room.layers)
             await write_archive(archive, self._content, write)
 
     async def import_(
@@ -117,30 +114,3 @@ class Images:
     async def history(self, reference: str) -> Objects:
         """The steps an image was made in, newest first, as Docker shows them. Raises NoSuchImage."""
         return history(self._store.find(reference), self._snapshots.size)
-
-    def _choices(self, references: Sequence[str]) -> Choices:
-        """What to save: a name without a tag means all its tags, an id none; an image only once."""
-        chosen: dict[Digest, dict[str, Reference]] = {}
-        for text in references:
-            for image, reference in self._meant(text):
-                tags = chosen.setdefault(image.id, {})
-                if reference is not None:
-                    tags[str(reference)] = reference
-        return [Choice(self._room.image(ident), tuple(tags.values())) for ident, tags in chosen.items()]
-
-    def _meant(self, text: str) -> Meant:
-        named = self._named(text)
-        if named:
-            return [(image, tag) for tag, image in named]
-        image = self._store.find(text)
-        if len(text) >= 64:
-            return [(image, None)]
-        reference = Reference.parse(text)
-        return [(image, reference if str(reference) in image.references else None)]
-
-    def _named(self, text: str) -> tuple[tuple[Reference, Image], ...]:
-        """All tags of a repository, where `text` is the bare name of one."""
-        if len(text) >= 64:
-            return ()
-        reference = Reference.parse(text)
-        return () if reference.tag or reference.digest else self._store.by_name(reference)
