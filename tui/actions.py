@@ -9,7 +9,19 @@ from typing import Final, Literal
 from tui.state import Container
 
 Scope = Literal[
-    "everywhere", "list", "containers", "images", "volumes", "networks", "projects", "logs", "text", "terminal"
+    "everywhere",
+    "list",
+    "containers",
+    "images",
+    "volumes",
+    "networks",
+    "projects",
+    "logs",
+    "text",
+    "terminal",
+    "layers",
+    "files",
+    "changes",
 ]
 Group = Literal["Here", "Move", "Find", "Mark", "Take", "Everywhere"]
 
@@ -57,6 +69,16 @@ ACTIONS: Final = (
     Action("image_starter", "starter", "images", "make the starter image", rank=80),
     Action("image_remove", "delete", "images", "delete", danger=True, rank=70),
     Action("volume_remove", "delete", "volumes", "delete", danger=True, rank=40),
+    Action("layer_open", "its files", "layers", "look at its files", rank=10),
+    Action("layer_up_to", "all up to here", "layers", "all layers up to here, or one", rank=15),
+    Action("file_open", "open", "files", "unfold, or show what is in it", rank=10),
+    Action("file_shut", "fold", "files", "fold", rank=12),
+    Action("file_unfold", "unfold", "files", "unfold"),
+    Action("file_up_to", "all up to here", "files", "all layers up to here, or one", rank=15),
+    Action("file_order", "order", "files", "order by size or name", rank=18),
+    Action("change_open", "open", "changes", "unfold or fold", rank=10),
+    Action("change_shut", "fold", "changes", "fold"),
+    Action("change_unfold", "unfold", "changes", "unfold"),
     Action("back", "back", "everywhere", "back, close", group="Move"),
     Action("down", "down", "everywhere", "down", group="Move", own=True),
     Action("up", "up", "everywhere", "up", group="Move", own=True),

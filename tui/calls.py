@@ -54,7 +54,7 @@ class Client(Protocol):
     ) -> AsyncGenerator[Any, None]: ...
 
     def pieces(
-        self, path: str, *, method: str = "GET", body: object = None, **query: Value
+        self, path: str, /, *, method: str = "GET", body: object = None, **query: Value
     ) -> AsyncGenerator[bytes, None]: ...
 
     async def hijack(self, path: str, body: object = None, **query: Value) -> HijackedSocket: ...
@@ -82,6 +82,32 @@ class Calls:
         """The lines that made an image, newest first."""
         found: Sequence[Json] = await self.client.get(f"/images/{_part(image)}/history")
         return found
+
+    async def layers(self, image: str) -> Sequence[Json]:
+        """The layers of an image, bottom first; only our own engine tells."""
+        found: Sequence[Json] = await self.client.get(f"/onggi/v1/images/{_part(image)}/layers")
+        return found
+
+    async def layer_files(self, image: str, index: int) -> Sequence[Json]:
+        """The files of the layer `index`, counted from the bottom among those that have files."""
+        found: Sequence[Json] = await self.client.get(f"/onggi/v1/images/{_part(image)}/layers/{index}/files")
+        return found
+
+    async def waste(self, image: str) -> Json:
+        """What of an image nobody can read any more."""
+        found: Json = await self.client.get(f"/onggi/v1/images/{_part(image)}/waste")
+        return found
+
+    async def file(self, image: str, path: str, layer: int) -> bytes:
+        """The first MiB of one file of an image, as it is in the layers up to `layer`."""
+        asked = self.client.pieces(f"/onggi/v1/images/{_part(image)}/file", path=path, layer=layer)
+        async with aclosing(asked) as pieces:
+            return b"".join([piece async for piece in pieces])
+
+    async def changes(self, container: str) -> Sequence[Json]:
+        """What a container has changed in its file system."""
+        found: Sequence[Json] | None = await self.client.get(f"/containers/{container}/changes")
+        return found or ()
 
     async def isolation(self, container: str) -> Json:
         """What makes a running container a container; only our own engine tells."""

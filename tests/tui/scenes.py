@@ -55,6 +55,12 @@ SCENES = (
     *(Scene(f"logs-{w}x{h}", (w, h), ["enter"]) for w, h in (SMALL, USUAL, LARGE)),
     *(Scene(f"isolation-{w}x{h}", (w, h), ["left_square_bracket", "enter"]) for w, h in (SMALL, USUAL, LARGE)),
     *(Scene(f"images-{w}x{h}", (w, h), ["2", "j", "j"]) for w, h in (SMALL, USUAL, LARGE)),
+    *(
+        Scene(f"layers-{w}x{h}", (w, h), ["2", *"jjjjjjjj", "enter", *"kk", "enter", "j"])
+        for w, h in (SMALL, USUAL, LARGE)
+    ),
+    Scene("history", USUAL, ["2", "right_square_bracket"]),
+    Scene("file", USUAL, ["2", "enter", *"kk", "enter", *"jjj", "enter"]),
     *(Scene(f"welcome-{w}x{h}", (w, h), stage=Stage) for w, h in (SMALL, USUAL, LARGE)),
     *(Scene(f"run-{w}x{h}", (w, h), _RUN) for w, h in (SMALL, USUAL, LARGE)),
     *(Scene(f"help-{w}x{h}", (w, h), ["question_mark"]) for w, h in (SMALL, USUAL, LARGE)),
@@ -77,7 +83,7 @@ SCENES = (
 
 PICTURES = (
     "main-120x40", "main-80x24", "main-200x60", "logs-80x24", "terminal-120x40", "isolation-120x40",
-    "images-120x40", "run-120x40", "welcome-120x40", "delete-120x40", "help-120x40", "palette-120x40",
-    "engine-down-120x40", "cheongja", "baekja", "heukja",
+    "images-120x40", "layers-120x40", "run-120x40", "welcome-120x40", "delete-120x40", "help-120x40",
+    "palette-120x40", "engine-down-120x40", "cheongja", "baekja", "heukja",
 )  # fmt: skip
 """The scenes that the README shows."""

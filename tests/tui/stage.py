@@ -50,6 +50,73 @@ HISTORY = [
     {"CreatedBy": "/bin/sh -c #(nop) ADD file:9c1e in / ", "Size": 75 << 20, "Created": NOW - 40 * DAY},
 ]
 
+LAYERS = [
+    {
+        "DiffID": f"sha256:{n:064x}",
+        "ChainID": f"sha256:{n:064x}",
+        "Size": size,
+        "CreatedBy": line,
+        "Empty": not size,
+    }
+    for n, (size, line) in enumerate(
+        (
+            (int(74.8 * 2**20), "/bin/sh -c #(nop) ADD file:9c1e04d7 in / "),
+            (int(41.2 * 2**20), "/bin/sh -c apt-get install -y python3 libpq5"),
+            (62 << 20, "/bin/sh -c pip install -r requirements.txt"),
+            (int(1.9 * 2**20), "COPY src/ /app/ # buildkit"),
+            (int(32.1 * 2**20), "/bin/sh -c python -m compileall /app"),
+            (0, "/bin/sh -c #(nop)  USER app"),
+            (0, "/bin/sh -c #(nop)  EXPOSE 9000"),
+            (0, '/bin/sh -c #(nop)  CMD ["gunicorn"]'),
+        )
+    )
+]
+
+
+def _file(path: str, kilobytes: float, change: str = "added", kind: str = "file", link: str = "") -> dict[str, Any]:
+    mode = 0o755 if kind == "dir" else 0o644
+    size = int(kilobytes * 1024)
+    return {
+        "Path": path,
+        "Kind": kind,
+        "Mode": mode,
+        "Uid": 0,
+        "Gid": 0,
+        "Size": size,
+        "Change": change,
+        "Link": link,
+    }
+
+
+_SITE = "usr/local/lib/python3.12/site-packages"
+FILES = [
+    _file("usr", 0, "changed", "dir"),
+    _file("etc", 0, "changed", "dir"),
+    _file(f"{_SITE}/numpy", 0, kind="dir"),
+    _file(f"{_SITE}/numpy/numpy.libs/libscipy_openblas64.so", 24.1 * 1024),
+    _file(f"{_SITE}/numpy/_core/multiarray.so", 6.9 * 1024),
+    _file(f"{_SITE}/numpy/__init__.py", 21),
+    _file(f"{_SITE}/psycopg2/_psycopg.so", 3.4 * 1024),
+    _file(f"{_SITE}/gunicorn/app.py", 900),
+    _file(f"{_SITE}/pip/main.py", 12 * 1024, "changed"),
+    _file(f"{_SITE}/setuptools", 5.1 * 1024, "removed"),
+    _file("etc/passwd", 1, "changed"),
+    _file("etc/ld.so.cache", 44, "changed"),
+    _file("root/.cache/pip/http-v2/0", 13 * 1024),
+    _file("root/.cache/pip/http-v2/1", 100),
+    _file("usr/bin/python", 0, kind="link", link="python3.12"),
+    _file("var/log/옹기.log", 6, "removed"),
+]
+WASTE = {
+    "Wasted": int(19.5 * 2**20),
+    "Efficiency": 0.91,
+    "Files": [
+        {"Path": "/root/.cache/pip/http-v2/0", "Bytes": int(13.1 * 2**20), "Times": 2},
+        {"Path": f"/{_SITE}/setuptools", "Bytes": int(5.1 * 2**20), "Times": 2},
+        {"Path": "/var/lib/apt/lists/deb_main", "Bytes": int(1.3 * 2**20), "Times": 2},
+    ],
+}
+
 _OWN = ("mnt", "pid", "net", "uts", "ipc", "cgroup")
 _KEPT = "chown dac_override fowner fsetid kill setgid setuid setpcap net_bind_service net_raw sys_chroot mknod"
 _DROPPED = "sys_admin sys_module sys_ptrace net_admin sys_time sys_rawio sys_boot syslog bpf perfmon"
@@ -243,6 +310,8 @@ class StageClient:
             return self._image("/".join(parts[1:-1]), parts[-1])
         if path == "/onggi/v1/host":
             return {"cpus": 16}
+        if path.startswith("/onggi/v1/images/") and path.split("/")[-1] in ("layers", "files", "waste"):
+            return {"layers": LAYERS, "files": FILES, "waste": WASTE}[path.split("/")[-1]]
         raise NotFound(f"no such thing: {path}")
 
     def _image(self, reference: str, what: str) -> Any:
@@ -264,7 +333,10 @@ class StageClient:
                 "ExposedPorts": {"80/tcp": {}},
                 "WorkingDir": "/srv",
             },
-            "RootFS": {"Type": "layers", "Layers": [one_id(f"layer{n}") for n in range(5)]},
+            "RootFS": {
+                "Type": "layers",
+                "Layers": [one_id(f"layer{n}" if n < 2 else f"{reference}{n}") for n in range(5)],
+            },
         }
 
     def _listed(self, entry: dict[str, Any]) -> dict[str, Any]:
@@ -309,8 +381,11 @@ class StageClient:
             yield await self.stage.asked.get()
 
     async def pieces(
-        self, path: str, *, method: str = "GET", body: object = None, **query: Any
+        self, path: str, /, *, method: str = "GET", body: object = None, **query: Any
     ) -> AsyncGenerator[bytes, None]:
+        if path.endswith("/file"):
+            yield b"from gunicorn import app\n\n# \xec\x98\xb9\xea\xb8\xb0\nprint('\x1b[31mjar')\n"
+            return
         found = path.split("/")[2]
         for stream, line in self.stage.logs.get(found, ()):
             data = (line + "\n").encode()

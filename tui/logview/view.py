@@ -82,6 +82,7 @@ class LogView(ScrollView, can_focus=True):
         self._sideways = 0
         self._placing = False
         self._frames = FrameClock(self._settle, lambda: False, lambda: False)
+        self.scope = ""
         self.follow = True
         self.wrap = False
         self.times = False

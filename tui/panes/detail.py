@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 TABS: Final = {
     "containers": ("Logs", "Terminal", "Stats", "Config", "Isolation"),
-    "images": ("Layers", "Config", "Used by"),
+    "images": ("Layers", "History", "Config", "Used by"),
     "volumes": ("Config", "Used by"),
     "networks": ("Config", "Used by"),
     "projects": ("Containers",),
@@ -82,7 +82,8 @@ class Detail(Framed, Vertical):
         self.welcome_keys: tuple[str, ...] = ("l", "i", "b")
         self._tabs: dict[str, str] = {}
         self._facts: Content = EMPTY
-        self._log: LogView | None = None
+        self._views: dict[str, Widget] = {}
+        self.logs: LogView | None = None
         self.pane: TerminalPane | None = None
 
     def compose(self) -> ComposeResult:
@@ -100,14 +101,17 @@ class Detail(Framed, Vertical):
             from tui.panes.terminals import TerminalPane
 
             self.pane = TerminalPane(self.glyphs)
-            await self.query_one("#body", Box).mount(self.pane)
-            self._arrange()
+            await self.take_view("Terminal", self.pane)
         return self.pane
 
-    @property
-    def logs(self) -> LogView | None:
-        """The log view, once a log has been shown."""
-        return self._log
+    async def take_view(self, tab: str, view: Widget) -> None:
+        """Let a tab have a view of its own instead of the page: made when it is first needed."""
+        await self.query_one("#body", Box).mount(view)
+        self._views[tab] = view
+        had_focus = self.page.has_focus
+        self._arrange()
+        if had_focus and self.inner is view:
+            view.focus()
 
     @property
     def tab(self) -> str:
@@ -121,11 +125,7 @@ class Detail(Framed, Vertical):
         """What takes the keyboard in the active tab."""
         if self.welcoming:
             return self.page
-        if self.tab == "Logs" and self.logs is not None:
-            return self.logs
-        if self.tab == "Terminal" and self.pane is not None:
-            return self.pane
-        return self.page
+        return self._views.get(self.tab, self.page)
 
     def show(self, subject: Subject, container: Container | None, now: float) -> None:
         """Turn to another subject, or to the same one as it is now."""
@@ -179,11 +179,11 @@ class Detail(Framed, Vertical):
         self.page.show(build, keep=keep)
         self.retitle()
 
-    def show_logs(self, view: LogView) -> None:
-        """Take in the log view, made when it is first needed."""
-        self._log = view
-        self.query_one("#body", Box).mount(view)
-        self.call_after_refresh(self._arrange)
+    def set_facts(self, subject: Subject, facts: Content) -> None:
+        """The top right title, for a tab with a view of its own."""
+        if (subject.kind, subject.id) == (self.subject.kind, self.subject.id):
+            self._facts = facts
+            self.retitle()
 
     def titles(self, focused: bool) -> Titles:
         if self.welcoming:

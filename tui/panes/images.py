@@ -8,9 +8,10 @@ from typing import Final
 from textual.content import Content
 
 from tui.glyphs import Glyphs
-from tui.paint import fit, join
+from tui.paint import EMPTY, ends, fit, join
 from tui.panes.containers import mark
-from tui.safe import crop_end, crop_front, safe, safe_plain
+from tui.panes.inspect import fold
+from tui.safe import crop_front, safe, safe_plain
 from tui.state import Image, Json, World
 from tui.text import ago, count, parse_time, size
 from tui.widgets.objectlist import Row
@@ -19,7 +20,6 @@ NONE_YET: Final = join("None yet. ", ("l", "bold $accent"), " loads, ", ("b", "b
 
 _USED: Final = 10
 _SIZE: Final = 7
-_BAR: Final = 8
 
 
 def name(image: Image, width: int) -> Content:
@@ -50,27 +50,23 @@ def _painter(image: Image, users: int, cells: int) -> Callable[[int], Content]:
     return paint
 
 
-def layers(history: Sequence[Json], glyphs: Glyphs, width: int, now: float) -> list[Content]:
-    """The Layers tab: the lines that made an image, oldest first, with a bar of each one's size."""
-    if not history:
+def history(entries: Sequence[Json], width: int, now: float) -> list[Content]:
+    """The History tab: every line that made the image, whole, the oldest first."""
+    if not entries:
         return [join(("This image tells nothing of how it was made.", "$muted"))]
-    entries = list(reversed(history))
-    most = max(int(e.get("Size") or 0) for e in entries) or 1
-    lines = [fit(join(("     size   layer, by the line that made it", "$muted")), width)]
-    for number, entry in enumerate(entries, 1):
-        taken = int(entry.get("Size") or 0)
-        filled = round(taken / most * _BAR) if taken else 0
-        bar = join((glyphs.exited * max(filled, 1 if taken else 0), "$accent"))
-        bar = bar + join((glyphs.rest * (_BAR - bar.cell_length), "$line"))
-        made = made_by(str(entry.get("CreatedBy") or entry.get("Comment") or ""))
-        text = safe(
-            crop_end(safe_plain(made or "nothing said"), max(width - 25, 8)), style="" if taken else "$muted"
-        )
-        figure = fit(join(size(taken)), _SIZE, right=True)
-        lines.append(join((f"{number:>3}", "$muted"), figure, "  ", bar, "  ", text))
-    made_at = max((float(e.get("Created") or 0) for e in entries), default=0.0)
-    if made_at > 0:
-        lines += [Content(""), join((f"  made {ago(now - made_at)}", "$muted"))]
+    lines: list[Content] = []
+    for number, entry in enumerate(reversed(entries), 1):
+        made, taken = float(entry.get("Created") or 0), int(entry.get("Size") or 0)
+        when = ago(now - made) if made > 0 else ""
+        head = join((f"{number:>2}  ", "$muted"), size(taken) if taken else ("no files", "$muted"))
+        lines.append(ends(head, join((f"{when} ", "$muted")), width))
+        text = made_by(str(entry.get("CreatedBy") or "")) or "nothing said"
+        lines += [join("    ", piece) for piece in fold(safe_plain(text), max(width - 5, 8))]
+        if comment := str(entry.get("Comment") or ""):
+            lines += [
+                join("    ", ("# " + piece, "$muted")) for piece in fold(safe_plain(comment), max(width - 7, 8))
+            ]
+        lines.append(EMPTY)
     return lines
 
 

@@ -39,7 +39,7 @@ class TitledList(ObjectList):
     def __init__(self, kind: str, column: ListColumn, glyphs: Glyphs) -> None:
         heading = containers.heading if kind == "containers" else None
         super().__init__(id=kind, heading=heading, glyphs=glyphs)
-        self.kind = kind
+        self.kind = self.scope = kind
         self.column = column
 
     def titles(self, focused: bool) -> Titles:

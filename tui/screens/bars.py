@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from textual import events
+from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
 from textual.strip import Strip
@@ -29,6 +30,16 @@ _INSIDE: Final = (
     "every other key goes to the container",
 )
 _MOST: Final = 11
+
+
+class RightColumn(Vertical):
+    """What stands beside the lists: the detail, and frames that come and go below it."""
+
+    class Resized(Message):
+        """It has another height to share out."""
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.post_message(self.Resized())
 
 
 class ListTabs(Bar):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,7 +60,7 @@ class Files:
 
     def _run(self, image: Image | None) -> None:
         chosen = image or self._image()
-        self._screen.work(self._open_run(chosen), group="form", exclusive=True)
+        self._screen.work(partial(self._open_run, chosen), group="form", exclusive=True)
 
     async def _open_run(self, image: Image | None) -> None:
         """The form begins with what the image itself says it runs."""
@@ -95,7 +96,7 @@ class Files:
             screen.say_error(f"{name} did not start: {error}" if made else f"{name} was not made: {error}")
             return
         screen.line.show(spec.line(), join(("running", "$running"), ", ", safe(name, style="$muted")))
-        screen.when_listed(made)
+        screen.follow.when_listed(made)
 
     # In and out
 

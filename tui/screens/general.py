@@ -46,9 +46,9 @@ class General:
         if found.kind == "object":
             screen.go_to(found.of)
             if not screen.lists.list_of(found.of).select(found.value):
-                screen.show_all(found.of)
+                screen.follow.show_all(found.of)
                 screen.lists.list_of(found.of).select(found.value)
-            screen.follow_cursor()
+            screen.follow.cursor()
         elif found.kind == "action":
             if found.of and found.of not in ("everywhere", "list"):
                 screen.lists.pick(found.of) if found.of != "terminal" else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 
 from textual.content import Content
@@ -39,7 +40,7 @@ class Loader:
 
     def load(self, subject: Subject, tab: str) -> None:
         """Fill a tab."""
-        self._screen.work(self._load(subject, tab), group="detail", exclusive=True)
+        self._screen.work(partial(self._load, subject, tab), group="detail", exclusive=True)
 
     def sampled(self, usage: Mapping[str, Usage]) -> None:
         """New figures came: keep them, and redraw the Stats tab if it shows one of them."""
@@ -67,6 +68,9 @@ class Loader:
             await self._follow_log(subject)
             return
         try:
+            if tab == "Layers":
+                await self._screen.browser.load(subject)
+                return
             build, facts = await self._page(subject, tab)
         except NotFound:
             detail.show_page(subject, tab, waiting("It is gone."))
@@ -80,7 +84,7 @@ class Loader:
         from tui.logs import LogReader
 
         screen = self._screen
-        view = screen.detail.logs or self._new_log()
+        view = screen.detail.logs or await self._new_log()
         view.clear()
         try:
             one = screen.world.containers.get(subject.id)
@@ -96,7 +100,7 @@ class Loader:
         except (EngineError, OSError) as error:
             view.set_state(safe_plain(str(error)))
 
-    def _new_log(self) -> LogView:
+    async def _new_log(self) -> LogView:
         from tui.logview import LogView
 
         keymap = self._screen.onggi.keymap
@@ -105,8 +109,10 @@ class Loader:
             return next((a.id for a in keymap.all_of(pressed(event), "logs") if a.own), None)
 
         view = LogView(act_of=act_of, id="log")
+        view.scope = "logs"
         view.times = True
-        self._screen.detail.show_logs(view)
+        self._screen.detail.logs = view
+        await self._screen.detail.take_view("Logs", view)
         return view
 
     def _stats_or_why(self, container: str) -> Builder:
@@ -131,9 +137,9 @@ class Loader:
         if subject.kind == "images":
             entry = await calls.document("images", subject.name)
             facts = images.facts(entry, now)
-            if tab == "Layers":
+            if tab == "History":
                 history = await calls.history(subject.name)
-                return (lambda width: images.layers(history, glyphs, width, now)), facts
+                return (lambda width: images.history(history, width, now)), facts
             if tab == "Used by":
                 return (lambda _width: images.users(world, subject.id, glyphs)), facts
             return (lambda width: inspect.image(entry, width)), facts

@@ -9,23 +9,26 @@ from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 
-from tui import commands, header, keymaps
+from tui import header, keymaps
 from tui.actions import BY_ID, Action, applies
-from tui.header import Engine, Host, Work
-from tui.messages import EngineDown, EngineStarting, EngineUp, UsageChanged, WorldChanged
-from tui.paint import EMPTY, join
-from tui.panes.detail import Detail, Subject
+from tui.header import Work
+from tui.panes.detail import Detail
 from tui.panes.listing import ListColumn, TitledList, column_width
 from tui.screens import bars
-from tui.screens.working import WorkingScreen
-from tui.state import Container, World
+from tui.screens.facts import FactScreen
+from tui.screens.follow import Follow
+from tui.state import Container
 from tui.widgets.bars import Bar, Hints
 from tui.widgets.commandline import CommandLine
 from tui.widgets.linesview import LinesView
 from tui.widgets.objectlist import ObjectList
 
 if TYPE_CHECKING:
+    from textual.widget import Widget
+
     from tui.app import OnggiApp
+    from tui.layers.browse import LayerBrowser
+    from tui.layers.pane import FileTree
     from tui.panes.terminals import SessionStrip, TerminalPane
     from tui.screens.acts import Acts
     from tui.screens.loader import Loader
@@ -33,16 +36,16 @@ if TYPE_CHECKING:
     from tui.screens.sessions import Sessions
 
 NARROW: Final = 100
-_YOUNG: Final = 90.0  # seconds: the age of such a container changes before one's eyes
 
 
-class MainScreen(WorkingScreen):
+class MainScreen(FactScreen):
     """Holds the state of the view; what an act does is in `acts`, `sessions` and `loader`."""
 
     DEFAULT_CSS = """
     MainScreen { background: $bg; layout: vertical; }
     MainScreen #header, MainScreen #command, MainScreen #footer { dock: none; }
     MainScreen #middle { width: 1fr; height: 1fr; }
+    MainScreen #right { width: 1fr; height: 1fr; }
     MainScreen #banner { height: 2; display: none; background: $raised; }
     MainScreen #banner Bar, MainScreen #banner { background: $raised; }
     MainScreen #banner1, MainScreen #banner2 { display: none; background: $raised; }
@@ -51,22 +54,19 @@ class MainScreen(WorkingScreen):
     MainScreen #listtabs { display: none; }
     MainScreen.-narrow #listtabs { display: block; }
     MainScreen.-narrow ListColumn { width: 1fr; }
-    MainScreen.-narrow Detail { display: none; }
+    MainScreen.-narrow #right { display: none; }
     MainScreen.-narrow.-deep ListColumn { display: none; }
-    MainScreen.-narrow.-deep Detail { display: block; }
+    MainScreen.-narrow.-deep #right { display: block; }
     MainScreen.-zoom #lists, MainScreen.-zoom #listtabs { display: none; }
-    MainScreen.-zoom Detail { display: block; }
+    MainScreen.-zoom #right { display: block; }
     MainScreen.-full #header, MainScreen.-full #footer, MainScreen.-full #command { display: none; }
     """
     ESCAPE_TO_MINIMIZE: ClassVar[bool | None] = False  # Escape is the container's, or goes one step back
 
     def __init__(self, app: OnggiApp) -> None:
         super().__init__(app)
-        self.world = World()
-        self.engine = Engine(name=app.host_name)
-        self.host: Host | None = None
-        self._ticks = 0
-        self._awaited = self._awaited_name = ""
+        self.follow = Follow(self)
+        self._loader: Loader | None = None
 
     def compose(self) -> ComposeResult:
         yield Bar(id="header")
@@ -75,7 +75,8 @@ class MainScreen(WorkingScreen):
         yield bars.ListTabs()
         with Horizontal(id="middle"):
             yield ListColumn(self.onggi.glyphs, self.onggi.now)
-            yield Detail(self.onggi.glyphs)
+            with bars.RightColumn(id="right"):
+                yield Detail(self.onggi.glyphs)
         yield CommandLine()
         yield Hints(id="footer")
 
@@ -95,12 +96,21 @@ class MainScreen(WorkingScreen):
 
         return Acts(self)
 
-    @cached_property
+    @property
     def loader(self) -> Loader:
         """What fills the tabs."""
-        from tui.screens.loader import Loader
+        if self._loader is None:
+            from tui.screens.loader import Loader
 
-        return Loader(self)
+            self._loader = Loader(self)
+        return self._loader
+
+    @cached_property
+    def browser(self) -> LayerBrowser:
+        """What an image is built of."""
+        from tui.layers.browse import LayerBrowser
+
+        return LayerBrowser(self)
 
     @cached_property
     def sessions(self) -> Sessions:
@@ -110,12 +120,9 @@ class MainScreen(WorkingScreen):
         return Sessions(self)
 
     @property
-    def lists(self) -> ListColumn:
-        return self.query_one(ListColumn)
-
-    @property
-    def detail(self) -> Detail:
-        return self.query_one(Detail)
+    def right(self) -> bars.RightColumn:
+        """What stands beside the lists: the detail, and frames that come and go below it."""
+        return self.query_one(bars.RightColumn)
 
     @property
     def narrow(self) -> bool:
@@ -124,68 +131,7 @@ class MainScreen(WorkingScreen):
     def on_mount(self) -> None:
         self.lists.list_of("containers").focus()
         self.update_bars()
-        self.set_interval(1.0, self._tick)
-
-    # Facts
-
-    def on_world_changed(self, event: WorldChanged) -> None:
-        self.world = event.world
-        self.lists.show(event.world)
-        if self._awaited:
-            self.when_listed(self._awaited)
-        self.follow_cursor()
-        self.update_bars()
-        self._watch_rows()
-
-    def on_usage_changed(self, event: UsageChanged) -> None:
-        self.world = self.onggi.backend.world
-        self.lists.refresh_figures(self.world)
-        self.loader.sampled(event.usage)
-
-    def on_engine_starting(self, event: EngineStarting) -> None:
-        if self.engine.state != "down":
-            self.set_engine(Engine("starting", self.engine.name))
-
-    def on_engine_up(self, event: EngineUp) -> None:
-        note = "started just now" if event.started else ""
-        was_down = self.engine.state == "down"
-        self.set_engine(Engine("up", self.engine.name, heard=self.onggi.now(), own=event.own, note=note))
-        if was_down:
-            self.line.say(join(("The engine answers again.", "$running")))
-            self.detail.reload()
-
-    def on_engine_down(self, event: EngineDown) -> None:
-        heard = self.engine.heard
-        self.set_engine(
-            Engine("down", self.engine.name, heard, event.reason, event.since, event.next_try, self.engine.own)
-        )
-
-    def set_engine(self, engine: Engine) -> None:
-        self.engine = engine
-        self.set_class(engine.state == "down", "-down")
-        self.detail.stale = bars.moment(engine.heard) if engine.state == "down" else ""
-        self.detail.retitle()
-        self.update_bars()
-
-    def set_host(self, host: Host) -> None:
-        self.host = host
-        self.update_header()
-
-    def _tick(self) -> None:
-        """Once a second, and only where a second changes what is written."""
-        self._ticks += 1
-        now = self.onggi.now()
-        young = any(now - max(c.started, c.finished) < _YOUNG for c in self.world.containers.values())
-        if young or self._ticks % 30 == 0:
-            self.lists.refresh_figures(self.world)
-            self.follow_cursor()
-        if self.engine.state == "down":
-            self.update_bars()
-        elif self.engine.note and now - self.engine.heard > 60:
-            self.set_engine(Engine("up", self.engine.name, heard=self.engine.heard, own=self.engine.own))
-
-    def _watch_rows(self) -> None:
-        self.onggi.backend.watch_rows(self.lists.visible_containers())
+        self.set_interval(1.0, self.tick)
 
     # Where the keyboard is
 
@@ -198,12 +144,10 @@ class MainScreen(WorkingScreen):
     def place(self) -> str:
         """The narrowest scope of the action table that keys are for."""
         focused = self.focused
-        if isinstance(focused, TitledList):
-            return focused.kind
+        if scope := getattr(focused, "scope", ""):
+            return str(scope)
         if focused is not None and self.detail.pane in focused.ancestors_with_self:
             return "terminal"
-        if focused is not None and focused.id == "log":
-            return "logs"
         if isinstance(focused, LinesView):
             return "images" if self.detail.welcoming else "text"
         return self.lists.current
@@ -221,85 +165,39 @@ class MainScreen(WorkingScreen):
         """The container an act is about: under the cursor, whatever list has the keyboard."""
         return self.lists.selected_container()
 
-    def follow_cursor(self) -> None:
-        """Let the detail show what is under the cursor of the current list."""
-        kind = self.lists.current
-        found = self.lists.list_of(kind).cursor_id
-        one = self.world.containers.get(found) if kind == "containers" else None
-        empty = self.world.loaded and not self.world.containers and not self.world.images
-        about = bars.subject(self.world, kind, found)
-        if kind == "containers" and self._awaited:
-            about, one = Subject(kind, self._awaited, self._awaited_name), None
-        self.detail.show(about, one, self.onggi.now())
-        welcoming = empty and not (self.detail.pane and self.detail.pane.sessions)
-        if welcoming != self.detail.welcoming:
-            self.detail.welcome(welcoming)
-            self._turn_to_welcome(welcoming)
-        self.update_footer()
-
-    def _turn_to_welcome(self, on: bool) -> None:
-        """The first screen has the keyboard while it is there: its choices are what there is to do."""
-        if on and not self.line.asking:
-            self.set_class(self.narrow, "-deep")
-            self.detail.page.focus()
-            self.line.show(commands.line(("import", "--starter")), join(("what b would do", "$muted")))
-        elif not on and self.focused is self.detail.page:
-            self.go_to("images" if not self.world.containers else "containers")
-
-    def show_all(self, kind: str) -> None:
-        """Drop the filter of a list, and show the stopped."""
-        self.lists.filters[kind] = ""
-        self.lists.hides_stopped = False
-        self.lists.refresh_rows()
-
-    def turn_to(self, container_id: str, name: str) -> None:
-        """Let the detail be about a container now, even when its row has not come yet."""
-        self._awaited_name = name
-        self.lists.pick("containers")
-        self.when_listed(container_id)
-        self.follow_cursor()
-
-    def when_listed(self, container_id: str) -> None:
-        """Put the cursor on a container, now or when its row comes."""
-        found = self.lists.list_of("containers").select(container_id)
-        self._awaited = "" if found else container_id
-
     def on_object_list_moved(self, event: ObjectList.Moved) -> None:
         event.stop()
-        if event.source is self.lists.list_of(self.lists.current):
-            self._awaited = ""  # whoever moves has something else in mind
-            self.follow_cursor()
+        if event.source.id == "layers":
+            self.browser.moved()
+        elif event.source is self.lists.list_of(self.lists.current):
+            self.follow.let_go()
             self.lists.list_of(self.lists.current).retitle()
-        self._watch_rows()
+        self.watch_rows()
 
     def on_object_list_opened(self, event: ObjectList.Opened) -> None:
-        self.do(BY_ID["open"])
+        self.do(BY_ID["layer_open" if event.source.id == "layers" else "open"])
+
+    def on_file_tree_picked(self, event: FileTree.Picked) -> None:
+        self.browser.view(event.node)
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         if isinstance(event.widget, TitledList) and event.widget.kind != self.lists.current:
             self.lists.pick(event.widget.kind)
-            self.follow_cursor()
+            self.follow.cursor()
         self.call_after_refresh(self.update_bars)
 
     def go_to(self, kind: str) -> None:
         """Give the keyboard to a list."""
         self.remove_class("-deep", "-zoom", "-full")
         self.lists.pick(kind).focus()
-        self.follow_cursor()
+        self.follow.cursor()
 
     def go_inside(self) -> None:
         """Give the keyboard to the detail."""
         if self.narrow:
             self.add_class("-deep")
         self.detail.inner.focus()
-        self.show_command_of_tab()
-
-    def show_command_of_tab(self) -> None:
-        """The command line teaches what shows the same from a shell."""
-        subject, tab = self.detail.subject, self.detail.tab
-        command = commands.of_tab(subject.kind, tab, subject.name)
-        if command and not self.detail.welcoming:
-            self.line.show(command, join(("live", "$running")) if tab in ("Logs", "Stats") else EMPTY)
+        self.follow.show_command_of_tab()
 
     # Keys
 
@@ -356,6 +254,20 @@ class MainScreen(WorkingScreen):
         self.lists.arrange_lists()
         self.call_after_refresh(self.update_bars)
 
+    def on_right_column_resized(self, event: bars.RightColumn.Resized) -> None:
+        self.arrange_frames()
+
+    def arrange_frames(self) -> None:
+        """Which frames stand below the detail, and how tall."""
+        if "browser" in self.__dict__:
+            self.browser.arrange()
+
+    def frames_below(self) -> list[Widget]:
+        """What takes the keyboard below the detail, from top to bottom."""
+        if "browser" in self.__dict__ and self.browser.pane.display and self.browser.pane.is_attached:
+            return [self.browser.pane.files]
+        return []
+
     def update_bars(self) -> None:
         """Header, banner, list tabs and footer as things are now."""
         self.update_header()
@@ -378,6 +290,7 @@ class MainScreen(WorkingScreen):
 
     def on_detail_wanted(self, event: Detail.Wanted) -> None:
         self.loader.load(event.subject, event.tab)
+        self.arrange_frames()
         self.call_after_refresh(self.update_bars)
 
     def on_terminal_pane_changed(self, event: TerminalPane.Changed) -> None:

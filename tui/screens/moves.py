@@ -14,6 +14,7 @@ from tui.widgets.objectlist import ObjectList
 if TYPE_CHECKING:
     from textual.widget import Widget
 
+    from tui.layers.pane import FileTree
     from tui.screens.main import MainScreen
 
 MOTIONS = ("down", "up", "first", "last", "page_down", "page_up")
@@ -41,6 +42,13 @@ class Moves:
             "filter": lambda: screen.line.ask(screen.lists.filters.get(screen.lists.current, "")),
             "hide_stopped": self._hide_stopped,
             "sort": screen.lists.next_sort,
+            "layer_open": self._into_files,
+            "layer_up_to": lambda: screen.browser.toggle_up_to(),
+            "file_up_to": lambda: screen.browser.toggle_up_to(),
+            "file_order": lambda: screen.browser.next_order(),
+            **{f"{kind}_open": self._open_path for kind in ("file", "change")},
+            **{f"{kind}_shut": partial(self._fold, True) for kind in ("file", "change")},
+            **{f"{kind}_unfold": partial(self._fold, False) for kind in ("file", "change")},
             "retry": screen.onggi.backend.retry,
         }
 
@@ -61,6 +69,8 @@ class Moves:
         screen, current = self._screen, self._list
         if screen.has_class("-zoom"):
             screen.remove_class("-zoom", "-full")
+        elif screen.place == "files":
+            screen.detail.inner.focus()
         elif not isinstance(screen.focused, TitledList):
             screen.go_to(screen.lists.current)
         elif screen.lists.filters.get(current.kind):
@@ -69,16 +79,39 @@ class Moves:
         elif current.marks:
             current.unmark()
 
+    def _into_files(self) -> None:
+        if self._screen.browser.pane.display:
+            self._screen.browser.pane.files.focus()
+
+    @property
+    def _tree(self) -> FileTree | None:
+        from tui.layers.pane import FileTree
+
+        focused = self._screen.focused
+        return focused if isinstance(focused, FileTree) else None
+
+    def _open_path(self) -> None:
+        if (tree := self._tree) is not None:
+            tree.enter()
+
+    def _fold(self, shut: bool) -> None:
+        """Fold or unfold; what is folded already is left for the frame beside."""
+        if (tree := self._tree) is not None and not tree.fold(shut) and shut:
+            self._back()
+
     def _cycle(self, step: int) -> None:
         screen = self._screen
         lists = [screen.lists.list_of(kind) for kind in LISTS]
         stops: list[Widget] = [one for one in lists if screen.narrow or not one.has_class("-away")]
         if not screen.narrow:
             stops.append(screen.detail.inner)
+            stops += screen.frames_below()
         at = next((n for n, stop in enumerate(stops) if stop.has_focus), 0)
         target = stops[(at + step) % len(stops)]
         if isinstance(target, TitledList):
             screen.go_to(target.kind)
+        elif target is not screen.detail.inner:
+            target.focus()
         else:
             screen.go_inside()
 
@@ -88,7 +121,7 @@ class Moves:
         screen.detail.turn(step)
         if inside:
             screen.call_after_refresh(screen.detail.inner.focus)
-        screen.show_command_of_tab()
+        screen.follow.show_command_of_tab()
         screen.update_bars()
 
     def _zoom(self) -> None:

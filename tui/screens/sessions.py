@@ -166,7 +166,7 @@ class Sessions:
     async def _reveal(self, session: Session) -> None:
         screen = self._screen
         if session.container:
-            screen.turn_to(session.container, session.name)
+            screen.follow.turn_to(session.container, session.name)
         if screen.narrow:
             screen.add_class("-deep")
         screen.detail.pick("Terminal")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from textual import events
@@ -17,6 +17,8 @@ from tui.widgets.commandline import CommandLine
 
 if TYPE_CHECKING:
     from tui.app import OnggiApp
+
+Doing = Coroutine[Any, Any, None] | Callable[[], Coroutine[Any, Any, None]]
 
 
 class WorkingScreen(Screen[None]):
@@ -50,19 +52,22 @@ class WorkingScreen(Screen[None]):
         event.prevent_default()
         return True
 
-    def work(self, doing: Coroutine[Any, Any, None], *, group: str, exclusive: bool = False) -> Worker[None]:
-        """Do something in a worker. A fault of ours ends that one thing, is said and kept, and never the app."""
+    def work(self, doing: Doing, *, group: str, exclusive: bool = False) -> Worker[None]:
+        """Do something in a worker. A fault of ours ends that one thing, is said and kept, and never the app.
+
+        `exclusive` ends what the group did before, which may not have begun yet: give it a function.
+        """
 
         async def guarded() -> None:
             try:
-                await doing
+                await (doing() if callable(doing) else doing)
             except Exception as error:
                 if isinstance(error, NoMatches) and not (self.query(CommandLine) and self.query("#detail")):
                     return  # the app is closing: what the work was for is gone already
                 self.onggi.faults.append(error)
                 self.say_error(f"a fault in onggi: {type(error).__name__}: {error}")
 
-        return self.run_worker(guarded(), group=group, exclusive=exclusive, exit_on_error=False)
+        return self.run_worker(guarded, group=group, exclusive=exclusive, exit_on_error=False)
 
     def say_error(self, text: str) -> None:
         """One line about what went wrong; `!` shows the whole of it."""

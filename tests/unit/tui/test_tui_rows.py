@@ -148,7 +148,7 @@ def test_pages_fit_their_width_with_nothing_known(width: int) -> None:
         isolation.lines({}, UNICODE, width),
         inspect.container({}, width),
         inspect.image({}, width),
-        images.layers([], UNICODE, width, NOW),
+        images.history([], width, NOW),
         stats.lines([], UNICODE, width),
     ]
     assert all(pages)

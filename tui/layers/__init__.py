@@ -1,0 +1,1 @@
+"""What an image is built of: its layers, the files of each, what of it is wasted."""

@@ -1,0 +1,122 @@
+"""The half of the main screen that hears how things are: the world, the figures, the engine, the host."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from tui.header import Engine, Host
+from tui.messages import EngineDown, EngineStarting, EngineUp, UsageChanged, WorldChanged
+from tui.paint import join
+from tui.panes.detail import Detail
+from tui.panes.listing import ListColumn
+from tui.screens import bars
+from tui.screens.working import WorkingScreen
+from tui.state import World
+
+if TYPE_CHECKING:
+    from tui.app import OnggiApp
+    from tui.screens.follow import Follow
+    from tui.screens.loader import Loader
+
+_YOUNG: Final = 90.0  # seconds: the age of such a container changes before one's eyes
+_NEWS: Final = 60.0  # seconds for which the header says that the engine was started
+
+
+class FactScreen(WorkingScreen):
+    """Keeps what is known and hands it to lists, detail and bars."""
+
+    follow: Follow
+
+    def __init__(self, app: OnggiApp) -> None:
+        super().__init__(app)
+        self.world = World()
+        self.engine = Engine(name=app.host_name)
+        self.host: Host | None = None
+        self._ticks = 0
+
+    @property
+    def lists(self) -> ListColumn:
+        return self.query_one(ListColumn)
+
+    @property
+    def detail(self) -> Detail:
+        return self.query_one(Detail)
+
+    @property
+    def loader(self) -> Loader:
+        """What fills the tabs."""
+        raise NotImplementedError
+
+    def update_bars(self) -> None:
+        """Write header and footer anew."""
+        raise NotImplementedError
+
+    def update_header(self) -> None:
+        """Write the header anew."""
+        raise NotImplementedError
+
+    def update_footer(self) -> None:
+        """Write the footer anew."""
+        raise NotImplementedError
+
+    def on_world_changed(self, event: WorldChanged) -> None:
+        self.world = event.world
+        self.lists.show(event.world)
+        self.follow.listed()
+        self.update_bars()
+        self.watch_rows()
+
+    def on_usage_changed(self, event: UsageChanged) -> None:
+        self.world = self.onggi.backend.world
+        self.lists.refresh_figures(self.world)
+        self.loader.sampled(event.usage)
+
+    def on_engine_starting(self, event: EngineStarting) -> None:
+        if self.engine.state != "down":
+            self.set_engine(Engine("starting", self.engine.name))
+
+    def on_engine_up(self, event: EngineUp) -> None:
+        note = "started just now" if event.started else ""
+        was_down = self.engine.state == "down"
+        self.set_engine(Engine("up", self.engine.name, heard=self.onggi.now(), own=event.own, note=note))
+        if was_down:
+            self.line.say(join(("The engine answers again.", "$running")))
+            self.detail.reload()
+
+    def on_engine_down(self, event: EngineDown) -> None:
+        heard = self.engine.heard
+        self.set_engine(
+            Engine("down", self.engine.name, heard, event.reason, event.since, event.next_try, self.engine.own)
+        )
+
+    def set_engine(self, engine: Engine) -> None:
+        """How the engine is now."""
+        self.engine = engine
+        self.set_class(engine.state == "down", "-down")
+        self.detail.stale = bars.moment(engine.heard) if engine.state == "down" else ""
+        self.detail.retitle()
+        self.update_bars()
+
+    def set_host(self, host: Host) -> None:
+        """How this machine is now."""
+        self.host = host
+        self.update_header()
+
+    def tick(self) -> None:
+        """Once a second, and only where a second changes what is written."""
+        self._ticks += 1
+        now = self.onggi.now()
+        changing = any(
+            now - max(c.started, c.finished) < _YOUNG or c.next_start > now for c in self.world.containers.values()
+        )
+        if changing or self._ticks % 30 == 0:
+            self.lists.refresh_figures(self.world)
+            self.follow.cursor()
+        if self.engine.state == "down":
+            self.update_bars()
+        elif self.engine.note and now - self.engine.heard > _NEWS:
+            self.set_engine(Engine("up", self.engine.name, heard=self.engine.heard, own=self.engine.own))
+
+    def watch_rows(self) -> None:
+        """Tell whose figures matter."""
+        self.onggi.backend.watch_rows(self.lists.visible_containers())
