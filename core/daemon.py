@@ -32,6 +32,7 @@ from core.engine.events import Events
 from core.engine.execs import Execs
 from core.engine.exporting import Exporting
 from core.engine.groups import Groups
+from core.engine.health import HealthChecks
 from core.engine.images import ImageActs
 from core.engine.inspection import Inspection
 from core.engine.lifecycle import Lifecycle
@@ -39,6 +40,7 @@ from core.engine.locks import Locks
 from core.engine.logs import Logs
 from core.engine.networks import NetworkViews
 from core.engine.parking import Parking
+from core.engine.probing import Prober
 from core.engine.records import Records
 from core.engine.removal import Removal
 from core.engine.seccomp import Programs
@@ -108,11 +110,13 @@ async def _run(paths: Paths) -> None:
     stores = _open_stores(paths, db, zygote)
     machinery = _build_machinery(paths, db, zygote, stores, hangups)
     engine = _build_engine(paths, zygote, stores, machinery, stop)
+    checks = HealthChecks(machinery.records, machinery.events, Prober(machinery.execs))
     adoption = Adoption(
         paths, machinery.records, machinery.tasks, machinery.lifecycle, machinery.execs,
         networks=stores.networks, removal=machinery.removal, start=machinery.start,
     )  # fmt: skip
     await _make_ready(stores, machinery.records, adoption)
+    checks.adopt()
     await engine.committing.recover()
     work = [
         asyncio.create_task(Server(engine, TABLE, hangups).run(listening)),
@@ -122,6 +126,7 @@ async def _run(paths: Paths) -> None:
     due = asyncio.create_task(adoption.start_due(fresh=_is_fresh(paths)))
     log.info("ready: root %s, run %s", paths.root, paths.run)
     await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
+    checks.close()
     machinery.tasks.close()
     for task in (due, *work):
         task.cancel()

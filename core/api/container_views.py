@@ -24,13 +24,19 @@ _NULL_WHEN_EMPTY = ("Binds", "CapAdd", "CapDrop", "ExtraHosts", "GroupAdd", "Sec
 _LEFT_OUT_WHEN_EMPTY = ("Mounts", "Tmpfs", "Sysctls", "Init")
 
 
+_HEALTH_WORDS = {"starting": "health: starting"}
+
+
 def status_text(record: ContainerRecord, now_ns: int) -> str:
     """The STATUS column of `ps`."""
     state = record.state
     status = state.status
     if status in (Status.RUNNING, Status.PAUSED):
         up = f"Up {_since(state.started_at, now_ns)}"
-        return f"{up} (Paused)" if status is Status.PAUSED else up
+        if status is Status.PAUSED:
+            return f"{up} (Paused)"
+        health = state.health.status if state.health else ""
+        return f"{up} ({_HEALTH_WORDS.get(health, health)})" if health else up
     if status is Status.RESTARTING:
         return f"Restarting ({state.exit_code}) {_since(state.finished_at, now_ns)} ago"
     if status is Status.REMOVING:
@@ -160,7 +166,7 @@ def inspect(
 
 def _state(record: ContainerRecord) -> dict[str, Any]:
     state = record.state
-    return {
+    document: dict[str, Any] = {
         "Status": str(state.status),
         "Running": record.running,
         "Paused": state.status is Status.PAUSED,
@@ -173,6 +179,9 @@ def _state(record: ContainerRecord) -> dict[str, Any]:
         "StartedAt": state.started_at,
         "FinishedAt": state.finished_at,
     }
+    if state.health is not None:
+        document["Health"] = plain(state.health)
+    return document
 
 
 def host_config(host: HostConfig) -> dict[str, Any]:

@@ -78,6 +78,8 @@ class Creator:
         wanted = validate.check_name(name) if name else names.random_name(self._taken)
         self._records.check_name(wanted)
         validate.check_config(asked)
+        if asked.healthcheck:
+            validate.check_healthcheck(asked.healthcheck)
         validate.check_host(host)
         check_resources(host, self._cpus())
         image = await self._images.resolve(asked.image)

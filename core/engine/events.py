@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
 from core.errors import InvalidArgument
 from core.model.events import Event
@@ -24,11 +24,18 @@ class Events:
     def __init__(self) -> None:
         self._kept: deque[Event] = deque(maxlen=KEPT)
         self._queues: set[asyncio.Queue[Event | None]] = set()
+        self._heeding: list[Callable[[Event], None]] = []
+
+    def watch(self, heed: Callable[[Event], None]) -> None:
+        """Call `heed` with every event to come, before anybody else hears of it."""
+        self._heeding.append(heed)
 
     def publish(self, kind: str, action: str, ident: str, attributes: Mapping[str, str] | None = None) -> Event:
         """Tell everybody that `action` happened to the `kind` named `ident`."""
         event = Event(kind, action, ident, dict(attributes or {}), time.time_ns())
         self._kept.append(event)
+        for heed in self._heeding:
+            heed(event)
         for queue in list(self._queues):
             if queue.qsize() >= BACKLOG:
                 # A reader that does not read must not hold our memory: its stream ends, it can ask again.

@@ -104,8 +104,10 @@ class Execs:
         for ident in idle[: max(0, len(self._execs) - KEPT + 1)]:
             del self._execs[ident]
 
-    async def start(self, made: Exec, client: Client | None, *, viewer: bool = False) -> None:
+    async def start(self, made: Exec, client: Client | None, *, viewer: bool = False, limit: float = 0) -> None:
         """Start an instance; `client` gets its streams. Raises Conflict, WrongState, InitFailed.
+
+        After `limit` seconds its shim kills it; 0 = never.
 
         The client's socket is handed over, or left to the caller when this raises.
         """
@@ -127,6 +129,7 @@ class Execs:
                 detach_keys=options.detach_keys,
                 viewer=options.viewer or viewer,
                 early=client.early if client else b"",
+                limit=limit,
                 fd=client.sock.fileno() if client else None,
             )
         except EngineError as error:
@@ -177,6 +180,11 @@ class Execs:
                 _end(made, 137)
             elif not made.started:
                 del self._execs[ident]
+
+    def discard(self, made: Exec) -> None:
+        """Forget an instance that nobody can know of."""
+        if not made.running:
+            self._execs.pop(made.id, None)
 
     def forget(self, container_id: str) -> None:
         """The container is removed."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from core.engine.ports import parse_exposed
 from core.errors import InvalidArgument
-from core.model.container import ContainerRecord, Status
+from core.model.container import ContainerRecord, HealthStatus, Status
 
 Filters = Mapping[str, Sequence[str]]
 Ancestors = Callable[[str], set[str]]
@@ -27,6 +27,9 @@ def check(filters: Filters) -> None:
     for value in filters.get("status", ()):
         if value not in set(Status):
             raise InvalidArgument(f"Unrecognised filter value for status: {value}")
+    for value in filters.get("health", ()):
+        if value not in ("none", *HealthStatus):
+            raise InvalidArgument(f"unrecognised filter value for health: {value}")
     for value in filters.get("exited", ()):
         if not value.lstrip("-").isdigit():
             raise InvalidArgument(f"invalid filter 'exited={value}'")
@@ -117,7 +120,7 @@ _TESTS: dict[str, Callable[[ContainerRecord, str], bool]] = {
     "label": lambda record, value: has_label(record.config.labels, value),
     "status": lambda record, value: record.state.status == value,
     "exited": lambda record, value: record.state.status is Status.EXITED and str(record.state.exit_code) == value,
-    "health": lambda record, value: value == "none",
+    "health": lambda record, value: value == (record.state.health.status if record.state.health else "none"),
     "network": _by_network,
     "volume": _by_volume,
     "publish": _by_publish,

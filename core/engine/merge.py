@@ -8,7 +8,7 @@ import msgspec
 
 from core.errors import InvalidArgument
 from core.model.container import ContainerConfig
-from core.oci.image import ExecutionConfig
+from core.oci.image import ExecutionConfig, Healthcheck
 
 
 def merge(asked: ContainerConfig, image: ExecutionConfig) -> ContainerConfig:
@@ -34,7 +34,21 @@ def merge(asked: ContainerConfig, image: ExecutionConfig) -> ContainerConfig:
         volumes={**image.volumes, **asked.volumes},
         exposed_ports={**image.exposed_ports, **asked.exposed_ports},
         stop_signal=asked.stop_signal or image.stop_signal,
-        healthcheck=asked.healthcheck or image.healthcheck,
+        healthcheck=_healthcheck(asked.healthcheck, image.healthcheck),
+    )
+
+
+def _healthcheck(asked: Healthcheck | None, image: Healthcheck | None) -> Healthcheck | None:
+    """Member by member: the request may change the interval of the image's check alone."""
+    if asked is None or image is None:
+        return asked or image
+    return Healthcheck(
+        test=asked.test or image.test,
+        interval=asked.interval or image.interval,
+        timeout=asked.timeout or image.timeout,
+        start_period=asked.start_period or image.start_period,
+        start_interval=asked.start_interval or image.start_interval,
+        retries=asked.retries or image.retries,
     )
 
 

@@ -15,6 +15,7 @@ from core.engine.sizes import parse_size
 from core.errors import InvalidArgument, Unsupported
 from core.linux.capnames import NAMES
 from core.model.container import ContainerConfig, HostConfig, RestartPolicy
+from core.oci.image import Healthcheck
 
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 NAME_LIMIT = 255  # bytes; it becomes a file name and a host name alias
@@ -23,6 +24,7 @@ _SYSCTL = re.compile(
     r"(?:kernel\.(?:msgmax|msgmnb|msgmni|sem|shmall|shmmax|shmmni|shm_rmid_forced)|fs\.mqueue\.[\w.]+|net\.[\w./-]+)"
 )
 _TEXT_LIMIT = 128 * 1024 - 1  # bytes of one argument or variable; execve(2), MAX_ARG_STRLEN less its NUL
+_MILLISECOND = 1_000_000  # nanoseconds
 _LOG_DRIVERS = ("json-file", "none", "local")
 RLIMITS = frozenset(
     """
@@ -55,6 +57,8 @@ def check_config(config: ContainerConfig) -> None:
         raise InvalidArgument(
             f"the working directory '{config.working_dir}' is invalid, it needs to be an absolute path"
         )
+    for word in config.healthcheck.test if config.healthcheck else ():
+        _check_text(word, "health check")
     if config.hostname and not _HOSTNAME.fullmatch(config.hostname):
         raise InvalidArgument(f"invalid hostname format: {config.hostname!r}")
     if config.domainname and not _HOSTNAME.fullmatch(config.domainname):
@@ -62,6 +66,20 @@ def check_config(config: ContainerConfig) -> None:
     if config.stop_signal:
         parse_signal(config.stop_signal)
     ports.parse_exposed(config.exposed_ports)
+
+
+def check_healthcheck(check: Healthcheck) -> None:
+    """Raises InvalidArgument for what a request may not ask; an image may, and is read as if it had not."""
+    for name, value in (
+        ("Interval", check.interval),
+        ("Timeout", check.timeout),
+        ("StartPeriod", check.start_period),
+        ("StartInterval", check.start_interval),
+    ):
+        if value and value < _MILLISECOND:
+            raise InvalidArgument(f"{name} in Healthcheck cannot be less than 1ms")
+    if check.retries < 0:
+        raise InvalidArgument("Retries in Healthcheck cannot be negative")
 
 
 def check_host(host: HostConfig) -> None:

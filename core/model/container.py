@@ -174,6 +174,31 @@ class Endpoint(_Wire, frozen=True):
     ports: dict[str, tuple[PortBinding, ...]] = {}
 
 
+class HealthStatus(enum.StrEnum):
+    """What a container's check has found so far."""
+
+    STARTING = "starting"
+    HEALTHY = "healthy"
+    UNHEALTHY = "unhealthy"
+
+
+class Probe(_Wire, frozen=True):
+    """One run of a check. Exit code 0 = healthy; -1 = it did not come to an end of its own."""
+
+    start: str
+    end: str
+    exit_code: int
+    output: str = ""
+
+
+class Health(_Wire, frozen=True):
+    """What is known by a container's check: the last probes, oldest first."""
+
+    status: HealthStatus = HealthStatus.STARTING
+    failing_streak: int = 0
+    log: tuple[Probe, ...] = ()
+
+
 class State(_Wire, frozen=True):
     """What is known of the last run. `pid` is 0 unless it runs."""
 
@@ -185,6 +210,7 @@ class State(_Wire, frozen=True):
     started_at: str = NEVER
     finished_at: str = NEVER
     restart_count: int = 0
+    health: Health | None = None
 
 
 class ContainerRecord(_Wire, frozen=True):

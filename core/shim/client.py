@@ -133,10 +133,12 @@ class Shim:
         detach_keys: Sequence[int] | None = None,
         viewer: bool = False,
         early: bytes = b"",
+        limit: float = 0,
         fd: int | None = None,
     ) -> int:
         """Run a further process (`process` is an OCI Process as JSON data); its pid on the host.
 
+        `limit` > 0: it is killed, with its process group, after so many seconds.
         Raises InitFailed (126, 127 where the program is at fault) and WrongState.
         """
         message, _ = await self._request(
@@ -151,6 +153,7 @@ class Shim:
             detach_keys=None if detach_keys is None else list(detach_keys),
             viewer=viewer,
             early=early.decode("latin-1"),
+            limit=limit,
         )
         return int(message["pid"])
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 
 from core.errors import Conflict
 from core.packets import Message
 from core.shim.attach import AttachOptions
-from core.shim.loop import Loop
+from core.shim.loop import Loop, Timer
 from core.shim.outbox import Outbox
 from core.shim.reaper import Reaper
 from core.shim.streams import Streams
@@ -28,6 +29,7 @@ class Execs:
         self._on_change = on_change
         self._streams: dict[str, Streams] = {}
         self._pids: dict[str, int] = {}
+        self._limits: dict[str, Timer] = {}
 
     @property
     def empty(self) -> bool:
@@ -67,13 +69,26 @@ class Execs:
         self._streams[name] = streams
         self._pids[name] = pid
         self._reaper.expect(pid, lambda code: self._exited(name, code))
+        limit = float(message.get("limit") or 0)
+        if limit > 0:
+            self._limits[name] = self._loop.call_later(limit, lambda: self._kill(name))
         if client is not None:
             streams.attach(client, AttachOptions.from_message(message))
         streams.bind(channels)
         return pid
 
+    def _kill(self, name: str) -> None:
+        """Its time is over. It leads a session, and is not reaped while it is listed: the number is its own."""
+        try:
+            os.killpg(self._pids[name], signal.SIGKILL)
+        except OSError:
+            pass
+
     def _exited(self, name: str, code: int) -> None:
         del self._pids[name]
+        limit = self._limits.pop(name, None)
+        if limit is not None:
+            limit.cancel()
         self._streams[name].finish()
         self._outbox.event({"event": "exec-exited", "exec": name, "exit_code": code})
 

@@ -35,6 +35,8 @@ CREATE_FLAGS: tuple[Flag, ...] = (
     option("health-cmd", "", "Command to run to check health"),
     option("health-interval", "", "Time between running the check (ms|s|m|h)", **_DURATION),
     number("health-retries", "", "Consecutive failures needed to report unhealthy"),
+    option("health-start-interval", "", "Time between running the check during the start period (ms|s|m|h)",
+           **_DURATION),
     option("health-start-period", "", "Time to start before retries count (ms|s|m|h)", **_DURATION),
     option("health-timeout", "", "Maximum time to allow one check to run (ms|s|m|h)", **_DURATION),
     option("hostname", "h", "Container host name"),

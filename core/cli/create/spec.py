@@ -93,8 +93,14 @@ def _process(given: Arguments, environment: Mapping[str, str]) -> Json:
 
 
 def _healthcheck(given: Arguments) -> Json:
-    names = ("health-cmd", "health-interval", "health-retries", "health-start-period", "health-timeout")
-    asked = [name for name in names if given.given(name)]
+    numbers = {
+        "health-interval": "Interval",
+        "health-timeout": "Timeout",
+        "health-retries": "Retries",
+        "health-start-period": "StartPeriod",
+        "health-start-interval": "StartInterval",
+    }
+    asked = [name for name in ("health-cmd", *numbers) if given.given(name)]
     if given.on("no-healthcheck"):
         if asked:
             raise CommandFailed("--no-healthcheck conflicts with --health-* options", 125)
@@ -102,10 +108,12 @@ def _healthcheck(given: Arguments) -> Json:
     check: Json = {}
     if given.text("health-cmd"):
         check["Test"] = ["CMD-SHELL", given.text("health-cmd")]
-    _add(check, "Interval", given.number("health-interval"))
-    _add(check, "Timeout", given.number("health-timeout"))
-    _add(check, "StartPeriod", given.number("health-start-period"))
-    _add(check, "Retries", given.number("health-retries"))
+    for name, member in numbers.items():
+        value = given.number(name) or 0
+        if value < 0:
+            raise CommandFailed(f"--{name} cannot be negative", 125)
+        if value:
+            check[member] = value
     return check
 
 

@@ -378,3 +378,15 @@ def test_ctrl_c_ends_an_engine_in_the_foreground(fresh_engine: EngineUnderTest) 
         assert b"Traceback" not in terminal.seen
     assert cli("engine", "status").code == 1
     assert cli.ok("engine", "stop") == "no engine is running"
+
+
+def test_health_in_lists_and_events(cli: Cli) -> None:
+    flags = ("--health-cmd", "true", "--health-interval", "100ms", "--health-start-interval", "1s")
+    run(cli, "well", options=flags)
+    wait_until(lambda: cli.ok("ps", "--format", "{{.Status}}").endswith("(healthy)"), "it is healthy")
+    assert cli.ok("ps", "--format", "{{.Names}}", "-f", "health=healthy") == "well"
+    assert cli.ok("ps", "--format", "{{.Names}}", "-f", "health=none") == ""
+    assert cli("ps", "-f", "health=ill").first_error == f"{DAEMON}unrecognised filter value for health: ill"
+    assert state(cli, "well", ".State.Health.Status") == "healthy"
+    assert "health_status: healthy" in cli.ok("events", "--since", "1m", "--until", "0s")
+    cli.ok("rm", "-f", "well")

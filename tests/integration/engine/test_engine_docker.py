@@ -8,10 +8,11 @@ import pty
 import select
 import signal
 import subprocess
+import time
 
 import pytest
 
-from tests.integration.conftest import PATIENCE, EngineUnderTest
+from tests.integration.conftest import PATIENCE, EngineUnderTest, wait_until
 
 pytestmark = [pytest.mark.root, pytest.mark.docker]
 
@@ -148,3 +149,19 @@ def test_a_slow_pipeline_loses_no_byte(engine: EngineUnderTest) -> None:
         producer.stdout.close()
         producer.kill()
         producer.wait()
+
+
+def test_health_flags_list_filter_and_events(engine: EngineUnderTest) -> None:
+    flags = ("--health-cmd", "test ! -e /ill", "--health-interval", "100ms", "--health-retries", "1")
+    ident = docker(engine, "run", "-d", "--name", "sick", *NONE, *flags, "busybox", "sleep", "1000").strip()
+    wait_until(lambda: "(healthy)" in docker(engine, "ps"), "it is healthy")
+    docker(engine, "exec", "sick", "touch", "/ill")
+    wait_until(lambda: "(unhealthy)" in docker(engine, "ps"), "it is not")
+    assert docker(engine, "ps", "-q", "--no-trunc", "--filter", "health=unhealthy") == f"{ident}\n"
+    found = json.loads(docker(engine, "inspect", "-f", "{{json .State.Health}}", "sick"))
+    assert found["Status"] == "unhealthy" and found["Log"][-1]["ExitCode"] == 1
+    said = docker(engine, "events", "--since", "1m", "--until", str(int(time.time()) + 1), "--filter", "event=health_status",
+                  "--filter", "container=sick", "--format", "{{.Action}}")  # fmt: skip
+    assert said.splitlines() == ["health_status: healthy", "health_status: unhealthy"]
+    docker(engine, "rm", "-f", "sick")
+    docker(engine, "run", "--rm", "--init", *NONE, "--no-healthcheck", "busybox", "true")

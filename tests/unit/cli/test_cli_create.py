@@ -211,6 +211,8 @@ def test_a_value_that_does_not_parse_names_its_flag(flag: str, text: str, messag
         (("--device", "x"), "x is not an absolute path"),
         (("--device", "/a:/b:q"), "bad mode specified: q"),
         (("--no-healthcheck", "--health-cmd", "x"), "--no-healthcheck conflicts with --health-* options"),
+        (("--health-interval", "-1s"), "--health-interval cannot be negative"),
+        (("--health-retries", "-1"), "--health-retries cannot be negative"),
         (("--env-file", "/nonexistent"), "open /nonexistent: no such file or directory"),
     ],
 )
