@@ -1,0 +1,353 @@
+"""Carries a plan out: stages side by side where they can be, each step from the cache where it can be.
+
+Nothing here touches a disk or a process: `core.build.work` says who does. A step's key says how it came about, so a
+build that was cut off goes on where it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import msgspec
+
+from core.build import describe
+from core.build.cache import Cache
+from core.build.plan import Plan, PlannedStage, source_stage
+from core.build.scope import Scope
+from core.build.state import State, created_text, step_key, with_path
+from core.build.steps import Step, copy_work, run_words, steps_of
+from core.build.work import Bases, Files, Layering, Programs, RunWork, Tree
+from core.dockerfile.errors import DockerfileError
+from core.dockerfile.instructions import (
+    Arg,
+    Cmd,
+    Copy,
+    Dockerfile,
+    Entrypoint,
+    From,
+    Instruction,
+    Maintainer,
+    Mount,
+    Run,
+    Workdir,
+)
+from core.dockerfile.parser import parse_trigger
+from core.errors import EngineError, InvalidArgument
+from core.images.instruct import instruct, set_variables
+from core.model.build import Failed, Finished, Output, Planned, Progressed, Report, Started
+from core.oci.digest import Digest
+from core.oci.image import Platform
+
+KEY = "build-"  # active snapshots of builds: what a crash leaves is swept by this name
+Made = tuple[Digest, int] | None  # diffID and bytes of a layer
+Do = Callable[[], Awaitable[Made]]
+
+
+class StepFailed(EngineError):
+    """The program of a RUN ended with `code`, which is not 0."""
+
+    def __init__(self, words: Sequence[str], code: int) -> None:
+        self.code = code
+        super().__init__(f"The command '{' '.join(words)}' returned a non-zero code: {code}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How to build. Builds of the same Dockerfile have the same `place`; `epoch` (seconds) fixes every time."""
+
+    no_cache: bool = False
+    place: str = ""
+    epoch: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hands:
+    """Who does the work."""
+
+    files: Files
+    programs: Programs
+    bases: Bases
+    layering: Layering
+    cache: Cache
+    report: Report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A step thought through. `parts` make its key, but `files`, which only tell what has changed.
+
+    `state` is what follows it but for key, layer and history; `do` makes its layer, None where it makes none.
+    """
+
+    state: State
+    parts: Mapping[str, Any]
+    created_by: str
+    do: Do | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
+
+
+class Solver:
+    """One build of one file."""
+
+    def __init__(self, file: Dockerfile, plan: Plan, scope: Scope, hands: Hands, options: Options) -> None:
+        self._file = file
+        self._plan = plan
+        self._scope = scope
+        self._hands = hands
+        self._options = options
+        self._steps = steps_of(plan)
+        self._stages: dict[int, asyncio.Task[State]] = {}
+        self._images: dict[tuple[str, str], asyncio.Task[State]] = {}
+
+    async def solve(self) -> State:
+        """Build the target stage. Raises DockerfileError, StepFailed and what the hands raise."""
+        told = tuple(step.told for steps in self._steps.values() for step in steps)
+        self._hands.report(Planned(steps=told, warnings=self._warnings()))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for planned in self._plan.stages:
+                    self._stages[planned.stage.index] = group.create_task(self._stage(planned))
+        except BaseExceptionGroup as failed:
+            raise _first(failed) from None
+        finally:
+            for task in self._images.values():
+                task.cancel()
+        return self._stages[self._plan.target.stage.index].result()
+
+    def _warnings(self) -> tuple[str, ...]:
+        found = [f"line {hint.range}: {hint.text}" for hint in self._plan.hints]
+        if self._plan.unused:
+            names = " ".join(self._plan.unused)
+            found.append(f"[Warning] One or more build-args [{names}] were not consumed")
+        return tuple(found)
+
+    async def _stage(self, planned: PlannedStage) -> State:
+        first, *rest = self._steps[planned.stage.index]
+        state = await self._told(first, self._begin(planned, first))
+        triggers, state = state.config.on_build, _without_triggers(state)
+        for trigger in triggers:
+            instruction = parse_trigger(trigger)
+            state = await self._told(first, self._step(planned, state, first, instruction))
+        for step in rest:
+            state = await self._told(step, self._step(planned, state, step, step.instruction))
+        return state
+
+    async def _told(self, step: Step, work: Awaitable[State]) -> State:
+        """Do one step; if it fails, say so with its line."""
+        try:
+            return await work
+        except EngineError as error:
+            code = error.code if isinstance(error, StepFailed) else 0
+            if type(error) is InvalidArgument:
+                error = DockerfileError(error.message, step.instruction.range)
+            self._hands.report(Failed(id=step.told.id, error=error.message, exit_code=code))
+            raise error from None
+
+    async def _begin(self, planned: PlannedStage, step: Step) -> State:
+        began = time.monotonic()
+        self._hands.report(Started(id=step.told.id))
+        if planned.base_stage is not None:
+            base = await self._stages[planned.base_stage]
+        elif planned.base_image:
+            base = await self._base(planned.base_image, planned.platform, step)
+        else:
+            base = State(scope=self._scope, key=step_key("", "scratch"), platform=self._scope.asked.platform)
+        self._hands.report(Finished(id=step.told.id, cached=False, seconds=time.monotonic() - began))
+        return replace(base, scope=self._scope, config=with_path(base.config), has_command=False)
+
+    async def _base(self, name: str, platform: str, step: Step) -> State:
+        """An image as the state it stands for; looked for once, however many stages want it."""
+        if (name, platform) not in self._images:
+            self._images[name, platform] = asyncio.create_task(self._find_base(name, platform, step))
+        return await asyncio.shield(self._images[name, platform])
+
+    async def _find_base(self, name: str, platform: str, step: Step) -> State:
+        wanted = parse_platform(platform) if platform else self._scope.asked.platform
+
+        def progress(ident: str, status: str, current: int, total: int) -> None:
+            self._hands.report(Progressed(id=step.told.id, name=ident, status=status, current=current, total=total))
+
+        config = (image := await self._hands.bases.image(name, wanted, progress)).config
+        return State(
+            scope=self._scope, key=step_key("", ["image", str(image.id)]), config=config.config,
+            diff_ids=config.rootfs.diff_ids, history=config.history, author=config.author,
+            platform=Platform(config.os, config.architecture, config.variant),
+        )  # fmt: skip
+
+    async def _step(self, planned: PlannedStage, state: State, step: Step, instruction: Instruction) -> State:
+        """One instruction: from the cache, or done now."""
+        prepared = await self._prepare(planned, state, step, instruction)
+        key = step_key(state.key, dict(prepared.parts))
+        entry = None if self._options.no_cache else self._hands.cache.find(key)
+        if entry is not None and self._hands.layering.has(entry.diff_ids):
+            self._hands.report(
+                Finished(
+                    id=step.told.id, cached=True, seconds=0.0, layer=str(entry.layer or ""), size=entry.size
+                )
+            )  # fmt: skip
+            return prepared.state.next(
+                key, layer=entry.layer, created_by=prepared.created_by, created=created_text(entry.created_at)
+            )
+        began = time.monotonic()
+        self._hands.report(Started(id=step.told.id, cause=self._cause(step, state, prepared)))
+        layer, size = (await prepared.do() if prepared.do else None) or (None, 0)
+        moment = time.time() if self._options.epoch is None else float(self._options.epoch)
+        after = prepared.state.next(key, layer=layer, created_by=prepared.created_by, created=created_text(moment))
+        self._hands.cache.add(
+            key, after.diff_ids, made_layer=layer is not None, text=instruction.text, size=size, created_at=moment
+        )
+        self._hands.report(
+            Finished(
+                id=step.told.id, cached=False, seconds=time.monotonic() - began, layer=str(layer or ""), size=size
+            )
+        )  # fmt: skip
+        return after
+
+    def _cause(self, step: Step, state: State, prepared: Prepared) -> str:
+        place = f"{self._options.place}/{step.told.stage}/{step.told.number}"
+        parts = {**prepared.parts, "files": dict(prepared.files), "parent": state.key}
+        cause = self._hands.cache.cause(place, parts)
+        return "--no-cache" if self._options.no_cache else cause
+
+    async def _prepare(self, planned: PlannedStage, state: State, step: Step, instruction: Instruction) -> Prepared:
+        match instruction:
+            case Run():
+                return await self._prepare_run(planned, state, step, instruction)
+            case Copy():
+                return await self._prepare_copy(planned, state, step, instruction)
+            case Workdir():
+                return self._prepare_workdir(state, instruction)
+            case From():
+                raise InvalidArgument("FROM isn't allowed as an ONBUILD trigger")
+            case _:
+                return _prepare_words(state, instruction)
+
+    async def _prepare_run(self, planned: PlannedStage, state: State, step: Step, run: Run) -> Prepared:
+        args = state.scope.run_args(state.env)
+        words = run_words(run, state.config.shell)
+        mounts = [(mount, await self._tree(planned, step, mount.get("from"))) for mount in run.mounts]
+        created_by = describe.created_by_run(words, args)
+        env = set_variables(state.config.env, {**state.scope.proxies(state.env), **args}.items())
+
+        async def do() -> Made:
+            return await self._in_snapshot(state, lambda key: self._run(state, step, run, words, env, mounts, key))
+
+        parts = {
+            "text": created_by, "env": list(state.config.env), "user": state.config.user,
+            "workdir": state.config.working_dir, "network": run.network,
+            "mounts": [[mount.type, list(mount.options)] for mount in run.mounts],
+            "trees": [tree.snapshot if tree else "" for _, tree in mounts],
+        }  # fmt: skip
+        return Prepared(state=state, parts=parts, created_by=created_by, do=do)
+
+    async def _run(
+        self, state: State, step: Step, run: Run, words: tuple[str, ...], env: tuple[str, ...],
+        mounts: Sequence[tuple[Mount, Tree | None]], key: str,
+    ) -> None:  # fmt: skip
+        async def output(stream: int, data: bytes) -> None:
+            self._hands.report(Output(id=step.told.id, stream=stream, data=data))
+
+        work = RunWork(
+            key=key, words=words, env=env, config=state.config, mounts=tuple(mounts), network=run.network,
+            platform=state.platform,
+        )  # fmt: skip
+        code = await self._hands.programs.run(work, output)
+        if code:
+            raise StepFailed(words, code)
+
+    async def _prepare_copy(self, planned: PlannedStage, state: State, step: Step, copy: Copy) -> Prepared:
+        work = copy_work(copy, state, await self._tree(planned, step, copy.from_))
+        found = await self._hands.files.fingerprint(work)
+        name = "ADD" if copy.add else "COPY"
+        target = work.target if work.target == "/" or not work.target_is_folder else f"{work.target}/"
+        source = f"{found.kind}:{found.digest}"
+        created_by = describe.created_by_copy(name, source, target, chown=work.chown, shell=state.config.shell)
+
+        async def do() -> Made:
+            return await self._in_snapshot(state, lambda key: self._hands.files.copy(work, key))
+
+        parts = {
+            "text": copy.text, "digest": found.digest, "target": work.target, "folder": work.target_is_folder,
+            "chown": work.chown, "chmod": work.chmod,
+        }  # fmt: skip
+        return Prepared(state=state, parts=parts, created_by=created_by, do=do, files=found.files)
+
+    def _prepare_workdir(self, state: State, instruction: Workdir) -> Prepared:
+        config = instruct(state.config, instruction, state.expander)
+        path = config.working_dir
+
+        async def do() -> Made:
+            return await self._in_snapshot(state, lambda key: self._hands.files.make_folder(key, path))
+
+        created_by = describe.created_by_workdir(path, state.config.shell)
+        return Prepared(
+            state=replace(state, config=config), parts={"text": created_by}, created_by=created_by, do=do
+        )
+
+    async def _tree(self, planned: PlannedStage, step: Step, name: str) -> Tree | None:
+        """The file system that `--from=name` means; None for the build context."""
+        if not name:
+            return None
+        index = source_stage(self._file, name, planned.stage.index)
+        if index is None:
+            state = await self._base(name, "", step)
+        elif index in self._stages:
+            state = await self._stages[index]
+        else:  # a trigger of the base image names a stage that the plan did not know to be needed
+            raise InvalidArgument(f"stage {name} is needed by a trigger of the base image only")
+        return Tree(snapshot=str(state.parent or ""))
+
+    async def _in_snapshot(self, state: State, work: Callable[[str], Awaitable[None]]) -> Made:
+        """Do `work` in a snapshot on top of `state`; what it has changed becomes a layer."""
+        key = KEY + secrets.token_hex(8)
+        layering = self._hands.layering
+        await layering.prepare(key, state.parent)
+        try:
+            await work(key)
+            return await layering.seal(key, state.diff_ids)
+        finally:
+            await layering.discard(key)
+
+
+def _prepare_words(state: State, instruction: Instruction) -> Prepared:
+    """What changes nothing but words: the config, the variables, the author."""
+    expander = state.expander
+    match instruction:
+        case Arg():
+            after = replace(state, scope=state.scope.declare(instruction, state.env))
+        case Maintainer():
+            after = replace(state, author=expander.word(instruction.name))
+        case _:
+            after = replace(state, config=instruct(state.config, instruction, expander))
+    if isinstance(instruction, Cmd):
+        after = replace(after, has_command=True)
+    elif isinstance(instruction, Entrypoint) and not state.has_command:
+        after = replace(after, config=msgspec.structs.replace(after.config, cmd=()))
+    created_by = describe.created_by(instruction, after.config, expander)
+    return Prepared(state=after, parts={"text": created_by}, created_by=created_by)
+
+
+def parse_platform(text: str) -> Platform:
+    """`os/arch[/variant]`. Raises InvalidArgument."""
+    parts = text.lower().split("/")
+    if not 2 <= len(parts) <= 3 or not all(parts):
+        raise InvalidArgument(f'"{text}" is an invalid component of a platform: it is os/arch[/variant]')
+    return Platform(*parts)
+
+
+def _without_triggers(state: State) -> State:
+    return replace(state, config=msgspec.structs.replace(state.config, on_build=()))
+
+
+def _first(failed: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The error to tell: the first that is no mere consequence."""
+    for error in failed.exceptions:
+        found = _first(error) if isinstance(error, BaseExceptionGroup) else error
+        if not isinstance(found, asyncio.CancelledError):
+            return found
+    return failed.exceptions[0]
