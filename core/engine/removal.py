@@ -81,6 +81,7 @@ class Removal:
             if record is None:
                 await self._snapshots.remove(ident)
                 await off_loop(self._remove_folders, ident)
+                await self._networks.detach(ident)  # its cable has been on its way out since the exit
                 return
             if record.running:  # somebody was quicker and started it
                 raise Conflict(f"container {ident} was started while it was to be removed")
@@ -98,7 +99,7 @@ class Removal:
     async def vanish(self, ident: str) -> None:
         """Let a container that removes itself be gone for everyone, while its shim still puts its things away.
 
-        `remove` takes what is left, once the shim has ended.
+        It must have left its network. `remove` takes what is left, once the shim has ended.
         """
         async with self._locks.of(ident):
             record = self._records.find(ident)
@@ -107,7 +108,6 @@ class Removal:
             # Begun before anybody hears of it: its image must be free for the next command.
             layers = asyncio.ensure_future(self._snapshots.remove(ident))
             try:
-                await self._networks.detach(ident)
                 await self._strike(record, volumes=True)
             finally:
                 await layers

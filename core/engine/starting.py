@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -23,14 +24,17 @@ from core.errors import Conflict, EngineError, InitFailed, NotModified
 from core.model.container import ContainerRecord, Endpoint, Status
 from core.paths import Paths
 
+_BREATH = 0.05  # seconds after a start until the next one is made ready for: the container comes first
+
 
 class Attached(Protocol):
-    """A place on a network; `netns_fd` is None where no namespace is to be joined."""
+    """A place on a network; `netns_fd` is None where no namespace is to be joined. `connected` = packets go."""
 
     @property
     def endpoint(self) -> Endpoint: ...
     @property
     def netns_fd(self) -> int | None: ...
+    async def connected(self) -> None: ...
 
 
 class Networks(Protocol):
@@ -38,6 +42,7 @@ class Networks(Protocol):
 
     async def attach(self, container_id: str, *, mode: str, ports: Ports, hostname: str, name: str) -> Attached: ...
     async def detach(self, container_id: str) -> None: ...
+    def make_ahead(self) -> None: ...
 
 
 class Snapshots(Protocol):
@@ -81,6 +86,7 @@ class Starter:
                 await self._tasks.drained(ident)
                 record = self._check(self._records.get(ident))
                 await self._start(record, restart_count)
+            asyncio.get_running_loop().call_later(_BREATH, self._networks.make_ahead)
         except NotModified:
             raise
         except EngineError as error:
@@ -105,13 +111,14 @@ class Starter:
             task = await self._spawn(record, restart_count)
             async with AsyncExitStack() as unborn:
                 unborn.push_async_callback(self._tasks.dismiss, task)
-                netns = await self._attach(record)
-                if netns is not None:
-                    held.callback(os.close, netns)
-                await self._bundles.write(self._records.get(record.id))
+                attached = await self._attach(record)
+                if attached.netns_fd is not None:
+                    held.callback(os.close, attached.netns_fd)
+                await self._bundles.write(self._records.get(record.id))  # while its cable is laid
                 await self._hand_over(task, record)
+                await attached.connected()
                 unborn.pop_all()  # from here on the shim's last event does it
-            await self._tasks.launch(task, netns)
+            await self._tasks.launch(task, attached.netns_fd)
             undo.pop_all()
 
     async def _spawn(self, record: ContainerRecord, restart_count: int) -> Task:
@@ -121,8 +128,8 @@ class Starter:
             record.id, shim_config(record, self._paths, rootfs, restart_count=restart_count)
         )
 
-    async def _attach(self, record: ContainerRecord) -> int | None:
-        """Put it on its network; the namespace to join, the caller's to close."""
+    async def _attach(self, record: ContainerRecord) -> Attached:
+        """Give it its place on its network; the namespace to join is the caller's to close."""
         attached = await self._networks.attach(
             record.id,
             mode="bridge" if record.host_config.network_mode == "default" else record.host_config.network_mode,
@@ -136,7 +143,7 @@ class Starter:
         )
         announce_network(self._events, record, "connect")
         announce_volumes(self._events, record, "mount")
-        return attached.netns_fd
+        return attached
 
     async def _hand_over(self, task: Task, record: ContainerRecord) -> None:
         for client in self._parking.take(record.id):
@@ -155,8 +162,8 @@ class Starter:
             await self._removal.remove(ident, volumes=True)
 
 
-async def attach_client(task: Task, client: Client) -> None:
-    """Hand a client's socket to the shim; ours is closed, the stream goes on without us."""
+async def attach_client(task: Task, client: Client, *, exec_id: str | None = None) -> None:
+    """Hand a client's socket to the shim, for the container or an exec; ours is closed, the stream goes on."""
     options: AttachOptions = client.options
     try:
         await task.shim.attach(
@@ -169,6 +176,7 @@ async def attach_client(task: Task, client: Client) -> None:
             viewer=options.viewer,
             head=options.head,
             early=client.early,
+            exec_id=exec_id,
         )
     finally:
         client.sock.close()

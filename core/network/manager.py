@@ -13,7 +13,7 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any, Protocol
 
-from core.aio import off_loop
+from core.aio import off_loop, off_loop_to_end
 from core.errors import EngineError, NoSuchNetwork, SyscallFailed, SystemFailure
 from core.model.container import ContainerRecord, Endpoint
 from core.model.network import NetworkRecord
@@ -22,7 +22,7 @@ from core.network import coexist, namespaces
 from core.network.bridge import Bridge
 from core.network.firewall import Firewall
 from core.network.ipam import Addresses, mac_address
-from core.network.namespaces import Zygote
+from core.network.namespaces import Namespace, Zygote
 from core.network.ports import HostPorts, Ports, PortTaken, Published, as_bindings
 
 log = logging.getLogger(__name__)
@@ -52,14 +52,20 @@ class Roots(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Attached:
-    """A container's place. `netns_fd` is the caller's to close.
+    """A container's place. `netns_fd` is the caller's to close; its cable may still be on the way to it.
 
     None where nothing is to be joined: on the host's own network, and on `none`, whose namespace with nothing but
     a loopback the container's first process makes for itself.
     """
 
     endpoint: Endpoint
-    netns_fd: int | None
+    netns_fd: int | None = None
+    cable: asyncio.Task[None] | None = None
+
+    async def connected(self) -> None:
+        """Wait for the cable. Raises SyscallFailed, KernelLacks."""
+        if self.cable is not None:
+            await asyncio.shield(self.cable)
 
 
 @dataclass(slots=True)
@@ -69,6 +75,12 @@ class _Place:
     address: IPv4Address
     veth: str
     published: list[Published] = field(default_factory=list)
+    cable: asyncio.Task[None] | None = None
+
+    async def settled(self) -> None:
+        """Wait until its cable is there, or has failed."""
+        if self.cable is not None:
+            await asyncio.wait([self.cable])
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +108,8 @@ class Networks:
         self._warnings: list[str] = []
         self._checks: set[asyncio.Task[None]] = set()
         self._settling: asyncio.Task[None] | None = None
+        self._spare: asyncio.Task[Namespace] | None = None
+        self._in_use = False
         db.migrate("network", _TABLES)
         self._records = self._load()
 
@@ -132,17 +146,18 @@ class Networks:
     async def attach(
         self, container_id: str, *, mode: str, ports: Ports, hostname: str, name: str = ""
     ) -> Attached:
-        """Put a container that is about to start on a network; what it had before is taken away.
+        """Give a container that is about to start a place on a network; what it had before is taken away.
 
-        `ports` are published on the bridge only. Raises NoSuchNetwork, SystemFailure with Docker's text where a
-        port is taken, SyscallFailed, KernelLacks, Unavailable where no address is left.
+        Its cable follows: `Attached.connected` must come before the container's program. `ports` are published on
+        the bridge only. Raises NoSuchNetwork, SystemFailure with Docker's text where a port is taken,
+        SyscallFailed, KernelLacks, Unavailable where no address is left.
         """
         if mode not in self._records:
             raise NoSuchNetwork(f"network {mode} not found")
         await self.detach(container_id)
         endpoint = Endpoint(network=mode, network_id=self._records[mode].id, endpoint_id=secrets.token_hex(32))
         if mode != BRIDGE:
-            return Attached(endpoint, None)
+            return Attached(endpoint)
         return await self._attach_bridge(container_id, endpoint, ports, name or hostname)
 
     async def detach(self, container_id: str) -> None:
@@ -158,6 +173,7 @@ class Networks:
             await asyncio.shield(self._settling)
         place = self._places.pop(container_id, None)
         if place is not None:
+            await place.settled()
             await self._withdraw(place)
             done = asyncio.ensure_future(self._pull(place.veth))
             self._leaving[container_id] = _Leaving(place.address, done)
@@ -187,10 +203,15 @@ class Networks:
         if self._firewall:
             self._firewall.close()
         for place in self._places.values():
+            await place.settled()
             for each in place.published:
                 each.release()
         for check in self._checks:
             check.cancel()
+        if self._spare is not None:
+            await asyncio.wait([self._spare])
+            if self._spare.exception() is None:
+                self._spare.result().close()
         if not self._places:
             await off_loop(self._take_down)
 
@@ -208,21 +229,37 @@ class Networks:
         assert self._bridge and self._addresses and self._firewall
         place = _Place(self._addresses.allocate(), namespaces.veth_name(container_id))
         self._places[container_id] = place
-        netns_fd = -1
         try:
             place.published = self._publish(ports, place.address, name, endpoint)
-            namespace = await namespaces.make(self._zygote)
-            netns_fd = namespace.fd
-            before = [each.done for each in self._leaving.values() if each.address == place.address]
-            await asyncio.shield(asyncio.gather(*before))
-            await off_loop(self._connect, self._bridge, self._firewall, namespace, place)
+            namespace = await self._namespace()
         except BaseException:
-            if netns_fd >= 0:
-                os.close(netns_fd)
             await asyncio.shield(self.detach(container_id))
             raise
-        gateway = self._addresses.gateway
-        return Attached(_shown(endpoint, place, self._bridge, gateway), netns_fd)
+        netns_fd = os.dup(namespace.fd)
+        self._in_use = True
+        place.cable = asyncio.ensure_future(self._lay(self._bridge, self._firewall, namespace, place))
+        return Attached(_shown(endpoint, place, self._bridge, self._addresses.gateway), netns_fd, place.cable)
+
+    async def _namespace(self) -> Namespace:
+        """One that was made ahead, where there is one: a process of the zygote's and the kernel take 5 ms."""
+        spare = self._spare
+        if spare is None or not spare.done():
+            return await namespaces.make(self._zygote)
+        self._spare = None
+        return spare.result() if spare.exception() is None else await namespaces.make(self._zygote)
+
+    def make_ahead(self) -> None:
+        """Have a namespace ready for the next container on the bridge, where there has been one before."""
+        if self._in_use and self._spare is None:
+            self._spare = asyncio.ensure_future(namespaces.make(self._zygote))
+
+    async def _lay(self, bridge: Bridge, firewall: Firewall, namespace: Namespace, place: _Place) -> None:
+        try:
+            before = [each.done for each in self._leaving.values() if each.address == place.address]
+            await asyncio.gather(*map(asyncio.shield, before))
+            await off_loop_to_end(self._connect, bridge, firewall, namespace, place)
+        finally:
+            namespace.close()
 
     async def _wall_off(self, bridge: Bridge, warnings: list[str]) -> None:
         firewall = Firewall(bridge.name, bridge.subnet, changed=self._look_again)
@@ -261,7 +298,7 @@ class Networks:
             raise SystemFailure(f"driver failed programming external connectivity on {where}: {error}") from error
 
     @staticmethod
-    def _connect(bridge: Bridge, firewall: Firewall, namespace: namespaces.Namespace, place: _Place) -> None:
+    def _connect(bridge: Bridge, firewall: Firewall, namespace: Namespace, place: _Place) -> None:
         namespaces.join(namespace, bridge, place.veth, place.address)
         firewall.add(each.forward for each in place.published)
 

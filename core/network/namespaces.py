@@ -34,6 +34,11 @@ class Namespace:
     fd: int
     inside: socket.socket
 
+    def close(self) -> None:
+        """Let go of both; the namespace lives on while a process is in it."""
+        os.close(self.fd)
+        self.inside.close()
+
 
 async def make(zygote: Zygote) -> Namespace:
     """Make one. Both descriptors are the caller's to close. Raises what the job raised, or ZygoteGone."""
@@ -57,7 +62,7 @@ def veth_name(container_id: str) -> str:
 def join(namespace: Namespace, bridge: Bridge, name: str, address: IPv4Address) -> None:
     """Give the namespace an `eth0` with `address` on the bridge, up and routed.
 
-    Blocking; four exchanges with the kernel. `namespace.inside` is closed. Raises SyscallFailed.
+    Blocking; four exchanges with the kernel. Raises SyscallFailed.
     """
     mac = ipam.mac_address(address)
     with Netlink(ROUTE, namespace.inside) as inside:

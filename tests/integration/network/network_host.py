@@ -75,6 +75,7 @@ class Host:
     async def attach(self, ident: str, mode: str, ports: dict[str, list[list[str]]]) -> dict[str, Any]:
         asked = {port: tuple(PortBinding(*each) for each in bindings) for port, bindings in ports.items()}
         attached = await self.networks.attach(ident, mode=mode, ports=asked, hostname="web")
+        await attached.connected()
         if attached.netns_fd is not None:
             self.held[ident] = attached.netns_fd
         self.endpoints[ident] = attached.endpoint
