@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench import paint, processes
+from bench import bigimage, paint, processes
 from bench.managers import Manager, Onggi
 
 IMAGE = "bench"
@@ -90,6 +91,54 @@ def idle_share(manager: Manager) -> float:
     return processes.busy_share(_engine(manager), _IDLE_SECONDS)
 
 
+def load_image(manager: Manager) -> float:
+    """`load` of an archive of 300 MB in 20 layers, none of which is there."""
+    _without_big_image(manager)
+    return _timed(lambda: manager.run("load", "-i", str(bigimage.archive())))
+
+
+def save_image(manager: Manager) -> float:
+    """`save` of the same image into a file."""
+    _with_big_image(manager)
+    target = bigimage.archive().with_name("saved.tar")
+    target.unlink(missing_ok=True)  # podman adds to one that is there
+    os.sync()
+    return _timed(lambda: manager.run("save", "-o", str(target), bigimage.TAG))
+
+
+def load_memory(manager: Manager) -> float:
+    """By how much the engine's memory grows at most while it loads and saves that image."""
+    pids = _engine(manager)
+    _without_big_image(manager)
+    with processes.Peak(pids) as peak:
+        manager.run("load", "-i", str(bigimage.archive()))
+        manager.run("save", "-o", os.devnull, bigimage.TAG)
+    return peak.growth
+
+
+def second_image(manager: Manager) -> float:
+    """Bytes on disk that an image takes which has all but one of the layers of another that is there."""
+    _with_big_image(manager)
+    before = manager.disk_bytes()
+    manager.run("load", "-i", str(bigimage.second_archive()))
+    grown = manager.disk_bytes() - before
+    manager.run("rmi", bigimage.SECOND_TAG)
+    manager.forget()
+    return float(grown)
+
+
+def _with_big_image(manager: Manager) -> None:
+    if not manager.run("images", "-q", bigimage.TAG).strip():
+        manager.run("load", "-i", str(bigimage.archive()))
+
+
+def _without_big_image(manager: Manager) -> None:
+    if manager.run("images", "-q", bigimage.TAG).strip():
+        manager.run("rmi", bigimage.TAG)
+        manager.forget()
+    manager.settle()
+
+
 def first_paint(manager: Manager) -> float:
     """From `onggi` to its first full screen, less what the interpreter needs to import Textual."""
     if not isinstance(manager, Onggi):
@@ -112,8 +161,12 @@ FIGURES = {
     "api": Figure("create + start + wait by the API", start_by_api, "ms", "≤ 20 ms"),
     "paint": Figure("first paint after Textual's import", first_paint, "ms", "≤ 300 ms"),
     "import": Figure("Textual's import", textual_import, "ms", ""),
+    "load": Figure("`load` of 300 MB, 20 layers", load_image, "ms", "≤ 1/2 of Docker's, < Podman's"),
+    "save": Figure("`save` of the same", save_image, "ms", "≤ Docker's"),
     "shims": Figure("Pss beside an idle container", shim_memory, "MB", "≤ 1.5 MB", repeated=False),
     "engine": Figure("Pss of the engine", engine_memory, "MB", "", repeated=False),
+    "loading": Figure("growth of the engine at load, save", load_memory, "MB", "≤ 100 MB", repeated=False),
+    "second": Figure("disk for an image that shares 19 layers", second_image, "MB", "15 MB twice", repeated=False),
     "idle": Figure("CPU of the idle engine", idle_share, "%", "~0", repeated=False),
 }
 

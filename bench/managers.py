@@ -58,6 +58,17 @@ class Manager(ABC):
     def restart(self) -> None:
         """End the engine and start it again; containers live on."""
 
+    @abstractmethod
+    def disk_bytes(self) -> int:
+        """Bytes on disk of all it keeps."""
+
+    def forget(self) -> None:  # noqa: B027 (only one remembers)
+        """Have what was removed gone for good."""
+
+    def settle(self) -> None:
+        """Until what was removed is off the disk, and what was written is on it."""
+        os.sync()
+
     def remove_containers(self) -> None:
         """Force every container away."""
         if idents := self.run("ps", "-aq").split():
@@ -87,6 +98,16 @@ class Onggi(Manager):
         for pid in processes.with_words("core.zygote", str(self.paths.root)):  # it did not start or end well
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+
+    def disk_bytes(self) -> int:
+        return processes.disk_bytes(self.paths.root)
+
+    def forget(self) -> None:
+        self.run("undo", "--forget")
+
+    def settle(self) -> None:
+        _wait(lambda: not any(self.paths.trash.iterdir()), "the trash is emptied")
+        os.sync()
 
     def restart(self) -> None:
         self._end()
@@ -147,6 +168,9 @@ class Docker(Manager):
             raise RuntimeError(f"dockerd ended: {last}")
         return subprocess.run([*self.argv, "version"], capture_output=True, check=False).returncode == 0
 
+    def disk_bytes(self) -> int:
+        return processes.disk_bytes(self._folder / "data")
+
     def stop(self) -> None:
         with suppress(Exception):
             self.remove_containers()
@@ -203,6 +227,9 @@ class Podman(Manager):
             self.remove_containers()
         with suppress(Exception):
             self.run("system", "reset", "--force")
+
+    def disk_bytes(self) -> int:
+        return processes.disk_bytes(self._root)
 
     def restart(self) -> None:
         """There is no engine."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import threading
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 _PROC = Path("/proc")
@@ -16,6 +19,48 @@ def pss(pid: int) -> int:
         if line.startswith("Pss:"):
             return int(line.split()[1]) * 1024
     raise LookupError(f"process {pid} has no Pss")
+
+
+def disk_bytes(folder: Path) -> int:
+    """What a tree takes on disk, as du(1) counts it."""
+    done = subprocess.run(["du", "-sxB1", str(folder)], capture_output=True, text=True, check=False)
+    return int(done.stdout.split()[0])
+
+
+class Peak:
+    """While inside, how much more memory some processes and all their children take than at the beginning."""
+
+    def __init__(self, pids: Iterable[int]) -> None:
+        self._pids = tuple(pids)
+        self._before = self._now()
+        self._most = self._before
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+
+    @property
+    def growth(self) -> float:
+        """Bytes."""
+        return float(self._most - self._before)
+
+    def __enter__(self) -> Peak:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._done.wait(0.02):
+            self._most = max(self._most, self._now())
+
+    def _now(self) -> int:
+        pids = {*self._pids, *(child for pid in self._pids for child in children(pid))}
+        total = 0
+        for pid in pids:
+            with suppress(OSError, LookupError):  # a short-lived one is gone
+                total += pss(pid)
+        return total
 
 
 def cpu_seconds(pid: int) -> float:

@@ -10,7 +10,7 @@ import json
 import os
 import tarfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,13 +71,15 @@ class Store:
     content: ContentStore
     snapshots: Snapshots
     images: Images
+    room: ImageRoom
 
     @classmethod
     def open(cls, root: Path) -> Store:
         paths = Paths(root / "root", root / "run")
         db = Database(paths.database)
         content, snapshots = ContentStore(paths), Snapshots(db, paths)
-        return cls(paths, db, content, snapshots, Images(ImageRoom.open(db, content, snapshots, ForkingZygote())))
+        room = ImageRoom.open(db, content, snapshots, ForkingZygote())
+        return cls(paths, db, content, snapshots, Images(room), room)
 
     async def load(self, data: bytes) -> tuple[str, ...]:
         fd = file_of(data)
@@ -187,8 +189,9 @@ def oci_archive(
     *,
     packed: bool = True,
     index: bool = False,
+    pack: Callable[[bytes], bytes] = lambda data: gzip.compress(data, mtime=0),
 ) -> bytes:
-    """An OCI layout of (name, layers, platform) each; `index` puts them into one nested index."""
+    """An OCI layout of (name, layers, platform) each, compressed by `pack`; `index` nests them in one index."""
     files: Files = {"oci-layout": b'{"imageLayoutVersion":"1.0.0"}'}
 
     def blob(data: bytes, media_type: str) -> dict[str, Any]:
@@ -198,10 +201,7 @@ def oci_archive(
     entries = []
     for name, layers, platform in images:
         kind = "application/vnd.oci.image.layer.v1.tar"
-        described = [
-            blob(gzip.compress(layer, mtime=0) if packed else layer, kind + ("+gzip" if packed else ""))
-            for layer in layers
-        ]
+        described = [blob(pack(layer) if packed else layer, kind + ("+gzip" if packed else "")) for layer in layers]
         config = config_of(layers, architecture=(platform or {}).get("architecture", "amd64"))
         manifest = {
             "schemaVersion": 2,

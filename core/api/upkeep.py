@@ -106,6 +106,11 @@ async def undo(engine: Engine, request: Request) -> Answer:
     )
 
 
+async def forget(engine: Engine, request: Request) -> Answer:
+    """DELETE /onggi/v1/undo"""
+    return json_reply({"SpaceReclaimed": await engine.upkeep.forget(request.number("id"))})
+
+
 ROUTES = (
     Route("GET", "/onggi/v1/images/{name:path}/layers", layers),
     Route("GET", "/onggi/v1/images/{name:path}/layers/{index}/files", layer_files),
@@ -113,4 +118,5 @@ ROUTES = (
     Route("GET", "/onggi/v1/images/{name:path}/file", file),
     Route("GET", "/onggi/v1/undo", removals),
     Route("POST", "/onggi/v1/undo", undo),
+    Route("DELETE", "/onggi/v1/undo", forget),
 )

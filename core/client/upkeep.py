@@ -42,6 +42,11 @@ async def removals(client: AsyncClient) -> list[dict[str, Any]]:
     return list(await client.get("/onggi/v1/undo"))
 
 
+async def forget(client: AsyncClient, ident: int | None = None) -> int:
+    """Give up removal `ident`, or all of them: the bytes that are free now. Raises NotFound."""
+    return int((await client.delete("/onggi/v1/undo", id=ident))["SpaceReclaimed"])
+
+
 async def undo(client: AsyncClient, ident: int | None = None) -> dict[str, Any]:
     """Undo removal `ident`, or the last: the removal with Images, Names and Taken. Raises NotFound."""
     return dict(await client.post("/onggi/v1/undo", id=ident))

@@ -36,5 +36,15 @@ class Upkeep:
                 self._publish("tag", holder.id, reference.familiar)
         return done
 
+    async def forget(self, ident: int | None) -> int:
+        """Give up what is kept for removal `ident`, or for all; the bytes that are free now. Raises NotFound."""
+        journal = self._room.journal
+        freed = 0
+        for entry in journal.all() if ident is None else (journal.find(ident),):
+            freed += entry.size
+            journal.drop(entry)
+        await self._room.collector.collect()
+        return freed
+
     def _publish(self, action: str, ident: str, name: str) -> None:
         self._events.publish("image", action, ident, {"name": name})

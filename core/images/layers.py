@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.oci.digest import Digest
-from core.oci.image import OCI_LAYER, OCI_LAYER_GZIP, Descriptor
+from core.oci.image import OCI_LAYER, OCI_LAYER_GZIP, OCI_LAYER_ZSTD, Descriptor
 from core.storage.db import Database
 
 SCHEMA = (
@@ -18,7 +18,7 @@ SCHEMA = (
         size INTEGER NOT NULL)""",
 )
 # OCI has no names for bzip2 and xz; they are read, and written again as plain tars.
-MEDIA_TYPES = {"": OCI_LAYER, "gzip": OCI_LAYER_GZIP}
+MEDIA_TYPES = {"": OCI_LAYER, "gzip": OCI_LAYER_GZIP, "zstd": OCI_LAYER_ZSTD}
 
 
 @dataclass(frozen=True, slots=True)

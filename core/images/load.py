@@ -10,6 +10,7 @@ from core.errors import BadArchive, DigestMismatch
 from core.images.archive_read import Archive, seekable_tar
 from core.images.layers import Layers
 from core.images.layouts import ArchivedImage, host_platform, read_images
+from core.images.pile import Pile
 from core.images.store import ImageStore, NewImage
 from core.images.unpack import Unpacker
 from core.model.events import Progress
@@ -42,14 +43,16 @@ class Loader:
             new = [await self._take_in(archive, image, report) for image in images]
         finally:
             os.close(tar)
+        await self._unpacker.settle()
         lines = self._lines(new)
         self._store.register(new)
         return lines
 
     async def _take_in(self, archive: Archive, image: ArchivedImage, report: Report) -> NewImage:
-        blobs = [await self._layer(archive, image, number, report) for number in range(len(image.layers))]
-        diff_ids = image.config.rootfs.diff_ids
-        size = await self._unpacker.unpack(diff_ids, blobs, label=image.label, report=report)
+        async with Pile(self._unpacker, image.config.rootfs.diff_ids, label=image.label, report=report) as pile:
+            for number in range(len(image.layers)):
+                await pile.put(await self._layer(archive, image, number, report))
+            size = await pile.size()
         manifest = await off_loop_to_end(self._documents, image)
         return NewImage(image.id, manifest, image.config, size, image.references)
 
@@ -72,12 +75,12 @@ class Loader:
 
     def _documents(self, image: ArchivedImage) -> Descriptor:
         """Store the config and a manifest: the archive's own where its very blobs are kept, else one of ours."""
-        self._content.put(image.config_bytes)
+        self._content.put(image.config_bytes, settled=False)
         if image.manifest is not None and all(
             layer.blob and self._content.has(layer.blob) for layer in image.layers
         ):
             descriptor, data = image.manifest
-            self._content.put(data)
+            self._content.put(data, settled=False)
             return Descriptor(
                 media_type=descriptor.media_type or OCI_MANIFEST, digest=descriptor.digest, size=len(data)
             )

@@ -16,7 +16,7 @@ from typing import Any
 
 from core.errors import BadArchive, SyscallFailed
 from core.linux.syscalls import syncfs
-from core.storage.compression import stream_of
+from core.storage.compression import get_ready, stream_of
 from core.storage.roots import Root
 from core.storage.tarball import Entry, Kind, TarReader, components, shown
 
@@ -43,14 +43,24 @@ _UNSUPPORTED = (errno.ENOTSUP, errno.EOPNOTSUPP)
 def run_job(args: dict[str, Any], fds: list[int]) -> dict[str, Any]:
     """The zygote's job `apply-layer`: blob descriptor and target directory descriptor.
 
-    Answers `{"diff_id", "size", "unpacked"}`: digest and bytes of the uncompressed tar, bytes of its files.
+    `limit_bytes` bounds the uncompressed tar, `plain_digest` is its digest where the blob is known to be it,
+    `sync` off leaves syncing the disk to the caller. Answers `{"diff_id", "size", "unpacked", "own_root"}`: digest
+    and bytes of the uncompressed tar, bytes of its files, whether it says what its root is like.
     Raises BadArchive, SyscallFailed.
     """
     blob, target = fds
     limit = args.get("limit_bytes")
+    known = args.get("plain_digest") or ""
+    get_ready(blob)
     enter(target)
     try:
-        return apply(blob, target, limit=None if limit is None else int(limit))
+        return apply(
+            blob,
+            target,
+            limit=None if limit is None else int(limit),
+            known=str(known),
+            sync=bool(args.get("sync", True)),
+        )
     except OSError as error:
         failure = SyscallFailed.of("apply layer: make", error)
         raise (BadArchive(failure.message) if error.errno in _ARCHIVES_FAULT else failure) from error
@@ -72,17 +82,22 @@ def enter(target: int) -> None:
     os.chdir("/")
 
 
-def apply(blob: int, target: int, *, limit: int | None = None) -> dict[str, Any]:
+def apply(
+    blob: int, target: int, *, limit: int | None = None, known: str = "", sync: bool = True
+) -> dict[str, Any]:
     """Unpack the tar that `blob` reads into directory `target`, at most `limit` bytes of it; see `run_job`."""
-    stream = stream_of(blob, limit=limit)
+    stream = stream_of(blob, limit=limit, hashed=not known)
     with Root(target) as root:
-        unpacked = Layer(root, TarReader(stream)).unpack()
+        layer = Layer(root, TarReader(stream))
+        unpacked = layer.unpack()
         while stream.read_some(1 << 20):
             pass  # what follows the end mark belongs to the digest
         if not stream.size:
             raise BadArchive("layer is empty, not a tar archive")
-        syncfs(root.fd)
-    return {"diff_id": stream.digest, "size": stream.size, "unpacked": unpacked}
+        if sync:
+            syncfs(root.fd)
+    digest = stream.digest if stream.compression or not known else known
+    return {"diff_id": digest, "size": stream.size, "unpacked": unpacked, "own_root": layer.own_root}
 
 
 class Layer:
@@ -93,6 +108,9 @@ class Layer:
         self._reader = reader
         self._whiteouts = whiteouts
         self._times: dict[tuple[bytes, ...], int] = {}  # of directories, which change while they are filled
+        self._ours = (os.geteuid(), os.getegid())
+        self._groups_pass_on = not whiteouts  # whether some directory may have set-group-ID; of a copy, the target
+        self.own_root = False  # whether the tar says what the root is like
 
     def unpack(self) -> int:
         """Bytes written to files."""
@@ -127,6 +145,7 @@ class Layer:
             raise BadArchive(f"layer replaces its root by a {entry.kind.value}")
         self._dress(self._root.fd_for_reading(()), entry)
         self._times[()] = entry.mtime_ns
+        self.own_root = True
 
     def _whiteout(self, path: tuple[bytes, ...]) -> None:
         name = path[-1]
@@ -157,6 +176,8 @@ class Layer:
         parent, name = self._root.parent(path), path[-1]
         if max(entry.uid, entry.gid) >= _ID_LIMIT:
             raise BadArchive(f"layer has an owner out of range: {shown(entry.name)}")
+        if entry.kind is Kind.FILE and self._new_file(entry, parent, name):
+            return
         found = self._root.kind_of(parent, name)
         if entry.kind is Kind.DIRECTORY:
             self._directory(entry, path, found)
@@ -167,7 +188,7 @@ class Layer:
         if found is not None:
             self._root.remove(parent, name)
         if entry.kind is Kind.FILE:
-            self._file(entry, parent, name)
+            self._new_file(entry, parent, name)
         elif entry.kind is Kind.SYMLINK:
             os.symlink(entry.link, name, dir_fd=parent)
             self._own(entry, parent, name)
@@ -186,8 +207,12 @@ class Layer:
         self._dress(fd, entry, opaque=replaces_whiteout)
         self._times[path] = entry.mtime_ns
 
-    def _file(self, entry: Entry, parent: int, name: bytes) -> None:
-        fd = os.open(name, _CREATE, 0o600, dir_fd=parent)
+    def _new_file(self, entry: Entry, parent: int, name: bytes) -> bool:
+        """Make a file; False when something has its name, which is rare, so that nobody asks first."""
+        try:
+            fd = os.open(name, _CREATE, entry.mode & 0o777, dir_fd=parent)
+        except FileExistsError:
+            return False
         try:
             for piece in self._reader.body():
                 view = memoryview(piece)
@@ -197,6 +222,7 @@ class Layer:
             os.close(fd)
             raise
         self._dress(fd, entry)
+        return True
 
     def _link(self, entry: Entry, path: tuple[bytes, ...], found: int | None) -> None:
         target = components(entry.link)
@@ -234,8 +260,12 @@ class Layer:
         try:
             if max(entry.uid, entry.gid) >= _ID_LIMIT:
                 raise BadArchive(f"layer has an owner out of range: {shown(entry.name)}")
-            os.fchown(fd, entry.uid, entry.gid)
-            os.fchmod(fd, entry.mode)
+            # umask is 0, so a new file has its mode already, and it is ours unless its folder passes a group on.
+            as_made = entry.kind is Kind.FILE and not entry.mode & 0o7000
+            if not as_made or self._groups_pass_on or (entry.uid, entry.gid) != self._ours:
+                os.fchown(fd, entry.uid, entry.gid)
+                os.fchmod(fd, entry.mode)
+            self._groups_pass_on |= entry.kind is Kind.DIRECTORY and bool(entry.mode & stat.S_ISGID)
             if opaque:
                 os.setxattr(fd, _OVERLAY_OPAQUE, b"y")
             for name, value in entry.xattrs.items():

@@ -1,7 +1,8 @@
-"""Compressed streams as plain ones: gzip, bzip2 and xz by their magic numbers, bounded in size and ratio.
+"""Compressed streams as plain ones: gzip, bzip2, xz and zstd by their magic numbers, bounded in size and ratio.
 
-Stdlib only and single-threaded: it also runs in the child that applies a layer. No helper program is ever
-run, because a program found through an image's or archive's influence has been a way in before.
+Stdlib only (but for zstd before Python 3.14) and single-threaded: it also runs in the child that applies a
+layer. No helper program is ever run, because a program found through an image's or archive's influence has been
+a way in before.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import zlib
 from collections.abc import Callable
 from typing import Protocol
 
-from core.errors import BadArchive, Unsupported
+from core.errors import BadArchive
+from core.storage import zstd
 
 CHUNK = 1 << 18
 XZ_MEMORY = 96 << 20  # bytes; `xz -9` needs 65 MiB to decompress
@@ -64,21 +66,31 @@ _DECODERS: dict[str, Callable[[], _Decoder]] = {
     "bzip2": bz2.BZ2Decompressor,
     "xz": lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY),
 }
+_DAMAGE = (zlib.error, lzma.LZMAError, EOFError)
 
 
 def detect(head: bytes) -> str:
     """The compression that `head` (at least `MAGIC` bytes of the start) shows: gzip, bzip2, xz, zstd or ""."""
+    if head[1:4] == zstd.SKIPPABLE and head[:1] and 0x50 <= head[0] < 0x60:
+        return "zstd"
     return next((name for magic, name in _MAGICS if head.startswith(magic)), "")
+
+
+def get_ready(fd: int) -> None:
+    """Have what `fd` (a file) needs to be read, before this process loses sight of it. Raises Unsupported."""
+    if detect(os.pread(fd, MAGIC, 0)) == "zstd":
+        zstd.module()
 
 
 class Stream:
     """Plain bytes from a possibly compressed source, with their digest and count.
 
-    `read_some(n)` of the source gives at most n bytes, b"" at the end. Raises BadArchive where the source is
+    `read_some(n)` of the source gives at most n bytes, b"" at the end. `hashed` off saves the digest of a source
+    that is plain, where it is known. Raises BadArchive where the source is
     damaged, ends early, or grows past `limit` bytes or a believable ratio; OSError of the source passes.
     """
 
-    def __init__(self, read_some: ReadSome, *, limit: int | None = None) -> None:
+    def __init__(self, read_some: ReadSome, *, limit: int | None = None, hashed: bool = True) -> None:
         self._source = read_some
         self._limit = limit
         self._hash = hashlib.sha256()
@@ -86,6 +98,7 @@ class Stream:
         while len(self._head) < MAGIC and (piece := read_some(CHUNK)):
             self._head += piece
         self.compression = detect(self._head)
+        self._hashed = hashed or bool(self.compression)
         self._raw = len(self._head)
         self._decoder = self._new_decoder()
         self._chunk = b""
@@ -96,8 +109,9 @@ class Stream:
     def _new_decoder(self) -> _Decoder | None:
         if not self.compression:
             return None
-        if self.compression not in _DECODERS:
-            raise Unsupported(f"{self.compression} compression is not supported")
+        if self.compression == "zstd":
+            decoder: _Decoder = zstd.make_decoder()()
+            return decoder
         return _DECODERS[self.compression]()
 
     @property
@@ -135,7 +149,8 @@ class Stream:
         piece = b"" if self._ended else self._next()
         self._ended = not piece
         self._chunk, self._position = piece, 0
-        self._hash.update(piece)
+        if self._hashed:
+            self._hash.update(piece)
         self.size += len(piece)
         if self._limit is not None and self.size > self._limit:
             raise BadArchive(f"archive unpacks to more than {self._limit} bytes")
@@ -148,10 +163,16 @@ class Stream:
             return self._more()
         try:
             return self._decompressed()
-        except (zlib.error, OSError, lzma.LZMAError, EOFError) as error:
-            if isinstance(error, OSError) and error.errno:
+        except _DAMAGE as error:
+            raise BadArchive(f"{self.compression} data is damaged") from error
+        except OSError as error:  # bz2 has no error of its own
+            if error.errno:
                 raise
             raise BadArchive(f"{self.compression} data is damaged") from error
+        except Exception as error:
+            if self.compression == "zstd" and isinstance(error, zstd.error()):
+                raise BadArchive(f"{self.compression} data is damaged, or needs too much memory") from error
+            raise
 
     def _decompressed(self) -> bytes:
         while True:
@@ -190,6 +211,6 @@ class Stream:
         return piece
 
 
-def stream_of(fd: int, *, limit: int | None = None) -> Stream:
+def stream_of(fd: int, *, limit: int | None = None, hashed: bool = True) -> Stream:
     """The plain bytes of what `fd` reads from here on; the descriptor stays the caller's."""
-    return Stream(lambda count: os.read(fd, count), limit=limit)
+    return Stream(lambda count: os.read(fd, count), limit=limit, hashed=hashed)

@@ -24,6 +24,10 @@ def undo(context: Context, given: Arguments) -> int:
     wanted = given.operands[0] if given.operands else None
     if wanted is not None and not wanted.isdecimal():
         raise CommandFailed(f"invalid id {wanted!r}: it is a number, see onggi undo --list")
+    if given.on("forget"):
+        freed = context.engine.delete("/onggi/v1/undo", {"id": wanted})["SpaceReclaimed"]
+        print(f"Total reclaimed space: {units.human_size(freed)}")
+        return 0
     done = context.engine.post("/onggi/v1/undo", {"id": wanted})
     for name in done["Names"]:
         output.line(f"Tagged: {name}")
@@ -57,6 +61,7 @@ UNDO = Command(
         option(
             "format", "", "Format output using a custom template: 'table', 'table TEMPLATE', 'json' or TEMPLATE"
         ),
+        switch("forget", "", "Give up what is kept for an undo, and have the space at once"),
         switch("list", "l", "Show what can be brought back, and for how long"),
     ),
     most=1,

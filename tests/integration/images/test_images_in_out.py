@@ -40,8 +40,10 @@ from core.images.service import Images
 from core.model.events import Progress
 from core.oci.digest import Digest
 from core.storage.content import ContentStore
+from core.storage.zstd import module
 
 pytestmark = pytest.mark.root
+zstd = module()
 
 ONE = make_tar({"etc/": special("etc", tarfile.DIRTYPE), "etc/one": b"1", "gone": b"x"})
 TWO = make_tar({"etc/two": b"22", ".wh.gone": b""})
@@ -50,6 +52,8 @@ ARCHIVES: dict[str, Callable[[], bytes]] = {
     "docker, gzipped layers": lambda: docker_archive([ONE, TWO], ["t:1"], packed=True),
     "docker, gzipped whole": lambda: gzip.compress(docker_archive([ONE, TWO], ["t:1"])),
     "oci": lambda: oci_archive([("t:1", [ONE, TWO], None)]),
+    "docker, zstd whole": lambda: zstd.compress(docker_archive([ONE, TWO], ["t:1"])),
+    "oci, zstd layers": lambda: oci_archive([("t:1", [ONE, TWO], None)], pack=zstd.compress),
     "oci, plain layers": lambda: oci_archive([("t:1", [ONE, TWO], None)], packed=False),
 }
 

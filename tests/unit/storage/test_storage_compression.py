@@ -14,12 +14,18 @@ from hypothesis import strategies as st
 from core.errors import BadArchive, Unsupported
 from core.storage import compression
 from core.storage.compression import Stream, detect
+from core.storage.zstd import module
+
+zstd = module()
+MAGICS = [b"\x1f\x8b", b"BZh9", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", b"\x55\x2a\x4d\x18"]
+CHECKED = {zstd.CompressionParameter.checksum_flag: 1}
 
 PACK: dict[str, Callable[[bytes], bytes]] = {
     "": bytes,
     "gzip": gzip.compress,
     "bzip2": bz2.compress,
     "xz": lzma.compress,
+    "zstd": lambda data: zstd.compress(data, options=CHECKED),
 }
 
 
@@ -71,9 +77,34 @@ def test_damage_and_trailing_junk_are_refused(kind: str) -> None:
         drain(Stream(io.BytesIO(PACK[kind](b"x") + b"and more").read))
 
 
-def test_zstd_is_said_to_be_unsupported() -> None:
+def test_frames_without_data_are_passed_over() -> None:
+    """zstd:chunked layers, as podman makes them, and files of pzstd have such frames. RFC 8878, 3.1.2."""
+    skippable = b"\x5a\x2a\x4d\x18" + (5).to_bytes(4, "little") + b"table"
+    packed = skippable + zstd.compress(b"one") + skippable + zstd.compress(b"two") + skippable
+    assert drain(Stream(io.BytesIO(packed).read)) == b"onetwo"
+
+
+def test_a_frame_that_asks_for_too_large_a_window_is_refused() -> None:
+    large = {zstd.CompressionParameter.window_log: 29, zstd.CompressionParameter.enable_long_distance_matching: 1}
+    with pytest.raises(BadArchive, match="memory"):
+        drain(Stream(io.BytesIO(zstd.compress(bytes(5000), options=large)[:-1] + b"x").read))
+
+
+def test_without_the_package_zstd_is_said_to_be_unsupported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.storage.zstd._found", None)
+    for way in ("_stdlib", "_package", "_from_site_packages"):
+        monkeypatch.setattr(f"core.storage.zstd.{way}", lambda: None)
     with pytest.raises(Unsupported, match="zstd"):
-        Stream(io.BytesIO(b"\x28\xb5\x2f\xfd rest").read)
+        Stream(io.BytesIO(zstd.compress(b"x")).read)
+
+
+def test_a_plain_source_whose_digest_is_known_need_not_be_hashed() -> None:
+    stream = Stream(io.BytesIO(b"plain").read, hashed=False)
+    assert drain(stream) == b"plain"
+    assert stream.digest == f"sha256:{hashlib.sha256(b'').hexdigest()}"
+    packed = Stream(io.BytesIO(gzip.compress(b"plain")).read, hashed=False)
+    assert drain(packed) == b"plain"
+    assert packed.digest == f"sha256:{hashlib.sha256(b'plain').hexdigest()}"
 
 
 def test_no_more_than_the_limit_comes_out() -> None:
@@ -82,9 +113,10 @@ def test_no_more_than_the_limit_comes_out() -> None:
     assert len(drain(Stream(io.BytesIO(gzip.compress(bytes(1000))).read, limit=1000))) == 1000
 
 
-def test_a_bomb_is_refused_long_before_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", ["gzip", "xz", "zstd"])
+def test_a_bomb_is_refused_long_before_its_end(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compression, "RATIO_FLOOR", 1 << 20)
-    bomb = gzip.compress(bytes(16 << 20))
+    bomb = PACK[kind](bytes(16 << 20))
     stream = Stream(io.BytesIO(bomb).read)
     with pytest.raises(BadArchive, match="bomb"):
         drain(stream, 1 << 20)
@@ -100,7 +132,10 @@ def test_skip_and_read_count_exactly() -> None:
 
 
 @settings(deadline=None)
-@given(st.sampled_from([b"\x1f\x8b", b"BZh9", b"\xfd7zXZ\0"]), st.binary(max_size=300))
+@given(
+    st.sampled_from(MAGICS),
+    st.binary(max_size=300),
+)
 def test_random_bytes_behind_a_magic_never_crash(magic: bytes, rest: bytes) -> None:
     try:
         drain(Stream(io.BytesIO(magic + rest).read))

@@ -96,6 +96,25 @@ def test_half_written_blobs_go_at_the_start(paths: Paths) -> None:
     writer.abort()
 
 
+def test_blobs_wait_beside_until_they_are_settled(paths: Paths) -> None:
+    store = ContentStore(paths)
+    digest, _ = store.put(b"first", settled=False)
+    with store.writer() as writer:  # the same once more
+        writer.write(b"first")
+        assert writer.commit(settled=False) == (digest, 5)
+    assert (store.read(digest), store.size(digest), list(store.walk())) == (b"first", 5, [digest])
+    assert not ContentStore(paths).has(digest)
+    waiting = store.unsettled()
+    later, _ = store.put(b"later", settled=False)
+    store.settle(waiting)
+    assert list(store.unsettled()) == [later]
+    assert ContentStore(paths).read(digest) == b"first"
+    store.delete(later)
+    assert list((paths.content / "ingest").iterdir()) == []
+    store.settle(store.unsettled())
+    assert not store.has(later)
+
+
 def in_folder(path: Path, name: str) -> None:
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:

@@ -40,6 +40,7 @@ async def layers(snapshots: Snapshots, *names: str) -> None:
         (snapshots.upper(f"unpack-{name}") / name).write_text(name)
         await snapshots.commit(f"unpack-{name}", name, size=len(name))
         parent = name
+    snapshots.settle(snapshots.unsettled())
 
 
 async def test_a_containers_root_is_its_layers_top_first(room: Room) -> None:
@@ -141,3 +142,31 @@ def test_disk_usage_counts_a_hard_link_once(tmp_path: Path) -> None:
     (tmp_path / "b").hardlink_to(tmp_path / "d/a")
     (tmp_path / "loop").symlink_to(tmp_path)
     assert tree_size(tmp_path) == 10 + len(str(tmp_path))
+
+
+async def test_a_layer_that_is_not_settled_is_half_applied_to_the_next_engine(room: Room) -> None:
+    await layers(room.snapshots, "one")
+    await room.snapshots.prepare("unpack-two", None)
+    room.snapshots.upper("one").chmod(0o751)
+    await room.snapshots.commit("unpack-two", "two", size=3, parent="one", own_root=False)
+    assert room.snapshots.exists("two")
+    assert room.snapshots.parents("two") == ["two", "one"]
+    assert room.snapshots.upper("two").stat().st_mode & 0o777 == 0o751
+    again = room.again()
+    await again.sweep()
+    assert not again.exists("two")
+    assert [row.name for row in again.all()] == ["one"]
+
+
+async def test_a_layer_keeps_the_root_it_says_and_needs_its_parent(room: Room) -> None:
+    await layers(room.snapshots, "one")
+    room.snapshots.upper("one").chmod(0o751)
+    for key in ("unpack-two", "unpack-three"):
+        await room.snapshots.prepare(key, None)
+    await room.snapshots.commit("unpack-two", "two", size=3, parent="one", own_root=True)
+    assert room.snapshots.upper("two").stat().st_mode & 0o777 == 0o755
+    with pytest.raises(NotFound):
+        await room.snapshots.commit("unpack-three", "three", size=0, parent="missing")
+    await room.snapshots.remove("two")
+    room.snapshots.settle(room.snapshots.unsettled())
+    assert {row.name for row in room.again().all()} == {"one", "unpack-three"}

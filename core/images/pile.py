@@ -1,0 +1,78 @@
+"""The layers of one image on their way in: applied side by side, as they come, and stacked in their order.
+
+What a layer's tar unpacks to does not depend on the layers below, so nothing waits for anything but a core.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from core.model.events import Progress
+from core.oci.digest import Digest, chain_ids
+
+if TYPE_CHECKING:
+    from core.images.unpack import Unpacker
+
+Report = Callable[[Progress], None]
+
+
+class Pile:
+    """`put` each layer's blob, bottom first; `size` waits for all. Leaving it drops what is not stacked yet."""
+
+    def __init__(self, unpacker: Unpacker, diff_ids: Sequence[Digest], *, label: str, report: Report) -> None:
+        self._unpacker = unpacker
+        self._diff_ids = tuple(diff_ids)
+        self._chain = chain_ids(self._diff_ids)
+        self._label = label
+        self._report = report
+        self._layers: list[asyncio.Task[None]] = []
+
+    async def put(self, blob: Digest) -> None:
+        """The next layer's blob is in the store. Raises BadArchive where an earlier one is no good."""
+        number = len(self._layers)
+        before = self._layers[-1] if self._layers else None
+        self._layers.append(asyncio.create_task(self._bring_in(number, blob, before)))
+        await asyncio.sleep(0)
+        for task in self._layers:
+            if task.done():
+                task.result()
+
+    async def size(self) -> int:
+        """Bytes of all layers when unpacked, once all are stacked. Raises BadArchive, OSError."""
+        for task in self._layers:
+            await asyncio.wait([task])
+            task.result()
+        return sum(self._unpacker.unpacked_size(name) for name in self._chain)
+
+    async def _bring_in(self, number: int, blob: Digest, before: asyncio.Task[None] | None) -> None:
+        diff_id, name = self._diff_ids[number], self._chain[number]
+        label = f"layer {number + 1} of {self._label}"
+        if self._unpacker.stands(name):
+            if self._unpacker.known(diff_id) is None:
+                await self._unpacker.verify(diff_id, blob, label)
+            return
+        async with self._unpacker.slots:
+            self._report(Progress(id=diff_id.hex[:12], status="Unpacking layer"))
+            applied = await self._unpacker.apply(blob, label)
+        try:
+            if before is not None:
+                await asyncio.wait([before])  # not the task itself: cancelling us must not cancel it
+                before.result()
+        except BaseException:
+            await self._unpacker.drop(applied)
+            raise
+        await self._unpacker.remember(applied, blob, diff_id, label)
+        await self._unpacker.stack(applied, name, self._chain[number - 1] if number else None)
+
+    async def __aenter__(self) -> Pile:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for task in self._layers:
+            task.cancel()
+        await asyncio.gather(*self._layers, return_exceptions=True)
