@@ -1,0 +1,96 @@
+"""What an active snapshot has changed, as a layer's tar in the store, and the layer on top of others."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from core.aio import off_loop_to_end
+from core.errors import CorruptStore
+from core.images.layers import Layer
+from core.images.room import ImageRoom
+from core.images.transfer import CHUNK, copy
+from core.model.events import Progress
+from core.oci.digest import Digest
+from core.oci.image import OCI_LAYER
+
+# The tar of nothing: two zero blocks. Docker makes no layer of it but an empty step of the history (layer.IsEmpty).
+EMPTY_LAYER = Digest("sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef")
+
+
+class Capture:
+    """Reads snapshots by the zygote's job `diff-layer`. For those who are `working` at the collector."""
+
+    def __init__(self, room: ImageRoom) -> None:
+        self._room = room
+
+    async def changes(self, rootfs: Mapping[str, Any]) -> AsyncGenerator[tuple[str, bytes], None]:
+        """What the snapshot `rootfs` has changed: `A`, `C` or `D`, and a path. Raises SyscallFailed."""
+        pending = b""
+        async with self._job(rootfs, {"list": True}) as (reader, job):
+            while piece := await off_loop_to_end(os.read, reader, CHUNK):
+                *lines, pending = (pending + piece).split(b"\0")
+                for line in lines:
+                    yield line[:1].decode(), line[2:]
+            await job
+
+    async def capture(self, rootfs: Mapping[str, Any]) -> tuple[Digest, int]:
+        """The layer's tar as a blob, which is its diffID; and how many entries were left out."""
+        room = self._room.content.room()
+        writer = await off_loop_to_end(self._room.content.writer)
+
+        def write(data: bytes) -> None:
+            if writer.size + len(data) > room:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            writer.write(data)
+
+        try:
+            async with self._job(rootfs, {}) as (reader, job):
+                await copy(lambda count: os.read(reader, count), write, lambda _: None)
+                answer = await job
+            digest, _ = await off_loop_to_end(writer.commit)
+        finally:
+            writer.abort()
+        return digest, int(answer["left_out"])
+
+    @asynccontextmanager
+    async def _job(
+        self, rootfs: Mapping[str, Any], args: dict[str, Any]
+    ) -> AsyncIterator[tuple[int, asyncio.Task[dict[str, Any]]]]:
+        """The job, and a pipe with what it writes. Leaving early ends it: its next write fails."""
+        reader, writer = os.pipe()
+        job = asyncio.create_task(self._run({"rootfs": dict(rootfs), **args}, writer))
+        job.add_done_callback(lambda _: os.close(writer))
+        try:
+            yield reader, job
+        finally:
+            os.close(reader)
+            job.cancel()
+            await asyncio.gather(job, return_exceptions=True)
+
+    async def _run(self, args: dict[str, Any], writer: int) -> dict[str, Any]:
+        answer, _ = await self._room.zygote.run("diff-layer", args, [writer])
+        return answer
+
+    async def stack(self, diff_ids: Sequence[Digest], blob: Digest, *, label: str) -> int:
+        """Unpack the captured layer `blob` on top of its parents, all of them `diff_ids`; bytes of all."""
+        room = self._room
+        if diff_ids and diff_ids[-1] == blob and room.unpacker.known(blob) is None:
+            size = room.content.size(blob)
+            room.layers.add(Layer(blob, blob, OCI_LAYER, size, size))
+        blobs = [self._blob_of(diff_id) for diff_id in diff_ids]
+        return await room.unpacker.unpack(diff_ids, blobs, label=label, report=_say_nothing)
+
+    def _blob_of(self, diff_id: Digest) -> Digest:
+        layer = self._room.layers.get(diff_id)
+        if layer is None:
+            raise CorruptStore(f"layer {diff_id} is missing from the store")
+        return layer.blob
+
+
+def _say_nothing(_: Progress) -> None:
+    pass
