@@ -23,6 +23,11 @@ from core.wire.http import ClientConnection, ConnectionLost, Headers, ResponseHe
 BODY_LIMIT = 256 * 1024 * 1024  # bytes of an answer that is read whole
 UPLOAD_PIECE = 1 << 20
 
+Own = Mapping[str, str]
+"""Headers of the caller's own: credentials of a registry come with the asking client."""
+
+NO_HEADERS: Own = MappingProxyType({})
+
 Progress = Callable[[int, int], None]
 """Called with bytes done and bytes in all (0 = not known)."""
 
@@ -67,18 +72,19 @@ class AsyncClient:
         return await self._whole("DELETE", path, query)
 
     async def stream(
-        self, path: str, *, method: str = "GET", body: object = None, **query: Value
+        self, path: str, *, method: str = "GET", body: object = None, headers: Own = NO_HEADERS, **query: Value
     ) -> AsyncGenerator[Any, None]:
         """An answer that is a stream of JSON values, one a line, each as it comes."""
-        async with contextlib.aclosing(self.pieces(path, method=method, body=body, **query)) as pieces:
+        asked = self.pieces(path, method=method, body=body, headers=headers, **query)
+        async with contextlib.aclosing(asked) as pieces:
             async for value in _values(pieces):
                 yield value
 
     async def pieces(
-        self, path: str, /, *, method: str = "GET", body: object = None, **query: Value
+        self, path: str, /, *, method: str = "GET", body: object = None, headers: Own = NO_HEADERS, **query: Value
     ) -> AsyncGenerator[bytes, None]:
         """An answer as bytes, in pieces as they come (logs)."""
-        async with self._request(method, path, query, body) as connection:
+        async with self._request(method, path, query, body, headers) as connection:
             async for piece in connection.body():
                 yield piece
 
@@ -151,7 +157,7 @@ class AsyncClient:
         path: str,
         query: Mapping[str, Value],
         body: object = None,
-        own: Mapping[str, str] = MappingProxyType({}),
+        own: Own = NO_HEADERS,
     ) -> AsyncIterator[ClientConnection]:
         connection = await self._connect()
         try:
@@ -170,7 +176,7 @@ class AsyncClient:
         path: str,
         query: Mapping[str, Value],
         body: object = None,
-        own: Mapping[str, str] = MappingProxyType({}),
+        own: Own = NO_HEADERS,
     ) -> Any:
         async with self._request(method, path, query, body, own) as connection:
             data = await connection.read_body(BODY_LIMIT)
