@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
+from http import HTTPStatus
 from typing import Any
 
 from core.api.containers import terminal_size
@@ -62,6 +64,51 @@ async def _say(sock: socket.socket, made: Exec, error: EngineError) -> None:
         sock.close()
 
 
+async def attach(engine: Engine, request: Request) -> Answer:
+    """POST /onggi/v1/exec/{id}/attach: a further client of a running instance, as that of a container is one.
+
+    A terminal may be asked for its `history`, whose size the answer's head tells (`Onggi-History`).
+    """
+    made = engine.execs.get(request.id)
+    engine.execs.check_running(made)
+    history = request.flag("history") and made.tty
+    head = request.stream_head(tty=made.tty)
+    options = AttachOptions(
+        stdin=request.flag("stdin") and made.config.attach_stdin,
+        stdout=request.flag("stdout", True),
+        stderr=request.flag("stderr", True),
+        detach_keys=parse_detach_keys(request.text("detachKeys")),
+        history=history,
+        viewer=request.flag("viewer"),
+        # The shim writes it: whoever reads it is attached, and misses nothing from there on.
+        head=head.decode("latin-1").removesuffix("\r\n"),
+    )
+    sock, early = request.take_over()
+    try:
+        await engine.execs.attach(made, Client(sock, options, early))
+    except EngineError as error:
+        await _refuse(sock, error)
+    return TakenOver()
+
+
+async def _refuse(sock: socket.socket, error: EngineError) -> None:
+    """An answer on a connection that was to become a stream: the program ended at that moment."""
+    body = json.dumps({"message": error.message}).encode()
+    head = f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}\r\nContent-Type: application/json\r\n"
+    head += f"Connection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+    try:
+        await asyncio.get_running_loop().sock_sendall(sock, head.encode() + body)
+    except OSError:
+        pass
+    finally:
+        sock.close()
+
+
+async def running(engine: Engine, request: Request) -> Answer:
+    """GET /onggi/v1/containers/{id}/execs: the running instances, those of clients that have left too"""
+    return json_reply([_view(made) for made in engine.execs.running(request.id)])
+
+
 async def resize(engine: Engine, request: Request) -> Answer:
     """POST /exec/{id}/resize"""
     height, width = terminal_size(request)
@@ -102,4 +149,6 @@ ROUTES = (
     Route("POST", "/exec/{id}/start", start),
     Route("POST", "/exec/{id}/resize", resize),
     Route("GET", "/exec/{id}/json", inspect),
+    Route("POST", "/onggi/v1/exec/{id}/attach", attach),
+    Route("GET", "/onggi/v1/containers/{id}/execs", running),
 )

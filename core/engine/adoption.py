@@ -75,7 +75,7 @@ class Adoption:
 
     def _take(self, record: ContainerRecord, state: Message) -> None:
         """What the shim says now; how it came to it follows as events."""
-        self._execs.adopt(record.id, state.get("execs") or {})
+        self._execs.adopt(record.id, state.get("execs") or {}, state.get("exec_details") or {})
         if state.get("status") == "running":
             paused = record.state.status is Status.PAUSED
             self._records.set_state(

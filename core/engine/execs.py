@@ -154,11 +154,51 @@ class Execs:
         task = self._tasks.get(self._records.get(made.container_id))
         await task.shim.resize(height, width, exec_id=made.id)
 
-    def adopt(self, container_id: str, running: dict[str, Any]) -> None:
-        """Know the instances that run under a shim found again; `running` is id -> pid."""
+    async def attach(self, made: Exec, client: Client) -> None:
+        """Give a further client the streams of a running instance, and its socket away.
+
+        The socket is left to the caller when this raises: WrongState, ShimGone, and InvalidArgument where an older
+        shim cannot do it.
+        """
+        self.check_running(made)
+        assert self._tasks is not None
+        task = self._tasks.get(self._records.get(made.container_id))
+        options = client.options
+        await task.shim.attach(
+            client.sock.fileno(),
+            stdin=options.stdin,
+            stdout=options.stdout,
+            stderr=options.stderr,
+            detach_keys=options.detach_keys,
+            history=options.history,
+            viewer=options.viewer,
+            head=options.head,
+            early=client.early,
+            exec_id=made.id,
+        )
+        client.sock.close()
+
+    def check_running(self, made: Exec) -> None:
+        """Raises WrongState when an instance has not begun, or has ended."""
+        if not made.running:
+            raise WrongState(f"exec {made.id} is not running")
+
+    def running(self, reference: str) -> list[Exec]:
+        """The running instances of a container, whoever started them. Raises NoSuchContainer."""
+        ident = self._records.get(reference).id
+        return [made for made in self._execs.values() if made.container_id == ident and made.running]
+
+    def adopt(self, container_id: str, running: dict[str, Any], details: dict[str, Any] | None = None) -> None:
+        """Know the instances that run under a shim found again: their pids and what they are, by id."""
         for ident, pid in running.items():
+            known = (details or {}).get(ident) or {}
+            tty, stdin = bool(known.get("tty")), bool(known.get("stdin"))
+            config = ExecConfig(
+                cmd=tuple(map(str, known.get("args", ()))), user=str(known.get("user") or ""), tty=tty,
+                attach_stdin=stdin, attach_stdout=True, attach_stderr=True,
+            )  # fmt: skip
             self._execs[ident] = Exec(
-                ident, container_id, ExecConfig(), started=True, running=True, pid=int(pid or 0)
+                ident, container_id, config, tty=tty, started=True, running=True, pid=int(pid or 0)
             )
 
     def exited(self, container_id: str, exec_id: str, exit_code: int) -> None:

@@ -162,8 +162,8 @@ class Starter:
             await self._removal.remove(ident, volumes=True)
 
 
-async def attach_client(task: Task, client: Client, *, exec_id: str | None = None) -> None:
-    """Hand a client's socket to the shim, for the container or an exec; ours is closed, the stream goes on."""
+async def attach_client(task: Task, client: Client) -> None:
+    """Hand a client's socket to the shim; ours is closed, the stream goes on without us."""
     options: AttachOptions = client.options
     try:
         await task.shim.attach(
@@ -176,7 +176,6 @@ async def attach_client(task: Task, client: Client, *, exec_id: str | None = Non
             viewer=options.viewer,
             head=options.head,
             early=client.early,
-            exec_id=exec_id,
         )
     finally:
         client.sock.close()

@@ -70,7 +70,7 @@ class Shim:
         return message, received
 
     async def hello(self) -> Message:
-        """Greet; the shim's state `{status, pid, started_at, exit_code, restart_count, execs}`.
+        """Greet; the shim's state `{status, pid, started_at, exit_code, restart_count, execs, exec_details}`.
 
         Events that no engine has acknowledged follow on `events`. Raises InvalidArgument when the shim
         speaks another version.
@@ -91,11 +91,16 @@ class Shim:
         viewer: bool = False,
         head: str = "",
         early: bytes = b"",
+        exec_id: str | None = None,
     ) -> None:
-        """Hand a client's socket over; the caller closes its own copy afterwards."""
+        """Hand a client's socket over, for the container's streams or those of a running exec.
+
+        The caller closes its own copy afterwards.
+        """
         await self._request(
-            "attach",
+            "attach" if exec_id is None else "attach-exec",
             [fd],
+            exec=exec_id,
             stdin=stdin,
             stdout=stdout,
             stderr=stderr,

@@ -6,14 +6,17 @@ import os
 import signal
 from collections.abc import Callable
 
-from core.errors import Conflict
+from core.errors import Conflict, WrongState
 from core.packets import Message
 from core.shim.attach import AttachOptions
+from core.shim.history import History
 from core.shim.loop import Loop, Timer
 from core.shim.outbox import Outbox
 from core.shim.reaper import Reaper
 from core.shim.streams import Streams
 from core.shim.task import Task
+
+_WORDS, _WORD = 32, 256  # words of a command that are kept, and characters of each
 
 
 class Execs:
@@ -30,6 +33,7 @@ class Execs:
         self._streams: dict[str, Streams] = {}
         self._pids: dict[str, int] = {}
         self._limits: dict[str, Timer] = {}
+        self._details: dict[str, Message] = {}
 
     @property
     def empty(self) -> bool:
@@ -40,9 +44,19 @@ class Execs:
         """The running ones."""
         return dict(self._pids)
 
+    def details(self) -> dict[str, Message]:
+        """What the running ones are, for an engine that did not start them: `{args, user, tty, stdin}`."""
+        return dict(self._details)
+
     def streams(self, name: str) -> Streams | None:
         """The streams of one, for resizing."""
         return self._streams.get(name)
+
+    def running(self, name: str) -> Streams:
+        """The streams of one that runs, for a further client. Raises WrongState."""
+        if name not in self._pids:
+            raise WrongState(f"exec {name} is not running")
+        return self._streams[name]
 
     def start(self, message: Message, client: int | None) -> int:
         """Run `message["process"]`; its pid as the host sees it. `client` is owned here.
@@ -63,11 +77,13 @@ class Execs:
             self._loop,
             tty=tty,
             stdin_once=True,
+            history=History() if tty else None,
             on_detach=lambda: self._outbox.event({"event": "detached"}),
             on_empty=lambda: self._forget(name),
         )
         self._streams[name] = streams
         self._pids[name] = pid
+        self._details[name] = _described(message)
         self._reaper.expect(pid, lambda code: self._exited(name, code))
         limit = float(message.get("limit") or 0)
         if limit > 0:
@@ -85,7 +101,7 @@ class Execs:
             pass
 
     def _exited(self, name: str, code: int) -> None:
-        del self._pids[name]
+        del self._pids[name], self._details[name]
         limit = self._limits.pop(name, None)
         if limit is not None:
             limit.cancel()
@@ -97,3 +113,14 @@ class Execs:
         if name not in self._pids:
             self._streams.pop(name, None)
             self._on_change()
+
+
+def _described(message: Message) -> Message:
+    """What is kept of a request. It stays in memory as long as the process runs, so a long command is cut."""
+    args = [str(word)[:_WORD] for word in message["process"].get("args", ())[:_WORDS]]
+    return {
+        "args": args,
+        "user": str(message.get("user") or "")[:_WORD],
+        "tty": bool(message.get("tty")),
+        "stdin": bool(message.get("stdin")),
+    }

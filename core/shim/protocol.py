@@ -17,6 +17,7 @@ Over a SEQPACKET link (the job's reply socket first, later a connection to `shim
 | resize | height width exec? | | |
 | signal | signal final | | |
 | exec | exec process user groups tty stdin detach_keys viewer early limit | client or none | pid |
+| attach-exec | exec, and those of attach | client | |
 | watch-log | on | | |
 | update | restart | | |
 | netns | | | + netns |

@@ -74,6 +74,7 @@ class Supervisor:
             "resize": self._resize,
             "signal": self._signal,
             "exec": self._exec,
+            "attach-exec": self._attach_exec,
             "watch-log": self._watch_log,
             "update": self._update,
         }
@@ -126,6 +127,7 @@ class Supervisor:
             "exit_code": self._exit_code,
             "restart_count": self._restarts.count,
             "execs": self._execs.pids(),
+            "exec_details": self._execs.details(),
         }
         return {"version": protocol.VERSION, "state": state}
 
@@ -229,6 +231,11 @@ class Supervisor:
         if self._status != "running":
             raise WrongState("container is not running")
         return {"pid": self._execs.start(message, fds.pop(0) if fds else None)}
+
+    def _attach_exec(self, message: Message, fds: list[int]) -> Message:
+        streams = self._execs.running(str(message["exec"]))
+        streams.attach(fds.pop(0), AttachOptions.from_message(message))
+        return {}
 
     def _watch_log(self, message: Message, fds: list[int]) -> Message:
         self._outbox.watch_log(bool(message.get("on")))
