@@ -48,13 +48,16 @@ from core.engine.specgen import exec_process
 from core.engine.starting import Starter
 from core.engine.system import System, host_cpus
 from core.engine.tasks import Tasks
+from core.engine.transfers import Transfers
 from core.engine.updating import Updating
 from core.engine.upkeep import Upkeep
 from core.engine.volumes import VolumeActs
 from core.engine.waiters import Waiters
 from core.errors import CorruptStore, EngineError
 from core.images.commit import Committer
+from core.images.receive import Receiver
 from core.images.room import ImageRoom
+from core.images.send import Sender
 from core.images.service import Images
 from core.images.undo import KEPT
 from core.network import pyroute
@@ -272,6 +275,7 @@ def _build_engine(
             paths, records, events, machinery.locks, machinery.containers,
             images=stores.images, snapshots=stores.snapshots, committer=Committer(stores.room),
         ),
+        transfers=Transfers(stores.images, Sender(stores.room), Receiver(stores.room), events),
         inspection=Inspection(records, stores.snapshots, groups, version),
         images=ImageActs(stores.images, records, events),
         upkeep=Upkeep(stores.room, events),

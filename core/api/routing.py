@@ -83,6 +83,10 @@ class Request:
         multiplexed = not tty and self.version >= (1, 42)
         return hijack_head(MULTIPLEXED_STREAM if multiplexed else RAW_STREAM, upgrade=self.upgrades)
 
+    def raw_head(self, content_type: str) -> bytes:
+        """The head that begins a raw stream of onggi's own."""
+        return hijack_head(content_type, upgrade=self.upgrades)
+
     def take_over(self) -> tuple[socket.socket, bytes]:
         """The connection's socket, now the caller's, and what the client sent early."""
         return self.connection.detach()

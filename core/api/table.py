@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from core.api import committing, container_streams, containers, execs, images, stores, system, upkeep
+from core.api import (
+    committing,
+    container_streams,
+    containers,
+    execs,
+    handover,
+    images,
+    stores,
+    system,
+    transfers,
+    upkeep,
+)
 from core.api.routing import Table
 
 TABLE = Table(
@@ -14,6 +25,8 @@ TABLE = Table(
         *execs.ROUTES,
         *images.ROUTES,
         *stores.ROUTES,
+        *transfers.ROUTES,
         *upkeep.ROUTES,
+        *handover.ROUTES,
     )
 )

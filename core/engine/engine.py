@@ -18,6 +18,7 @@ from core.engine.logs import Logs
 from core.engine.networks import NetworkViews
 from core.engine.records import Records
 from core.engine.system import System
+from core.engine.transfers import Transfers
 from core.engine.updating import Updating
 from core.engine.upkeep import Upkeep
 from core.engine.volumes import VolumeActs
@@ -39,6 +40,7 @@ class Engine:
     logs: Logs
     exporting: Exporting
     committing: Committing
+    transfers: Transfers
     inspection: Inspection
     images: ImageActs
     upkeep: Upkeep

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 
@@ -24,6 +25,8 @@ from core.storage.overlay import Snapshots
 
 log = logging.getLogger(__name__)
 
+SPARED = 900.0  # seconds
+
 
 class Collector:
     """Counts who works on the store; the last one to leave takes the garbage out."""
@@ -39,6 +42,7 @@ class Collector:
         self._gate = asyncio.Lock()
         self._workers = 0
         self._missed = False
+        self._spared: dict[Digest, float] = {}
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
@@ -68,6 +72,10 @@ class Collector:
             if self._missed:
                 await self.collect()
 
+    def spare(self, blobs: Iterable[Digest]) -> None:
+        """Keep blobs that no image names yet for a while: whoever was bringing them in may come again."""
+        self._spared |= dict.fromkeys(blobs, time.monotonic() + SPARED)
+
     async def collect(self) -> None:
         """Remove what is garbage now, unless somebody works."""
         async with self._gate:
@@ -75,6 +83,8 @@ class Collector:
             if self._missed:
                 return
             self._journal.expire()
+            now = time.monotonic()
+            self._spared = {digest: until for digest, until in self._spared.items() if until > now}
             await self._collect_snapshots()
             used = await off_loop_to_end(self._used_blobs)
             await off_loop_to_end(self._collect_blobs, used)
@@ -87,7 +97,9 @@ class Collector:
         return tuple(sorted(free, key=lambda name: len(self._snapshots.parents(name)), reverse=True))
 
     async def _make_room(self) -> None:
-        """On a short disk give up what is kept for an undo, the oldest first."""
+        """On a short disk give up what is kept in case, and for an undo, the oldest first."""
+        if self._content.is_short():
+            self._spared.clear()
         while self._content.is_short() and self._journal.drop_oldest():
             await self.collect()
 
@@ -111,7 +123,7 @@ class Collector:
                 continue  # a container has been made on it this moment
 
     def _used_blobs(self) -> set[Digest]:
-        used: set[Digest] = set()
+        used = set(self._spared)
         for image in self._kept_images():
             used |= {image.id, image.manifest.digest}
             for diff_id in image.config.rootfs.diff_ids:
