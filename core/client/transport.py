@@ -8,7 +8,8 @@ the same for asyncio.
 from __future__ import annotations
 
 import select
-from _socket import AF_UNIX, SOCK_STREAM, socket
+import sys
+from _socket import AF_UNIX, SCM_RIGHTS, SOCK_STREAM, SOL_SOCKET, socket
 
 from core.client import jsontext
 from core.client.address import Query, parse_host, target
@@ -27,6 +28,10 @@ SILENCE = 5.0  # seconds without an answer until the engine is asked whether it 
 
 Body: TypeAlias = "dict[str, Any] | list[Any] | bytes | IO[bytes] | None"
 Progress: TypeAlias = "Callable[[int], None]"
+
+
+class AnswerLost(EngineUnreachable):
+    """The engine took a request and went away before it had answered: it may have done what was asked, or not."""
 
 
 class Response:
@@ -50,7 +55,7 @@ class Response:
             if len(self._buffer) > HEAD_LIMIT:
                 raise EngineUnreachable("the engine's answer is not HTTP: its head is too long")
             if not self._fill():
-                raise EngineUnreachable("the engine closed the connection without an answer")
+                raise AnswerLost("the engine closed the connection without an answer")
         line = bytes(self._buffer[:end])
         del self._buffer[: end + 2]
         return line
@@ -99,7 +104,7 @@ class Response:
     def _exactly(self, size: int) -> Iterator[bytes]:
         while size:
             if not self._buffer and not self._fill():
-                raise EngineUnreachable("the engine closed the connection inside an answer")
+                raise AnswerLost("the engine closed the connection inside an answer")
             piece = self._take(size)
             size -= len(piece)
             yield piece
@@ -257,9 +262,17 @@ class Client:
         finally:
             sock.close()
 
-    def call(self, method: str, path: str, query: Query | None = None, body: Body = None) -> Any:
+    def call(
+        self,
+        method: str,
+        path: str,
+        query: Query | None = None,
+        body: Body = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
         """A request and its whole answer, decoded; None when the answer has no body."""
-        return self.open(method, path, query, body).json()
+        return self.open(method, path, query, body, headers=headers).json()
 
     def get(self, path: str, query: Query | None = None) -> Any:
         """`call` with GET."""
@@ -281,6 +294,11 @@ class Client:
             response.close()
             raise EngineUnreachable(f"the engine does not give the stream away: status {response.status}")
         return Stream(response)
+
+
+def hand_over(sock: socket, fd: int) -> None:
+    """Send a descriptor over a Unix socket, with one byte. unix(7), SCM_RIGHTS."""
+    sock.sendmsg([b"\0"], [(SOL_SOCKET, SCM_RIGHTS, fd.to_bytes(4, sys.byteorder))])
 
 
 def _readable(sock: socket, patience: float) -> bool:

@@ -5,10 +5,15 @@ Only onggi's own engine knows these; another answers NotFound.
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+import json
+import socket
+from collections.abc import AsyncGenerator
+from typing import IO, Any
 
 from core.client.aclient import AsyncClient
 from core.client.address import quote
+from core.errors import EngineUnreachable
 
 _IMAGES = "/onggi/v1/images"
 
@@ -35,6 +40,27 @@ async def file(client: AsyncClient, image: str, path: str, *, layer: int | None 
     """The first MiB of a file of an image, or of its layers up to `layer`. Raises NotFound, InvalidArgument."""
     pieces = client.pieces(f"{_IMAGES}/{quote(image)}/file", path=path, layer=layer)
     return b"".join([piece async for piece in pieces])
+
+
+async def load_file(client: AsyncClient, file: IO[bytes]) -> AsyncGenerator[dict[str, Any], None]:
+    """Have the engine load a file of this machine, which it reads itself: the lines of its progress stream.
+
+    Raises NotFound before anything is done where the engine does not know how; InvalidArgument for what is no
+    regular file, EngineUnreachable where the engine ended over it.
+    """
+    stream = await client.hijack("/onggi/v1/images/load")
+    try:
+        socket.send_fds(stream.sock, [b"\0"], [file.fileno()])
+        pending, done = stream.early, False
+        while piece := await asyncio.get_running_loop().sock_recv(stream.sock, 1 << 16):
+            *lines, pending = (pending + piece).split(b"\n")
+            for value in (json.loads(line) for line in lines if line.strip()):
+                done = "aux" in value or "error" in value
+                yield value
+        if not done:
+            raise EngineUnreachable("the engine closed the connection inside an answer")
+    finally:
+        stream.sock.close()
 
 
 async def removals(client: AsyncClient) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from core.client.transport import Response
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import IO
+    from typing import IO, Any
 
 _REFUSAL = "cowardly refusing to save to a terminal. Use the -o flag or redirect"
 _OUTPUT = option("output", "o", "Write to a file, instead of STDOUT")
@@ -95,8 +95,29 @@ def load(context: Context, given: Arguments) -> int:
         raise CommandFailed("requested load from stdin, but stdin is empty")
     query: Query = {"quiet": given.on("quiet") or not sys.stdout.isatty()}
     with _source(path) as file:
-        _send(context, "/images/load", query, file, quiet=given.on("quiet"))
+        if not _handed_over(context, query, file, quiet=given.on("quiet")):
+            _send(context, "/images/load", query, file, quiet=given.on("quiet"))
     return 0
+
+
+def _handed_over(context: Context, query: Query, file: IO[bytes], *, quiet: bool) -> bool:
+    """Let the engine read the file itself, where it is on this machine and knows how; False where not."""
+    import stat
+
+    from core.client.transport import hand_over
+    from core.errors import EngineError
+
+    if not context.host.startswith("unix://") or not stat.S_ISREG(os.fstat(file.fileno()).st_mode) or file.tell():
+        return False
+    try:
+        headers = {"Connection": "Upgrade", "Upgrade": "tcp"}
+        response = context.engine.open("POST", "/onggi/v1/images/load", query, headers=headers)
+    except EngineError:
+        return False  # another engine, or an older one
+    hand_over(response.sock, file.fileno())
+    if not _follow(response, quiet=quiet):
+        raise CommandFailed("the engine closed the connection inside an answer")
+    return True
 
 
 def import_(context: Context, given: Arguments) -> int:
@@ -127,9 +148,12 @@ def import_(context: Context, given: Arguments) -> int:
 
 
 def _send(context: Context, path: str, query: Query, file: IO[bytes], *, quiet: bool) -> None:
-    response = context.engine.open("POST", path, query, file)
+    _follow(context.engine.open("POST", path, query, file), quiet=quiet)
+
+
+def _follow(response: Response, *, quiet: bool) -> list[dict[str, Any]]:
     try:
-        progress.follow(response.values(), quiet=quiet)
+        return progress.follow(response.values(), quiet=quiet)
     except CommandFailed as error:
         hint = hints.archive(error.message)
         if hint:
