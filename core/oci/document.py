@@ -56,7 +56,9 @@ def drop_nulls(value: Any) -> Any:
 
 
 def _decode_hook(kind: type, value: Any) -> Any:
-    if kind is Digest and isinstance(value, str):
+    if kind is Digest:
+        if not isinstance(value, str):
+            raise ValueError("a digest must be a string")
         try:
             return Digest(value)
         except InvalidArgument as cause:

@@ -116,3 +116,9 @@ def test_a_wrong_member_is_named(text: bytes, where: str) -> None:
 def test_random_bytes_are_never_more_than_an_invalid_spec(data: bytes) -> None:
     with pytest.raises(InvalidSpec):
         runtime.Spec.from_json(data)
+
+
+@pytest.mark.parametrize("value", [1, True, [], {}, "sha256:x"])
+def test_a_digest_that_is_none_is_told_not_stumbled_over(value: object) -> None:
+    with pytest.raises(InvalidArgument, match="config is not acceptable"):
+        convert({"rootfs": {"type": "layers", "diff_ids": [value]}}, ImageConfig, what="config")
