@@ -95,11 +95,14 @@ async def wait(engine: Engine, request: Request) -> Answer:
 
     async def answer() -> AsyncGenerator[bytes, None]:
         try:
+            yield b""  # begun: to close it then ends the wait, also where the client leaves before the head
             yield json_line({"Error": None, "StatusCode": await future})
         finally:
             future.cancel()
 
-    return Stream(answer())
+    pieces = answer()
+    await anext(pieces)
+    return Stream(pieces)
 
 
 async def stats(engine: Engine, request: Request) -> Answer:

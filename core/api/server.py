@@ -115,6 +115,7 @@ class Server:
                 answer.then()
             return
         if bodiless:
+            await answer.pieces.aclose()
             await connection.start(200, _stream_headers(answer))
             await connection.finish()
             return

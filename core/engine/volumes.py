@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from core.engine.events import Events
@@ -17,7 +17,7 @@ class Store(Protocol):
     async def create(self, name: str | None, labels: Mapping[str, str]) -> VolumeRecord: ...
     async def get(self, name: str) -> VolumeRecord: ...
     async def list(self) -> tuple[VolumeRecord, ...]: ...
-    async def remove(self, name: str) -> None: ...
+    async def remove(self, name: str, *, check: Callable[[], None] = ...) -> None: ...
 
 
 class VolumeActs:
@@ -58,10 +58,15 @@ class VolumeActs:
             if force:
                 return
             raise
-        users = self.users(name)
-        if users:
-            raise VolumeInUse(f"remove {name}: volume is in use - [{', '.join(users)}]")
-        await self._store.remove(name)
+
+        def check() -> None:
+            users = self.users(name)
+            if users:
+                raise VolumeInUse(f"remove {name}: volume is in use - [{', '.join(users)}]")
+
+        check()
+        # And again when it is its turn: a container may have been made meanwhile.
+        await self._store.remove(name, check=check)
         self._events.publish("volume", "destroy", name, {"driver": "local"})
 
     async def prune(self, *, named: bool) -> list[str]:

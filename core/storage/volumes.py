@@ -7,7 +7,7 @@ import datetime
 import os
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,6 +20,7 @@ from core.oci.document import decode, encode
 from core.paths import Paths
 from core.storage.content import sync_directory
 from core.storage.db import Database
+from core.storage.filling import Filling
 from core.storage.trash import Trash
 
 SCHEMA = ("CREATE TABLE volume (name TEXT PRIMARY KEY, record BLOB NOT NULL)",)
@@ -45,10 +46,12 @@ class Volumes:
         self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
         db.migrate("volumes", SCHEMA)
         self._changing = asyncio.Lock()
+        self._filling: dict[str, asyncio.Lock] = {}
         self._records: dict[str, VolumeRecord] = {}
         for name, blob in db.query("SELECT name, record FROM volume"):
             record = decode(bytes(blob), VolumeRecord, what=f"record of volume {name}", error=CorruptStore)
             self._records[record.name] = record
+            Filling(Path(record.mountpoint)).settle()
 
     async def create(self, name: str | None, labels: Mapping[str, str]) -> VolumeRecord:
         """The volume `name`, made when it is missing; None makes an anonymous one. Raises InvalidArgument."""
@@ -84,19 +87,28 @@ class Volumes:
         """Every volume, by name."""
         return tuple(self._records[name] for name in sorted(self._records))
 
-    async def remove(self, name: str) -> None:
-        """Remove a volume that no container uses, with all it holds. Raises NoSuchVolume."""
+    async def remove(self, name: str, *, check: Callable[[], None] = lambda: None) -> None:
+        """Remove a volume with all it holds. Raises NoSuchVolume.
+
+        `check` raises where it is in use after all; nobody is given the volume between that and its end.
+        """
         async with self._changing:
             await self.get(name)
+            check()
             await off_loop_to_end(self._destroy, name)
 
     async def prefill(self, volume: VolumeRecord, rootfs: Mapping[str, Any], path: str) -> None:
-        """Copy what `rootfs` has at `path` into `volume` if it is empty, with owner and mode."""
-        fd = await off_loop_to_end(os.open, volume.mountpoint, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            await self._zygote.run("prefill", {"rootfs": dict(rootfs), "path": path}, [fd])
-        finally:
-            os.close(fd)
+        """Copy what `rootfs` has at `path` into an empty volume, with owner and mode: all of it or nothing."""
+        async with self._filling.setdefault(volume.name, asyncio.Lock()):
+            filling = Filling(Path(volume.mountpoint))
+            fd = await off_loop_to_end(filling.begin)
+            if fd is None:
+                return
+            try:
+                await self._zygote.run("prefill", {"rootfs": dict(rootfs), "path": path}, [fd])
+            finally:
+                os.close(fd)
+            await off_loop_to_end(filling.finish)
 
     def _make_folder(self, record: VolumeRecord) -> None:
         data = Path(record.mountpoint)
@@ -118,6 +130,7 @@ class Volumes:
         # First the data, synced: a name without data is made anew, data without a name would be lost to sight.
         self._trash.throw(self._path / name, durable=True)
         self._db.execute("DELETE FROM volume WHERE name = ?", (name,))
+        self._filling.pop(name, None)
         del self._records[name]  # here, because a caller that was cancelled does not come back for it
 
 

@@ -53,7 +53,8 @@ async def test_a_layer_is_applied(asked: Zygote, tmp_path: Path) -> None:
     blob, folder = file_of(LAYER), os.open(target, FOLDER)
     answer, fds = await asked.run("apply-layer", {"limit_bytes": None}, [blob, folder])
     assert fds == []
-    assert answer == {"diff_id": f"sha256:{sha256(LAYER)}", "size": len(LAYER), "unpacked": 4}
+    assert answer["diff_id"] == f"sha256:{sha256(LAYER)}"
+    assert (answer["size"], answer["unpacked"]) == (len(LAYER), 4)
     assert (target / "etc/conf").read_text() == "text"
     found = (target / "etc").stat()
     assert (found.st_mode & 0o7777, found.st_uid, found.st_gid) == (0o750, 5, 6)

@@ -29,3 +29,21 @@ async def test_two_prunes_at_once_share_the_work_and_leave_what_is_used(tmp_path
     with pytest.raises(VolumeInUse, match="remove v3: volume is in use"):
         await acts.remove("v3")
     assert [record.name for record in await acts.all()] == ["v3"]
+
+
+async def test_a_container_that_is_made_while_a_removal_waits_keeps_its_volume(tmp_path: Path) -> None:
+    paths = Paths(tmp_path, tmp_path)
+    db = Database(paths.database)
+    records, store = Records(db), Volumes(db, paths, ForkingZygote())
+    acts = VolumeActs(store, records, Events())
+    data = Path((await acts.create("data", driver="", labels={})).mountpoint)
+    (data / "precious").touch()
+    slow = asyncio.create_task(store.create("other", {}))  # holds the turn that the removal waits for
+    await asyncio.sleep(0)
+    removal = asyncio.create_task(acts.remove("data"))
+    await asyncio.sleep(0)
+    records.claim("ab" * 32, "data")
+    await slow
+    with pytest.raises(VolumeInUse):
+        await removal
+    assert (data / "precious").exists()
