@@ -8,6 +8,7 @@ from core.api.routing import Answer, Reply, Request, Route, Stream, json_reply
 from core.api.spool import pipe_out, spool
 from core.engine.engine import Engine
 from core.engine.images import Report
+from core.engine.pruning import is_true
 from core.errors import InvalidArgument, Unsupported
 from core.wire.codec import parse_filters
 
@@ -44,9 +45,9 @@ async def remove(engine: Engine, request: Request) -> Answer:
 async def prune(engine: Engine, request: Request) -> Answer:
     """POST /images/prune"""
     filters = parse_filters(request.text("filters"))
-    dangling = (*filters.get("dangling", ()), "true")[0].lower() in ("true", "1")
-    gone, freed = await engine.images.prune(dangling_only=dangling)
-    return json_reply({"ImagesDeleted": gone, "SpaceReclaimed": freed})
+    plan = await engine.pruning.plan(("images",), filters, all_images=not is_true(filters, "dangling", "true"))
+    done = await engine.pruning.carry_out(plan, command="image prune")
+    return json_reply({"ImagesDeleted": done.images or None, "SpaceReclaimed": done.reclaimed})
 
 
 async def load(engine: Engine, request: Request) -> Answer:

@@ -6,6 +6,7 @@ from core.api import image_views as views
 from core.api.routing import Answer, Request, Route, json_reply, no_content
 from core.engine.engine import Engine
 from core.engine.filters import has_label
+from core.engine.pruning import is_true
 from core.errors import InvalidArgument, Unsupported
 from core.model.network import VolumeRecord
 from core.wire.codec import parse_filters, parse_object
@@ -54,8 +55,9 @@ async def remove_volume(engine: Engine, request: Request) -> Answer:
 async def prune_volumes(engine: Engine, request: Request) -> Answer:
     """POST /volumes/prune"""
     filters = parse_filters(request.text("filters"))
-    named = (*filters.get("all", ()), "false")[0].lower() in ("true", "1")
-    return json_reply({"VolumesDeleted": await engine.volumes.prune(named=named), "SpaceReclaimed": 0})
+    plan = await engine.pruning.plan(("volumes",), filters, all_volumes=is_true(filters, "all"))
+    done = await engine.pruning.carry_out(plan, command="volume prune")
+    return json_reply({"VolumesDeleted": done.volumes or None, "SpaceReclaimed": done.reclaimed})
 
 
 async def list_networks(engine: Engine, request: Request) -> Answer:

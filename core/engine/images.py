@@ -11,7 +11,7 @@ import msgspec
 from core.engine.events import Events
 from core.engine.filters import has_label
 from core.engine.records import Records
-from core.errors import ImageInUse, InvalidArgument, NoSuchImage
+from core.errors import InvalidArgument, NoSuchImage
 from core.model.events import Progress
 from core.model.image import Image
 from core.oci.digest import Digest
@@ -136,20 +136,6 @@ class ImageActs:
             elif line.get("Deleted") == image.id:  # its layers are listed as deleted too
                 self._publish("delete", image.id, image.id)
         return gone
-
-    async def prune(self, *, dangling_only: bool) -> tuple[Lines, int]:
-        """Remove images that no container needs: those without a name, or all; and the bytes that were theirs."""
-        gone: Lines = []
-        freed = 0
-        for image in await self._service.list():
-            if (dangling_only and image.references) or self.containers_of(image.id):
-                continue
-            try:
-                gone += await self.remove(image.id, force=True)
-            except (NoSuchImage, ImageInUse):
-                continue  # another client was quicker
-            freed += image.size
-        return gone, freed
 
     async def history(self, reference: str) -> Lines:
         """What made an image, newest first."""

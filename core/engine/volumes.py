@@ -68,15 +68,3 @@ class VolumeActs:
         # And again when it is its turn: a container may have been made meanwhile.
         await self._store.remove(name, check=check)
         self._events.publish("volume", "destroy", name, {"driver": "local"})
-
-    async def prune(self, *, named: bool) -> list[str]:
-        """Remove the volumes that no container mounts, anonymous ones only unless `named`; their names."""
-        gone = []
-        for record in await self.all():
-            if (named or record.anonymous) and not self.users(record.name):
-                try:
-                    await self.remove(record.name)
-                except (NoSuchVolume, VolumeInUse):
-                    continue  # another client was quicker
-                gone.append(record.name)
-        return gone

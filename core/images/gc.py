@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 
 from core.aio import off_loop_to_end
@@ -89,9 +89,13 @@ class Collector:
             used = await off_loop_to_end(self._used_blobs)
             await off_loop_to_end(self._collect_blobs, used)
 
-    def released(self, images: Iterable[Image]) -> tuple[str, ...]:
-        """The layers of `images`, by chainID, top first, that no image and no container needs."""
-        used = self._used_snapshots(self._store.all())
+    def released(self, images: Collection[Image], *, without: Collection[str] = ()) -> tuple[str, ...]:
+        """The layers of `images`, by chainID, top first, that no other image and no other container needs.
+
+        `without` = the ids of containers that go along.
+        """
+        going = {image.id for image in images}
+        used = self._used_snapshots([image for image in self._store.all() if image.id not in going], without)
         names = dict.fromkeys(str(name) for image in images for name in image.config.chain)
         free = [name for name in names if name not in used and self._snapshots.exists(name)]
         return tuple(sorted(free, key=lambda name: len(self._snapshots.parents(name)), reverse=True))
@@ -106,10 +110,10 @@ class Collector:
     def _kept_images(self) -> list[Image]:
         return [*self._store.all(), *self._journal.images()]
 
-    def _used_snapshots(self, images: Sequence[Image]) -> set[str]:
+    def _used_snapshots(self, images: Sequence[Image], without: Collection[str] = ()) -> set[str]:
         used = {str(name) for image in images for name in image.config.chain}
         for snapshot in self._snapshots.all():
-            if not snapshot.committed:
+            if not snapshot.committed and snapshot.name not in without:
                 used.update(self._snapshots.parents(snapshot.parent))
         return used
 
