@@ -92,7 +92,7 @@ def _pattern(line: str) -> Pattern:
     parts = posixpath.normpath(text).lstrip("/").split("/")
     if parts in ([""], ["."]):
         parts = ["**"]  # the context itself: everything
-    return Pattern(tuple(None if part == "**" else _compile(part) for part in parts), keep)
+    return Pattern(tuple(None if part == "**" else compile_part(part) for part in parts), keep)
 
 
 def _skip(parts: Sequence[re.Pattern[str] | None], reached: set[int]) -> set[int]:
@@ -104,7 +104,7 @@ def _skip(parts: Sequence[re.Pattern[str] | None], reached: set[int]) -> set[int
     return found
 
 
-def _compile(part: str) -> re.Pattern[str]:
+def compile_part(part: str) -> re.Pattern[str]:
     """Go's filepath.Match of one part. Each `*` takes as little as it can and never gives back, so it is quick."""
     chunks = [""]
     at = 0

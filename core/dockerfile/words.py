@@ -35,6 +35,21 @@ class Expander:
         scanner.run(split=split)
         return scanner.done
 
+    def text(self, text: str) -> str:
+        """Variables expanded and nothing else: quotes are text. For what stands in a heredoc."""
+        scanner = _Scanner(text, self)
+        pieces: list[str] = []
+        while scanner.at < len(text):
+            char = text[scanner.at]
+            if char == "$":
+                pieces.append(scanner.variable())
+                continue
+            if char == self.escape and text.startswith("$", scanner.at + 1):
+                scanner.at, char = scanner.at + 1, "$"
+            scanner.at += 1
+            pieces.append(char)
+        return "".join(pieces)
+
 
 class _Scanner:
     """Reads one text from left to right."""

@@ -23,6 +23,8 @@ _REPLACED = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO)  # of openin
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 Write = Callable[[bytes], None]
+Keep = Callable[[bytes], bool]
+Dress = Callable[[Member], Member]
 
 
 class _Pending(NamedTuple):
@@ -33,11 +35,25 @@ class _Pending(NamedTuple):
 
 
 class TreeWriter:
-    """Writes what lies below `root_fd` through `write`; `size` counts the bytes."""
+    """Writes what lies below `root_fd` through `write`; `size` counts the bytes.
 
-    def __init__(self, root_fd: int, write: Write, *, cross_mounts: bool = False) -> None:
+    `keep` says of each name in the archive whether it goes in, with all below it; `dress` changes what a member
+    says but its kind, size and body.
+    """
+
+    def __init__(
+        self,
+        root_fd: int,
+        write: Write,
+        *,
+        cross_mounts: bool = False,
+        keep: Keep | None = None,
+        dress: Dress | None = None,
+    ) -> None:
         self._root = root_fd
         self._write = write
+        self._keep = keep
+        self._dress = dress
         self._resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | (0 if cross_mounts else RESOLVE_NO_XDEV)
         self._links: dict[tuple[int, int], bytes] = {}
         self.size = 0
@@ -47,12 +63,12 @@ class TreeWriter:
         self._write(data)
         self.size += len(data)
 
-    def tree(self, path: bytes, name: bytes) -> None:
+    def tree(self, path: bytes, name: bytes, *, itself: bool = True) -> None:
         """`path` (b"." = the root) under the name `name` in the archive (b"" = its children at top level).
 
-        Raises OSError.
+        `itself` off writes only what it holds. Raises OSError.
         """
-        if name:
+        if name and itself:
             self.node(path, name)
         fd = openat2(self._root, os.fsdecode(path), os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, 0, self._resolve)
         try:
@@ -91,11 +107,28 @@ class TreeWriter:
         finally:
             os.close(fd)
 
+    def file(self, path: bytes, name: bytes) -> None:
+        """What `path` leads to, links followed inside the root; a link that leads nowhere is written as it is."""
+        try:
+            fd = openat2(
+                self._root, os.fsdecode(path), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC, 0, self._resolve
+            )
+        except OSError:
+            self.node(path, name)
+            return
+        try:
+            if stat.S_ISREG(os.fstat(fd).st_mode):
+                self._contents(fd, name)
+        finally:
+            os.close(fd)
+
     def entry(self, folder: int, leaf: bytes, name: bytes, found: os.stat_result | None = None) -> bool:
         """Write `leaf` of the directory `folder`, which `found` describes, as `name`; whether it is a directory.
 
         What has vanished or become something else meanwhile is left out.
         """
+        if self._keep and not self._keep(name):
+            return False
         try:
             found = found or os.stat(leaf, dir_fd=folder, follow_symlinks=False)
             return self._write_entry(folder, leaf, name, found)
@@ -110,7 +143,7 @@ class TreeWriter:
             return False
         key = (found.st_dev, found.st_ino)
         if kind != stat.S_IFDIR and found.st_nlink > 1 and key in self._links:
-            self.emit(header(_member(found, name, link=self._links[key], hard_link=True)))
+            self._head(_member(found, name, link=self._links[key], hard_link=True))
             return False
         if kind == stat.S_IFREG:
             self._file(folder, leaf, name)
@@ -118,15 +151,18 @@ class TreeWriter:
             self._directory(folder, leaf, name, found)
         else:
             link = os.readlink(leaf, dir_fd=folder) if kind == stat.S_IFLNK else b""
-            self.emit(header(_member(found, name, link=link)))
+            self._head(_member(found, name, link=link))
         if kind != stat.S_IFDIR and found.st_nlink > 1:
             self._links[key] = name
         return kind == stat.S_IFDIR
 
+    def _head(self, member: Member) -> None:
+        self.emit(header(self._dress(member) if self._dress else member))
+
     def _directory(self, folder: int, leaf: bytes, name: bytes, found: os.stat_result) -> None:
         fd = os.open(leaf, _DIRECTORY, dir_fd=folder)
         try:
-            self.emit(header(_member(found, name, xattrs=_xattrs(fd))))
+            self._head(_member(found, name, xattrs=_xattrs(fd)))
         finally:
             os.close(fd)
 
@@ -134,22 +170,24 @@ class TreeWriter:
         # O_NONBLOCK: a fifo may have taken the file's place since the stat, and would hang us.
         fd = os.open(leaf, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
         try:
-            found = os.fstat(fd)
-            if not stat.S_ISREG(found.st_mode):
-                return
-            self.emit(header(_member(found, name, size=found.st_size, xattrs=_xattrs(fd))))
-            written = 0
-            for start, end in _extents(fd, found.st_size):
-                self._zeros(start - written)
-                written = start
-                while written < end and (piece := os.pread(fd, min(CHUNK, end - written), written)):
-                    self.emit(piece)
-                    written += len(piece)
-            # A hole at its end, or it shrank while it was read: the header has promised so many bytes.
-            self._zeros(found.st_size - written)
-            self.emit(padding(found.st_size))
+            if stat.S_ISREG(os.fstat(fd).st_mode):
+                self._contents(fd, name)
         finally:
             os.close(fd)
+
+    def _contents(self, fd: int, name: bytes) -> None:
+        found = os.fstat(fd)
+        self._head(_member(found, name, size=found.st_size, xattrs=_xattrs(fd)))
+        written = 0
+        for start, end in _extents(fd, found.st_size):
+            self._zeros(start - written)
+            written = start
+            while written < end and (piece := os.pread(fd, min(CHUNK, end - written), written)):
+                self.emit(piece)
+                written += len(piece)
+        # A hole at its end, or it shrank while it was read: the header has promised so many bytes.
+        self._zeros(found.st_size - written)
+        self.emit(padding(found.st_size))
 
     def _zeros(self, count: int) -> None:
         while count:

@@ -11,6 +11,9 @@ the caller's side. It runs in a forked child of its own: it may enter namespaces
 | diff-layer | rootfs list | output | size left_out |
 | prefill | rootfs path | target directory | copied |
 | read-file | rootfs path limit | output | size mode |
+| look-at-sources | rootfs? sources exclude | output, directory? | count directory |
+| place | rootfs tree? sources target folder chown chmod exclude unpack | directory? | size |
+| make-folder | rootfs path | | |
 | make-netns | | | + netns, netlink socket born in it |
 | open-netns | | netns | + netlink socket born in it |
 | remove-tree | name | parent directory | |
@@ -26,8 +29,9 @@ from typing import Any
 from core import packets
 from core.errors import InvalidArgument, to_wire
 from core.linux import namespaces
+from core.runtime import users
 from core.shim import job as shim
-from core.storage import apply, copy, diff, peek, tree
+from core.storage import apply, copy, diff, peek, place, sources, tree
 
 Args = dict[str, Any]
 Answer = tuple[Args, list[int]]
@@ -53,6 +57,24 @@ def _read_file(args: Args, fds: list[int]) -> Answer:
     return peek.run_read_file(args, fds), []
 
 
+def _look_at_sources(args: Args, fds: list[int]) -> Answer:
+    return sources.run_look(args, fds), []
+
+
+def _place(args: Args, fds: list[int]) -> Answer:
+    return place.run_place(args, fds, _owner), []
+
+
+def _make_folder(args: Args, fds: list[int]) -> Answer:
+    return place.run_make_folder(args, fds), []
+
+
+def _owner(root: int, name: str) -> tuple[int, int]:
+    """`--chown`: a user without a group is its own group, as Docker has it."""
+    found = users.resolve(root, name if ":" in name else f"{name}:{name}").user
+    return found.uid, found.gid
+
+
 def _make_netns(args: Args, fds: list[int]) -> Answer:
     return {"ok": True}, list(namespaces.make_netns())
 
@@ -72,6 +94,9 @@ JOBS: dict[str, Callable[[Args, list[int]], Answer]] = {
     "diff-layer": _diff_layer,
     "prefill": _prefill,
     "read-file": _read_file,
+    "look-at-sources": _look_at_sources,
+    "place": _place,
+    "make-folder": _make_folder,
     "make-netns": _make_netns,
     "open-netns": _open_netns,
     "remove-tree": _remove_tree,

@@ -1,0 +1,198 @@
+"""Programs of a build: each RUN is a container that nobody lists, confined like any other.
+
+It has a shim, a network and a cgroup as containers have, but no record: when the engine dies, so does the build,
+and the next engine ends what still runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+import shutil
+import signal
+import socket
+from collections.abc import Collection, Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, Protocol
+
+from core.aio import off_loop
+from core.build.work import Output, RunWork
+from core.engine.bundle import Bundles
+from core.engine.shimconfig import shim_config
+from core.engine.tasks import Spawner, Task, Tasks
+from core.errors import EngineError, InitFailed, ShimGone
+from core.model.container import ContainerConfig, ContainerRecord, HostConfig, LogConfig
+from core.packets import Message
+from core.paths import Paths
+from core.shim import client
+from core.wire.streams import Unframer
+
+log = logging.getLogger(__name__)
+
+_MODES = {"default": "bridge", "none": "none", "host": "host"}
+_READ = 1 << 16
+
+
+class Attached(Protocol):
+    """A place on a network."""
+
+    @property
+    def netns_fd(self) -> int | None: ...
+    async def connected(self) -> None: ...
+
+
+class Networks(Protocol):
+    """The part of the networks that a run needs."""
+
+    async def attach(self, container_id: str, *, mode: str, ports: Any, hostname: str, name: str) -> Attached: ...
+    async def detach(self, container_id: str) -> None: ...
+
+
+class Snapshots(Protocol):
+    """Root file systems by key."""
+
+    def rootfs(self, key: str) -> Mapping[str, Any]: ...
+
+
+class BuildRuns:
+    """Runs programs for builds, and is told by their shims how they end."""
+
+    def __init__(
+        self, paths: Paths, zygote: Spawner, *, bundles: Bundles, snapshots: Snapshots, networks: Networks
+    ) -> None:
+        self._paths = paths
+        self._bundles = bundles
+        self._snapshots = snapshots
+        self._networks = networks
+        self._tasks = Tasks(paths, zygote, self)
+        self._ends: dict[str, asyncio.Future[int]] = {}
+
+    async def run(self, work: RunWork, output: Output) -> int:
+        """The exit code of a program in the snapshot `work.key`. Cancelling kills it.
+
+        Raises InitFailed where it cannot be started, and what the network raises.
+        """
+        record = _record(work)
+        end = self._ends[record.id] = asyncio.get_running_loop().create_future()
+        try:
+            async with AsyncExitStack() as undo:
+                undo.push_async_callback(self._clean, record.id)
+                return await self._run(record, work, output, end)
+        finally:
+            del self._ends[record.id]
+
+    async def _run(self, record: ContainerRecord, work: RunWork, output: Output, end: asyncio.Future[int]) -> int:
+        self._bundles.make_folder(record.id)
+        rootfs = dict(self._snapshots.rootfs(work.key))
+        task = await self._tasks.spawn(record.id, shim_config(record, self._paths, rootfs, restart_count=0))
+        ours, theirs = socket.socketpair()
+        with ours:
+            ours.setblocking(False)
+            try:
+                with theirs:
+                    await self._launch(task, record, work, theirs)
+                await _pump(ours, output)
+                return await end
+            except BaseException:
+                await asyncio.shield(self._end(task))
+                raise
+            finally:
+                task.final = True
+                await self._tasks.drained(record.id)
+
+    async def _launch(self, task: Task, record: ContainerRecord, work: RunWork, theirs: socket.socket) -> None:
+        attached = await self._networks.attach(
+            record.id, mode=_MODES[work.network], ports={}, hostname=record.config.hostname, name=record.name
+        )
+        try:
+            await self._bundles.write(record)
+            await task.shim.attach(theirs.fileno(), stdin=False, detach_keys=())
+            await attached.connected()
+            await self._tasks.launch(task, attached.netns_fd)
+        finally:
+            if attached.netns_fd is not None:
+                os.close(attached.netns_fd)
+
+    async def _end(self, task: Task) -> None:
+        """End whatever it has come to."""
+        try:
+            await task.shim.signal(signal.SIGKILL, final=True)
+        except EngineError:
+            task.shim.hang_up()  # it has started nothing, or is gone
+
+    async def _clean(self, ident: str) -> None:
+        await self._networks.detach(ident)
+        for folder in (self._paths.bundle(ident), self._paths.task(ident)):
+            await off_loop(shutil.rmtree, folder, True)
+
+    async def happened(self, ident: str, event: Message) -> None:
+        """The observer of tasks: the one event that counts is the program's end."""
+        end = self._ends.get(ident)
+        if end is None or end.done():
+            return
+        if event.get("event") == "exited":
+            end.set_result(int(event["exit_code"]))
+        elif event.get("event") == "failed":
+            error = event.get("error") or {}
+            end.set_exception(InitFailed(str(error.get("message", "the program could not be started"))))
+            end.exception()  # the start says the same
+
+    async def gone(self, ident: str) -> None:
+        """The shim ended after its last word."""
+
+    async def lost(self, ident: str) -> None:
+        """The shim was killed."""
+        end = self._ends.get(ident)
+        if end is not None and not end.done():
+            end.set_exception(ShimGone("the program's shim is gone"))
+
+    async def sweep(self, known: Collection[str]) -> None:
+        """At start: end what an engine that died over a build has left running. `known` = ids of containers."""
+        folder = self._paths.task("x").parent
+        for ident in await off_loop(_names, folder):
+            if ident in known:
+                continue
+            try:
+                shim = await client.connect(str(self._paths.shim_socket(ident)))
+                try:
+                    await shim.hello()
+                    await shim.signal(signal.SIGKILL, final=True)
+                    async for event in shim.events():
+                        shim.ack(int(event.get("seq", 0)))
+                finally:
+                    shim.close()
+            except (OSError, EngineError) as error:
+                log.info("program %s of a build: %s", ident[:12], error)
+            await self._clean(ident)
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return [entry.name for entry in folder.iterdir()]
+    except OSError:
+        return []
+
+
+def _record(work: RunWork) -> ContainerRecord:
+    """What would be the record of the container, were there one."""
+    ident = secrets.token_hex(32)
+    config = ContainerConfig(
+        cmd=work.words, env=work.env, user=work.config.user, working_dir=work.config.working_dir or "/",
+        hostname=ident[:12],
+    )  # fmt: skip
+    host = HostConfig(network_mode=_MODES[work.network], log_config=LogConfig(type="none"))
+    return ContainerRecord(
+        id=ident, name=f"build-{ident[:12]}", created="", image_id="", image_reference="", config=config,
+        host_config=host, args=work.words,
+    )  # fmt: skip
+
+
+async def _pump(sock: socket.socket, output: Output) -> None:
+    """Hand on what the program writes, until it and the shim have nothing more to say."""
+    loop, unframer = asyncio.get_running_loop(), Unframer()
+    while data := await loop.sock_recv(sock, _READ):
+        for stream, piece in unframer.feed(data):
+            await output(stream, piece)

@@ -1,0 +1,218 @@
+"""What COPY and ADD name: paths and patterns in a hostile tree, found and hashed. Read by descriptors only.
+
+docs.docker.com/reference/dockerfile, "COPY"; patterns are Go's filepath.Match, part by part. Links are followed by
+the kernel inside the tree and nowhere else. Runs in a child of the zygote. Stdlib and `core.linux` only.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from core.dockerfile.ignore import Ignore, compile_part, ignore_of
+from core.errors import InvalidArgument, NoSuchPath, SyscallFailed
+from core.linux.constants import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS
+from core.linux.syscalls import openat2
+from core.storage.copy import open_rootfs
+from core.storage.roots import inside
+
+FOUND_LIMIT = 100_000  # sources of one instruction
+ENTRY_LIMIT = 2_000_000
+_CHUNK = 1 << 18
+_RESOLVE = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_WILD = frozenset(b"*?[")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One thing to copy: `path` inside the tree (b"." = all of it). Of a directory the contents are meant."""
+
+    path: bytes
+    is_directory: bool
+
+    @property
+    def name(self) -> bytes:
+        """Its last name."""
+        return self.path.rpartition(b"/")[2]
+
+
+def run_look(args: dict[str, Any], fds: list[int]) -> dict[str, Any]:
+    """The zygote's job `look-at-sources`: what `sources` of a tree are, and digests of all they hold.
+
+    The tree is `rootfs`, or the directory `fds[1]`. Writes to `fds[0]`, an entry each: digest in hex, a space, path
+    from the source on, a NUL. `exclude` = patterns. Answers `{"count", "directory"}`: of sources,
+    and whether the last is one.
+    Raises NoSuchPath, InvalidArgument, SyscallFailed.
+    """
+    output, *given = fds
+    try:
+        root = open_tree_of(args, given)
+        found = find(root, [str(source) for source in args["sources"]])
+        exclude = ignore_of([str(pattern) for pattern in args.get("exclude") or ()])
+        with open(output, "wb", closefd=False) as file:
+            for source in found:
+                for name, digest in hashes(root, source, exclude):
+                    file.write(digest.encode() + b" " + name + b"\0")
+    except OSError as error:
+        raise SyscallFailed.of("read build context", error) from error
+    return {"count": len(found), "directory": bool(found) and found[-1].is_directory}
+
+
+def open_tree_of(args: dict[str, Any], given: Sequence[int]) -> int:
+    """The tree a job is to read: `rootfs` of a snapshot, else the directory that came along."""
+    return open_rootfs(args["rootfs"], with_mounts=False) if args.get("rootfs") else given[0]
+
+
+def find(root: int, patterns: Sequence[str]) -> list[Source]:
+    """What `patterns` name, those of one pattern in order. Raises NoSuchPath where one names nothing."""
+    found: list[Source] = []
+    for pattern in patterns:
+        parts = inside(pattern)
+        wild = any(_WILD & set(part) for part in parts)
+        matches = list(_expand(root, (), parts)) if wild else [parts]
+        if wild and not matches:
+            raise NoSuchPath(f"no source files were specified: {pattern} matches nothing")
+        found += [_source(root, match, pattern) for match in matches]
+        if len(found) > FOUND_LIMIT:
+            raise InvalidArgument(f"{pattern} names more than {FOUND_LIMIT} files")
+    return found
+
+
+def _expand(root: int, done: tuple[bytes, ...], parts: tuple[bytes, ...]) -> Iterator[tuple[bytes, ...]]:
+    if not parts:
+        yield done
+        return
+    part, rest = parts[0], parts[1:]
+    if not _WILD & set(part):
+        if _kind(root, (*done, part)) is not None:
+            yield from _expand(root, (*done, part), rest)
+        return
+    expression = compile_part(os.fsdecode(part))
+    try:
+        folder = openat2(root, _joined(done), _DIRECTORY, 0, _RESOLVE)
+    except OSError:
+        return
+    try:
+        names = sorted(os.fsencode(name) for name in os.listdir(folder))
+    finally:
+        os.close(folder)
+    for name in names:
+        if expression.fullmatch(os.fsdecode(name)):
+            yield from _expand(root, (*done, name), rest)
+
+
+def _source(root: int, parts: tuple[bytes, ...], shown: str) -> Source:
+    kind = _kind(root, parts)
+    if kind is None:
+        raise NoSuchPath(
+            "file not found in build context or excluded by .dockerignore: "
+            f"stat {os.fsdecode(b'/'.join(parts))}: file does not exist"
+        )
+    if not (stat.S_ISDIR(kind) or stat.S_ISREG(kind) or stat.S_ISLNK(kind)):
+        raise InvalidArgument(f"{shown} is neither a file nor a directory")
+    return Source(b"/".join(parts) or b".", stat.S_ISDIR(kind))
+
+
+def _kind(root: int, parts: tuple[bytes, ...]) -> int | None:
+    """st_mode of what a path leads to, a link that leads nowhere standing for itself; None for nothing."""
+    for follow in (0, os.O_NOFOLLOW):
+        try:
+            fd = openat2(root, _joined(parts), os.O_PATH | follow | os.O_CLOEXEC, 0, _RESOLVE)
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+                raise
+            continue
+        try:
+            return os.fstat(fd).st_mode
+        finally:
+            os.close(fd)
+    return None
+
+
+def hashes(root: int, source: Source, exclude: Ignore) -> Iterator[tuple[bytes, str]]:
+    """Every entry of a source and its digest: kind, mode, link, extended attributes and contents; never times.
+
+    A parent comes before what it holds, in the order of names.
+    """
+    if not source.is_directory:
+        if not exclude.ignores(os.fsdecode(source.name)):
+            folder = openat2(root, _joined(tuple(source.path.split(b"/")[:-1])), _DIRECTORY, 0, _RESOLVE)
+            try:
+                yield source.name, _digest_through(root, folder, source)
+            finally:
+                os.close(folder)
+        return
+    count = 0
+    waiting = [(source.path, b"")]
+    while waiting:
+        path, shown = waiting.pop()
+        folder = openat2(root, os.fsdecode(path), _DIRECTORY, 0, _RESOLVE)
+        try:
+            below = []
+            for leaf in sorted(os.fsencode(child) for child in os.listdir(folder)):
+                count += 1
+                if count > ENTRY_LIMIT:
+                    raise InvalidArgument(f"source holds more than {ENTRY_LIMIT} files")
+                name = shown + b"/" + leaf if shown else leaf
+                found = os.stat(leaf, dir_fd=folder, follow_symlinks=False)
+                is_directory = stat.S_ISDIR(found.st_mode)
+                ignored = exclude.ignores(os.fsdecode(name))
+                if not ignored:
+                    yield name, _digest(folder, leaf, found)
+                if is_directory and (not ignored or exclude.may_hold(os.fsdecode(name))):
+                    below.append((path + b"/" + leaf, name))
+            waiting += reversed(below)
+        finally:
+            os.close(folder)
+
+
+def _digest_through(root: int, folder: int, source: Source) -> str:
+    """Of a file that may be named by a link: what is copied is what the link leads to."""
+    try:
+        fd = openat2(root, os.fsdecode(source.path), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC, 0, _RESOLVE)
+    except OSError:
+        return _digest(folder, source.name, os.stat(source.name, dir_fd=folder, follow_symlinks=False))
+    try:
+        return _of_file(fd, os.fstat(fd))
+    finally:
+        os.close(fd)
+
+
+def _digest(folder: int, leaf: bytes, found: os.stat_result) -> str:
+    if stat.S_ISREG(found.st_mode):
+        fd = os.open(leaf, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+        try:
+            return _of_file(fd, os.fstat(fd))
+        finally:
+            os.close(fd)
+    sha = hashlib.sha256(b"%o\0" % found.st_mode)
+    if stat.S_ISLNK(found.st_mode):
+        sha.update(os.readlink(leaf, dir_fd=folder))
+    elif not stat.S_ISDIR(found.st_mode):
+        sha.update(b"%d" % found.st_rdev)
+    return sha.hexdigest()
+
+
+def _of_file(fd: int, found: os.stat_result) -> str:
+    sha = hashlib.sha256(b"%o\0%d\0" % (found.st_mode, found.st_size))
+    for name in ("security.capability",):
+        try:
+            sha.update(os.getxattr(fd, name))
+        except OSError:
+            pass  # it has none
+    while piece := os.read(fd, _CHUNK):
+        sha.update(piece)
+    return sha.hexdigest()
+
+
+def _joined(parts: Sequence[bytes]) -> str:
+    return os.fsdecode(b"/".join(parts)) or "."
+
+
+Owner = Callable[[int, str], tuple[int, int]]  # a root's descriptor and `user[:group]` -> uid, gid
