@@ -22,6 +22,7 @@ Scope = Literal[
     "layers",
     "files",
     "changes",
+    "jobs",
 ]
 Group = Literal["Here", "Move", "Find", "Mark", "Take", "Everywhere"]
 
@@ -55,19 +56,26 @@ ACTIONS: Final = (
     Action("stop", "stop", "containers", "stop", rank=50),
     Action("start", "start", "containers", "start", rank=51),
     Action("restart", "restart", "containers", "restart", rank=82),
-    Action("pause", "pause", "containers", "pause, go on", rank=90),
+    Action("pause", "pause", "containers", "pause", rank=90),
+    Action("unpause", "go on", "containers", "go on after a pause", rank=45),
     Action("kill", "kill", "containers", "kill", danger=True),
     Action("remove", "delete", "containers", "delete", danger=True, rank=60),
     Action("export", "export", "containers", "export its files"),
+    Action("commit", "commit", "containers", "make an image of it", rank=84),
     Action("hide_stopped", "hide stopped", "containers", "hide the stopped"),
     Action("sort", "sort", "containers", "sort by …"),
     Action("image_run", "run", "images", "run a container", rank=20),
-    Action("image_load", "load", "images", "load an archive", rank=30),
-    Action("image_import", "import", "images", "import a root file system", rank=40),
+    Action("image_pull", "pull", "images", "pull, or pull newer", rank=30),
+    Action("image_push", "push", "images", "push to a registry", rank=40),
+    Action("image_load", "load", "images", "load an archive", rank=45),
     Action("image_tag", "tag", "images", "give another name", rank=50),
     Action("image_save", "save", "images", "save to a file", rank=60),
-    Action("image_starter", "starter", "images", "make the starter image", rank=80),
     Action("image_remove", "delete", "images", "delete", danger=True, rank=70),
+    Action("image_copy", "copy to", "images", "copy to another registry", rank=86),
+    Action("image_prune", "prune", "images", "delete what nothing uses", danger=True, rank=88),
+    Action("image_import", "import", "images", "import a root file system", rank=89),
+    Action("image_starter", "starter", "images", "make the starter image", rank=90),
+    Action("login", "log in", "images", "log in to a registry", rank=92),
     Action("volume_remove", "delete", "volumes", "delete", danger=True, rank=40),
     Action("layer_open", "its files", "layers", "look at its files", rank=10),
     Action("layer_up_to", "all up to here", "layers", "all layers up to here, or one", rank=15),
@@ -79,6 +87,11 @@ ACTIONS: Final = (
     Action("change_open", "open", "changes", "unfold or fold", rank=10),
     Action("change_shut", "fold", "changes", "fold"),
     Action("change_unfold", "unfold", "changes", "unfold"),
+    Action("job_open", "open", "jobs", "show its parts, or not", rank=10),
+    Action("job_pause", "pause", "jobs", "pause", rank=15),
+    Action("job_resume", "go on", "jobs", "go on", rank=16),
+    Action("job_cancel", "cancel", "jobs", "cancel", rank=20),
+    Action("job_clear", "clear done", "jobs", "forget what is over", rank=30),
     Action("back", "back", "everywhere", "back, close", group="Move"),
     Action("down", "down", "everywhere", "down", group="Move", own=True),
     Action("up", "up", "everywhere", "up", group="Move", own=True),
@@ -104,7 +117,7 @@ ACTIONS: Final = (
     Action("palette", "command", "everywhere", "command or object", group="Find"),
     Action("log_search", "search", "logs", "search in the log", group="Find", rank=10, own=True),
     Action("log_keep", "keep", "logs", "keep only what matches", group="Find", rank=20, own=True),
-    Action("log_next", "next", "logs", "next, previous hit", group="Find", own=True),
+    Action("log_next", "next hit", "logs", "next, previous hit", group="Find", rank=5, own=True),
     Action("log_follow", "follow", "logs", "follow the end", rank=30, own=True),
     Action("log_wrap", "wrap", "logs", "wrap long lines", rank=40, own=True),
     Action("log_time", "time", "logs", "show the time", rank=50, own=True),
@@ -113,6 +126,8 @@ ACTIONS: Final = (
     Action("session_new", "new shell", "terminal", "a new shell", rank=30),
     Action("session_close", "close", "terminal", "leave and close the session", rank=40),
     Action("yank", "copy", "everywhere", "copy id, name, IP …", group="Take", rank=97),
+    Action("undo", "undo", "everywhere", "take a removal back", group="Everywhere", rank=75),
+    Action("registries", "registries", "everywhere", "look into registries", group="Everywhere"),
     Action("help", "help", "everywhere", "this help", group="Everywhere"),
     Action("jobs", "jobs", "everywhere", "jobs", group="Everywhere"),
     Action("theme", "theme", "everywhere", "next theme", group="Everywhere"),
@@ -132,22 +147,43 @@ def scopes_of(place: str, about: str = "") -> tuple[Scope, ...]:
     return (*narrow, *middle, "everywhere")
 
 
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What decides which acts make sense: the container under the cursor, the state of the job under it, and
+    whether the log is being searched."""
+
+    container: Container | None = None
+    job: str = ""
+    searching: bool = False
+
+
 _CONTAINER_NEEDS: Final[dict[str, Callable[[Container], bool]]] = {
     "attach": lambda c: c.status == "running",
     "shell": lambda c: c.status == "running",
     "stop": lambda c: c.alive,
     "start": lambda c: not c.alive and c.status != "removing",
     "restart": lambda c: c.status != "removing",
-    "pause": lambda c: c.up,
+    "pause": lambda c: c.status == "running",
+    "unpause": lambda c: c.status == "paused",
     "kill": lambda c: c.alive,
 }
+_JOB_NEEDS: Final = {
+    "job_pause": ("running",),
+    "job_resume": ("paused",),
+    "job_cancel": ("running", "paused"),
+}
+_ANY_CONTAINER: Final = ("run", "hide_stopped", "sort")
 
 
-def applies(action: Action, container: Container | None) -> bool:
-    """Whether the act makes sense for the container the cursor is on, by the state that is shown."""
-    if action.scope != "containers" or action.id in ("run", "hide_stopped", "sort"):
+def applies(action: Action, now: Situation) -> bool:
+    """Whether the act makes sense in this situation, by the state that is shown."""
+    if action.id in _JOB_NEEDS:
+        return now.job in _JOB_NEEDS[action.id]
+    if action.id == "log_next":
+        return now.searching
+    if action.scope != "containers" or action.id in _ANY_CONTAINER:
         return True
-    if container is None:
+    if now.container is None:
         return False
     need = _CONTAINER_NEEDS.get(action.id)
-    return need is None or need(container)
+    return need is None or need(now.container)

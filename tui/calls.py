@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from core.client.aclient import HijackedSocket
 
 Kind = Literal["containers", "images", "volumes", "networks"]
+Headers = Mapping[str, str]
 Told = Callable[[int, int], None]
 """Called with bytes done and bytes in all (0 = not known)."""
 
@@ -50,11 +51,11 @@ class Client(Protocol):
     async def delete(self, path: str, **query: Value) -> Any: ...
 
     def stream(
-        self, path: str, *, method: str = "GET", body: object = None, **query: Value
+        self, path: str, *, method: str = "GET", body: object = None, headers: Headers = ..., **query: Value
     ) -> AsyncGenerator[Any, None]: ...
 
     def pieces(
-        self, path: str, /, *, method: str = "GET", body: object = None, **query: Value
+        self, path: str, /, *, method: str = "GET", body: object = None, headers: Headers = ..., **query: Value
     ) -> AsyncGenerator[bytes, None]: ...
 
     async def hijack(self, path: str, body: object = None, **query: Value) -> HijackedSocket: ...
@@ -103,6 +104,26 @@ class Calls:
         asked = self.client.pieces(f"/onggi/v1/images/{_part(image)}/file", path=path, layer=layer)
         async with aclosing(asked) as pieces:
             return b"".join([piece async for piece in pieces])
+
+    async def removals(self) -> Sequence[Json]:
+        """What can be taken back, newest first; only our own engine keeps removals."""
+        found: Sequence[Json] = await self.client.get("/onggi/v1/undo")
+        return found
+
+    async def undo(self, ident: int | None = None) -> Json:
+        """Take a removal back, the last one by default: what came back."""
+        found: Json = await self.client.post("/onggi/v1/undo", id=ident)
+        return found
+
+    async def prune_images(self, *, all_of: bool) -> Json:
+        """Remove images that no container needs: those without a name, or all."""
+        filters = json.dumps({"dangling": ["false" if all_of else "true"]})
+        found: Json = await self.client.post("/images/prune", filters=filters)
+        return found
+
+    async def commit(self, container: str, **query: Value) -> str:
+        """Make an image of a container as it is now; its id."""
+        return str((await self.client.post("/commit", container=container, **query))["Id"])
 
     async def changes(self, container: str) -> Sequence[Json]:
         """What a container has changed in its file system."""

@@ -32,8 +32,9 @@ VERBS: Final = {
 """Act -> the words of our command line."""
 
 _COMMANDS: Final = """
-attach container create engine events exec export history image images import info inspect kill load logs network
-pause port ps rename restart rm rmi run save start stats stop system tag top unpause version volume wait
+attach build commit container create diff engine events exec export history image images import info inspect
+kill load login logout logs manifest network pause port ps pull push rename restart rm rmi run save search start
+stats stop system tag top undo unpause verify version volume wait
 """
 KNOWN: Final = frozenset(_COMMANDS.split())
 
@@ -73,6 +74,8 @@ _TABS: Final = {
     "Logs": ("logs", "-f"),
     "Stats": ("stats",),
     "Layers": ("history",),
+    "History": ("history", "--no-trunc"),
+    "Changes": ("diff",),
     "Config": ("inspect",),
 }
 

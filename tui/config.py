@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-_KNOWN = {"theme", "keymap", "glyphs", "keys"}
+_KNOWN = {"theme", "keymap", "glyphs", "keys", "registries"}
 
 
 class BadConfig(ValueError):
@@ -18,12 +18,16 @@ class BadConfig(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """`theme` and `keymap` by name, `glyphs` is auto, unicode or ascii, `keys` maps action ids to own keys."""
+    """`theme` and `keymap` by name, `glyphs` is auto, unicode or ascii, `keys` maps action ids to own keys.
+
+    `registries` are those that the registry browser lists beside the ones logged in to.
+    """
 
     theme: str = "onggi"
     keymap: str = "lazydocker"
     glyphs: str = "auto"
     keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    registries: tuple[str, ...] = ()
 
 
 def folder() -> Path:
@@ -57,7 +61,11 @@ def parse(document: Mapping[str, Any], source: str) -> Config:
             texts[name] = document[name]
     if texts.get("glyphs", "auto") not in ("auto", "unicode", "ascii"):
         raise BadConfig(f"read {source}: glyphs must be auto, unicode or ascii")
-    return Config(**texts, keys=_keys(document.get("keys", {}), source))
+    registries = document.get("registries", [])
+    if not isinstance(registries, list) or not all(isinstance(one, str) and one for one in registries):
+        raise BadConfig(f"read {source}: registries must be a list of names")
+    keys = _keys(document.get("keys", {}), source)
+    return Config(**texts, keys=keys, registries=tuple(registries))
 
 
 def _keys(table: Any, source: str) -> dict[str, tuple[str, ...]]:

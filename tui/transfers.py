@@ -10,45 +10,46 @@ from typing import IO, Any
 
 from core.aio import off_loop
 from core.errors import EngineError
-from tui.calls import Client, Told
+from tui.calls import Client
+from tui.jobs.model import Watch
 from tui.state import Json
 
 _SHORT_ID = len("sha256:") + 12
 
 
-async def load(client: Client, path: Path, told: Told) -> str:
+async def load(client: Client, path: Path, watch: Watch) -> str:
     """Load an archive; what the engine says of it. Raises EngineError, OSError."""
     with await off_loop(path.open, "rb") as file:
-        return await _said(client.upload("/images/load", file, told, quiet=False), told)
+        return await _said(client.upload("/images/load", watch.gated(file), watch.told, quiet=False), watch)
 
 
-async def import_(client: Client, path: Path, name: str, changes: Sequence[str], told: Told) -> str:
+async def import_(client: Client, path: Path, name: str, changes: Sequence[str], watch: Watch) -> str:
     """Make an image of a tar of a whole file system; its id."""
     repository, tag = split_reference(name)
     with await off_loop(path.open, "rb") as file:
         query = {"fromSrc": "-", "repo": repository or None, "tag": tag or None, "changes": list(changes)}
-        return await _said(client.upload("/images/create", file, told, **query), told)
+        return await _said(client.upload("/images/create", watch.gated(file), watch.told, **query), watch)
 
 
-async def starter(client: Client, told: Told) -> str:
+async def starter(client: Client, watch: Watch) -> str:
     """Make the starter image of this machine's own programs; its name."""
-    return await _said(client.stream("/onggi/v1/images/starter", method="POST"), told)
+    return await _said(client.stream("/onggi/v1/images/starter", method="POST"), watch)
 
 
-async def save(client: Client, names: Sequence[str], path: Path, told: Told) -> str:
+async def save(client: Client, names: Sequence[str], path: Path, watch: Watch) -> str:
     """Save images to a file."""
 
     async def fetch(file: IO[bytes]) -> None:
-        await client.download("/images/get", file, told, names=list(names))
+        await client.download("/images/get", watch.gated(file), watch.told, names=list(names))
 
     return await _written(path, fetch)
 
 
-async def export(client: Client, container: str, path: Path, told: Told) -> str:
+async def export(client: Client, container: str, path: Path, watch: Watch) -> str:
     """Write a container's files to one tar."""
 
     async def fetch(file: IO[bytes]) -> None:
-        await client.download(f"/containers/{container}/export", file, told)
+        await client.download(f"/containers/{container}/export", watch.gated(file), watch.told)
 
     return await _written(path, fetch)
 
@@ -73,7 +74,7 @@ def _settle(file: IO[bytes]) -> None:
     os.fsync(file.fileno())
 
 
-async def _said(lines: AsyncIterator[Json], told: Told) -> str:
+async def _said(lines: AsyncIterator[Json], watch: Watch) -> str:
     """The last thing a progress stream says; its failure is raised."""
     said = ""
     async with aclosing(lines) as stream:  # type: ignore[type-var]
@@ -82,7 +83,7 @@ async def _said(lines: AsyncIterator[Json], told: Told) -> str:
                 raise EngineError(str(line["error"]))
             detail = line.get("progressDetail") or {}
             if detail.get("total"):
-                told(int(detail.get("current") or 0), int(detail["total"]))
+                watch.told(int(detail.get("current") or 0), int(detail["total"]))
             aux = line.get("aux") or {}
             found = line.get("stream") or aux.get("Reference") or aux.get("ID") or line.get("status")
             said = str(found).strip() or said if found else said

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from stage import Stage, app_on, potters_shop, settled, workshop
+from stage import NOW, Stage, app_on, potters_shop, settled, workshop
 from textual.pilot import Pilot
 
 from tui.app import OnggiApp
+from tui.jobs.model import Job
 from tui.messages import EngineDown
 
 SMALL, USUAL, LARGE = (80, 24), (120, 40), (200, 60)
@@ -22,6 +24,43 @@ async def _nothing(app: OnggiApp) -> None:
 async def _engine_goes(app: OnggiApp) -> None:
     app.workers.cancel_group(app, "backend")
     app.main.post_message(EngineDown("the engine closed the connection", app.now() - 4, app.now() + 3))
+
+
+KNOWN = {"registries": ("localhost:5000", "registry.shop.example")}
+
+
+async def _pulls(app: OnggiApp) -> None:
+    """A pull under way, one that rests, and two that are over."""
+    screen = app.main
+    runner = screen.runner
+    began = NOW - 12
+    app.now = screen.onggi.now = lambda: began
+    screen.acts.remote.pull("postgres:17")
+    await asyncio.sleep(0.1)
+    app.now = lambda: NOW
+    saved = runner.board.add(Job("save nginx.tar", "onggi save -o nginx.tar nginx:1.27", NOW - 40))
+    saved.moved(22 << 20, 64 << 20, NOW - 30)
+    runner.board.end(saved, "paused", "", NOW)
+    loaded = runner.board.add(Job("load redis.tar", "onggi load -i redis.tar", NOW - 62))
+    loaded.moved(39 << 20, 39 << 20, NOW - 61)
+    runner.board.end(loaded, "done", "redis:7", NOW - 60.9)
+    failed = runner.board.add(Job("pull nosuch:1", "onggi pull nosuch:1", NOW - 90))
+    runner.board.end(failed, "failed", "no such image: nosuch:1", NOW - 89)
+    runner.toggle()
+
+
+async def _waits(app: OnggiApp) -> None:
+    """Until what is typed has been asked about."""
+    await asyncio.sleep(0.6)
+
+
+async def _browses(app: OnggiApp) -> None:
+    from textual.pilot import Pilot
+
+    pilot: Pilot[None] = Pilot(app)
+    for key in ("enter", "j", "enter", "j"):
+        await pilot.press(key)
+        await pilot.pause(0.1)
 
 
 @dataclass(frozen=True)
@@ -59,6 +98,18 @@ SCENES = (
         Scene(f"layers-{w}x{h}", (w, h), ["2", *"jjjjjjjj", "enter", *"kk", "enter", "j"])
         for w, h in (SMALL, USUAL, LARGE)
     ),
+    *(Scene(f"jobs-{w}x{h}", (w, h), stage=potters_shop, then=_pulls) for w, h in (SMALL, USUAL, LARGE)),
+    *(
+        Scene(f"pull-{w}x{h}", (w, h), ["2", "p", *"shop/api", "tab", "2"], then=_waits)
+        for w, h in (SMALL, USUAL, LARGE)
+    ),
+    *(Scene(f"registries-{w}x{h}", (w, h), ["B"], then=_browses, config=KNOWN) for w, h in (SMALL, USUAL, LARGE)),
+    *(Scene(f"prune-{w}x{h}", (w, h), ["2", "D"]) for w, h in (SMALL, USUAL, LARGE)),
+    Scene("push", USUAL, ["2", "G", "k", "P"]),
+    Scene("copy-to", USUAL, ["2", "j", "c"]),
+    Scene("login", USUAL, ["2", "L", *"localhost:5000", "tab", *"potter", "tab", *"secret"]),
+    Scene("commit", USUAL, ["C", *"shop/web:2"]),
+    Scene("changes", USUAL, ["right_square_bracket"] * 3 + ["enter"]),
     Scene("history", USUAL, ["2", "right_square_bracket"]),
     Scene("file", USUAL, ["2", "enter", *"kk", "enter", *"jjj", "enter"]),
     *(Scene(f"welcome-{w}x{h}", (w, h), stage=Stage) for w, h in (SMALL, USUAL, LARGE)),

@@ -107,6 +107,16 @@ FILES = [
     _file("usr/bin/python", 0, kind="link", link="python3.12"),
     _file("var/log/옹기.log", 6, "removed"),
 ]
+CHANGES = [
+    {"Path": "/etc", "Kind": 0},
+    {"Path": "/etc/nginx", "Kind": 0},
+    {"Path": "/etc/nginx/conf.d/default.conf", "Kind": 0},
+    {"Path": "/var/cache/nginx/client_temp", "Kind": 1},
+    {"Path": "/var/cache/nginx/proxy_temp", "Kind": 1},
+    {"Path": "/var/cache/nginx", "Kind": 0},
+    {"Path": "/run/nginx.pid", "Kind": 1},
+    {"Path": "/usr/share/nginx/html/50x.html", "Kind": 2},
+]
 WASTE = {
     "Wasted": int(19.5 * 2**20),
     "Efficiency": 0.91,
@@ -116,6 +126,26 @@ WASTE = {
         {"Path": "/var/lib/apt/lists/deb_main", "Bytes": int(1.3 * 2**20), "Times": 2},
     ],
 }
+
+REGISTRY: dict[str, Any] = {
+    "catalog": ["library/nginx", "shop/api", "shop/worker", "옹기/jar"],
+    "tags": ["1.26", "1.27", "2.3", "2.4", "latest"],
+    "manifest": {
+        "Descriptor": {
+            "digest": "sha256:" + "9c1e04d7" * 8,
+            "mediaType": "application/vnd.oci.image.index.v1+json",
+        },
+        "Size": 62 << 20,
+        "Platforms": ["linux/amd64", "linux/arm64"],
+    },
+}
+PULL = [
+    {"id": "a2318d6c47ec", "status": "Already exists"},
+    {"id": "07c41b9e5f02", "status": "Pull complete", "progressDetail": {"current": 4718592, "total": 4718592}},
+    {"id": "c49f7dd01a88", "status": "Downloading", "progressDetail": {"current": 81 << 20, "total": 114 << 20}},
+    {"id": "5e1d0a7712cc", "status": "Downloading", "progressDetail": {"current": 943718, "total": 4613734}},
+    {"id": "1b64ae93d0f1", "status": "Waiting"},
+]
 
 _OWN = ("mnt", "pid", "net", "uts", "ipc", "cgroup")
 _KEPT = "chown dac_override fowner fsetid kill setgid setuid setpcap net_bind_service net_raw sys_chroot mknod"
@@ -189,6 +219,7 @@ class Stage:
         self.logs: dict[str, list[tuple[int, str]]] = {}
         self.calls: list[tuple[str, str, object]] = []
         self.extra: dict[str, object] = {}
+        self.removals: list[dict[str, Any]] = []
         self.screen = b""
         self.ends: list[socket.socket] = []
         self.asked = asyncio.Queue[dict[str, Any]]()
@@ -308,6 +339,10 @@ class StageClient:
                 return self._sample(parts[1])
         if parts[0] == "images" and len(parts) > 2:
             return self._image("/".join(parts[1:-1]), parts[-1])
+        if path == "/onggi/v1/undo":
+            return stage.removals
+        if path.endswith("/changes"):
+            return CHANGES
         if path == "/onggi/v1/host":
             return {"cpus": 16}
         if path.startswith("/onggi/v1/images/") and path.split("/")[-1] in ("layers", "files", "waste"):
@@ -375,13 +410,21 @@ class StageClient:
         return None
 
     async def stream(
-        self, path: str, *, method: str = "GET", body: object = None, **query: Any
+        self, path: str, *, method: str = "GET", body: object = None, headers: Any = None, **query: Any
     ) -> AsyncGenerator[Any, None]:
+        if path.startswith("/onggi/v1/registry/"):
+            yield REGISTRY[path.split("/")[-1].split("?")[0]]
+            return
+        if path == "/images/create":
+            self.stage.calls.append((method, path, query))
+            for line in PULL:
+                yield line
+            await asyncio.Event().wait()
         while True:
             yield await self.stage.asked.get()
 
     async def pieces(
-        self, path: str, /, *, method: str = "GET", body: object = None, **query: Any
+        self, path: str, /, *, method: str = "GET", body: object = None, headers: Any = None, **query: Any
     ) -> AsyncGenerator[bytes, None]:
         if path.endswith("/file"):
             yield b"from gunicorn import app\n\n# \xec\x98\xb9\xea\xb8\xb0\nprint('\x1b[31mjar')\n"

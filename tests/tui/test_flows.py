@@ -200,7 +200,9 @@ async def test_the_first_screen_offers_what_works_and_enter_does_it() -> None:
     asked: list[str] = []
 
     class Starter(StageClient):
-        async def stream(self, path: str, *, method: str = "GET", body: object = None, **query: Any) -> Any:
+        async def stream(
+            self, path: str, *, method: str = "GET", body: object = None, headers: Any = None, **query: Any
+        ) -> Any:
             if path != "/events":
                 asked.append(f"{method} {path}")
                 yield {"aux": {"ID": "sha256:1", "Reference": "onggi/starter:latest"}}

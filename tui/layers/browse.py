@@ -246,7 +246,7 @@ class LayerBrowser:
         """The two frames share the height; without the tab there is but one."""
         detail = self._screen.detail
         shown = detail.tab == "Layers" and detail.subject.kind == "images" and not detail.welcoming
-        self.pane.display = shown
+        self.pane.set_class(shown, "-shown")
         if not shown:
             detail.styles.height = "1fr"
             return

@@ -127,7 +127,8 @@ class FilesPane(Framed, Vertical):
     """Shows the files of one layer, or of all up to it, and below them the waste of the whole image."""
 
     DEFAULT_CSS = """
-    FilesPane { width: 1fr; height: 2fr; display: none; }
+    FilesPane { width: 1fr; height: 1fr; display: none; }
+    FilesPane.-shown { display: block; }
     FilesPane #waste { height: auto; padding: 0 0 0 1; }
     """
 
@@ -145,6 +146,10 @@ class FilesPane(Framed, Vertical):
     def compose(self) -> ComposeResult:
         yield FileTree(self.glyphs, id="tree")
         yield LinesView(id="waste")
+
+    @property
+    def shown(self) -> bool:
+        return self.is_attached and self.has_class("-shown")
 
     @property
     def files(self) -> FileTree:

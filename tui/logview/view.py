@@ -117,6 +117,11 @@ class LogView(ScrollView, can_focus=True):
         return self._finder.words()
 
     @property
+    def searching(self) -> bool:
+        """A search is on: there are hits to go to."""
+        return self._finder.hits is not None and self._prompt is None
+
+    @property
     def mode(self) -> str:
         """How it is shown: `follow · wrap off`, or how many lines came since the reader stopped following."""
         new = self._store.end - self._seen

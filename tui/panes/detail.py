@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from tui.panes.terminals import TerminalPane
 
 TABS: Final = {
-    "containers": ("Logs", "Terminal", "Stats", "Config", "Isolation"),
+    "containers": ("Logs", "Terminal", "Stats", "Changes", "Config", "Isolation"),
     "images": ("Layers", "History", "Config", "Used by"),
     "volumes": ("Config", "Used by"),
     "networks": ("Config", "Used by"),
@@ -69,7 +70,7 @@ class Detail(Framed, Vertical):
             self.subject = subject
             self.tab = tab
 
-    def __init__(self, glyphs: Glyphs) -> None:
+    def __init__(self, glyphs: Glyphs, key_of: Callable[[str], str]) -> None:
         super().__init__(id="detail")
         self.glyphs = glyphs
         self.subject = Subject()
@@ -79,7 +80,7 @@ class Detail(Framed, Vertical):
         self.narrow = False
         self.welcoming = False
         self.choice = len(welcome.CHOICES) - 1
-        self.welcome_keys: tuple[str, ...] = ("l", "i", "b")
+        self.welcome_keys = tuple(key_of(action) for action, _, _ in welcome.CHOICES)
         self._tabs: dict[str, str] = {}
         self._facts: Content = EMPTY
         self._views: dict[str, Widget] = {}
@@ -194,7 +195,11 @@ class Detail(Framed, Vertical):
             return Titles(left, right, self.pane.hint(), self.pane.mode())
         if self.tab == "Logs" and self.logs is not None:
             return Titles(left, right, *log_titles(self.logs, self.outer_size.width))
-        more = join((f"more below {self.glyphs.open}", "$muted")) if self.page.more_below else EMPTY
+        more = (
+            join((f"more below {self.glyphs.open}", "$muted"))
+            if self.inner is self.page and self.page.more_below
+            else EMPTY
+        )
         return Titles(left, right, EMPTY, more)
 
     def _what(self, focused: bool) -> Content:

@@ -16,7 +16,8 @@ from tui.state import Image, Json, World
 from tui.text import ago, count, parse_time, size
 from tui.widgets.objectlist import Row
 
-NONE_YET: Final = join("None yet. ", ("l", "bold $accent"), " loads, ", ("b", "bold $accent"), " makes one.")
+_KEYS = (("p", " pulls, "), ("l", " loads, "), ("b", " makes one."))
+NONE_YET: Final = join("None yet. ", *(part for key, verb in _KEYS for part in ((key, "bold $accent"), verb)))
 
 _USED: Final = 10
 _SIZE: Final = 7

@@ -10,8 +10,8 @@ from tui.glyphs import Glyphs
 from tui.paint import EMPTY, cut, join, wrap
 
 CHOICES: Final = (
+    ("image_pull", "Pull an image", "from a registry: nginx, alpine …"),
     ("image_load", "Load a file", "made by save, here or by Docker"),
-    ("image_import", "Import a root", "a tar of a whole file system"),
     ("image_starter", "Starter image", "of this machine, no network"),
 )
 _TITLE: Final = 14

@@ -11,7 +11,6 @@ from textual.content import Content
 from core.errors import EngineError
 from tui import commands
 from tui.actions import Action
-from tui.header import Work
 from tui.paint import join
 from tui.panes import welcome
 from tui.safe import safe, safe_plain
@@ -19,6 +18,8 @@ from tui.screens import removal
 from tui.screens.confirm import Confirm, Question
 from tui.screens.files import Files
 from tui.screens.general import General
+from tui.screens.remote import Remote
+from tui.screens.upkeep import Upkeep
 from tui.state import Container
 from tui.text import took
 
@@ -35,11 +36,14 @@ class Acts:
         self._screen = screen
         self.files = Files(screen, self)
         self.general = General(screen, self)
+        self.upkeep = Upkeep(screen, self)
+        self.remote = Remote(screen, self)
         self._table: dict[str, Callable[[], None]] = {
             "start": lambda: self._many("start"),
             "stop": lambda: self._many("stop"),
             "restart": lambda: self._many("restart"),
             "pause": lambda: self._many("pause"),
+            "unpause": lambda: self._many("unpause"),
             "kill": self._kill,
             "remove": self._remove,
             "image_remove": self._remove_images,
@@ -48,6 +52,9 @@ class Acts:
             "shell": self._shell,
             **self.files.table,
             **self.general.table,
+            **self.upkeep.table,
+            **self.remote.table,
+            **screen.runner.table,
         }
 
     def do(self, action: Action) -> None:
@@ -57,10 +64,6 @@ class Acts:
     def can(self, action_id: str) -> bool:
         """Whether an act is one of these."""
         return action_id in self._table
-
-    def work(self) -> Work:
-        """How much background work there is."""
-        return self.files.board.work()
 
     def welcome_choice(self) -> str:
         """The act that the first screen has preselected."""
@@ -120,8 +123,6 @@ class Acts:
     def _many(self, act: str) -> None:
         """Start, stop and the like: for each target whose state allows it."""
         hit = self._containers()
-        if act == "pause" and hit and all(one.status == "paused" for one in hit):
-            act = "unpause"
         hit = [one for one in hit if _ready(act, one)] or hit
         if hit:
             self.each(act, [(one.id, one.name) for one in hit])
@@ -152,7 +153,9 @@ class Acts:
         hit = [image for image in world.images if image.key in wanted]
         if not hit:
             return
-        question = removal.images(hit, world, self._key("image_remove"), self._screen.onggi.glyphs)
+        question = removal.images(
+            hit, world, self._key("image_remove"), self._screen.onggi.glyphs, self.upkeep.undo_key
+        )
         free = [(image.reference or image.id, image.name) for image in hit if not world.image_users(image.id)]
         self.ask(question, lambda _force: self.each("image_remove", free))
 
@@ -182,7 +185,7 @@ def _ready(verb: str, one: Container) -> bool:
         return not one.alive
     if verb == "stop":
         return one.alive
-    return verb != "pause" or one.status == "running"
+    return one.status == {"pause": "running", "unpause": "paused"}.get(verb, one.status)
 
 
 def done(spent: str) -> Content:

@@ -12,6 +12,7 @@ from textual.message import Message
 from textual.strip import Strip
 
 from tui.actions import ACTIONS, BY_ID, LISTS, applies, scopes_of
+from tui.keymaps import shown
 from tui.paint import EMPTY, join, strip_of
 from tui.panes.detail import Subject
 from tui.panes.listing import NAMES
@@ -145,21 +146,25 @@ def show_footer(screen: MainScreen, footer: Hints) -> None:
             [Hint("enter", "try now", "retry"), *_hints(screen, ("details", "yank", "filter", "quit"))]
         )
         return
-    keymap, place, container = screen.onggi.keymap, screen.place, screen.container()
+    keymap, place, now = screen.onggi.keymap, screen.place, screen.situation
     found = [
         action
         for scope in scopes_of(place, screen.about)
         for action in ACTIONS
-        if action.scope == scope and action.rank and keymap.shown(action.id) and applies(action, container)
+        if action.scope == scope and action.rank and keymap.shown(action.id) and applies(action, now)
     ]
     if place in LISTS and not screen.lists.list_of(place).row_ids and not screen.detail.welcoming:
         found = [a for a in found if a.id in _WITHOUT_ROWS]
     if screen.detail.welcoming:
-        found = [a for a in found if a.id in ("image_load", "image_import", "image_starter")]
+        found = [a for a in found if a.id in ("image_pull", "image_load", "image_import", "image_starter")]
     own = scopes_of(place)
     found.sort(key=lambda action: (action.scope not in own, action.rank))
     hints = [Hint(keymap.shown(a.id), a.verb, "" if a.own else a.id) for a in found]
-    if place in ("text", "logs", "terminal"):
+    if found and found[0].id == "log_next":
+        hints.insert(1, Hint(shown(keymap.of("log_next")[-1]), "previous"))
+    if place == "jobs":
+        hints.insert(0, Hint(keymap.shown("jobs"), "hide", "jobs"))
+    if place in ("text", "logs", "terminal", "layers", "files", "changes", "jobs"):
         hints.append(Hint(keymap.shown("back"), "back", "back"))
     if screen.detail.welcoming or len(hints) < 6:
         hints += [
@@ -171,7 +176,7 @@ def show_footer(screen: MainScreen, footer: Hints) -> None:
 
 
 _WITHOUT_ROWS: Final = frozenset(
-    ("run", "image_load", "image_import", "image_starter", "hide_stopped", "filter", "zoom")
+    ("run", "image_pull", "image_load", "image_import", "image_starter", "login", "hide_stopped", "filter", "undo")
 )
 
 

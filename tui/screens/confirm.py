@@ -18,6 +18,9 @@ from tui.screens.dialog import Dialog
 from tui.text import size, size_prose
 from tui.widgets.frame import Titles
 
+UNDO_WHILE: Final = " for a day, while its bytes are still here."
+"""How long a removal can be taken back."""
+
 _AROUND: Final = 19  # rows of the dialog that are not rows of its two tables
 
 
@@ -37,6 +40,7 @@ class Question:
     """Everything a deletion says before it happens.
 
     `spared` are those it will not touch, each with the reason; `forced` is the command that takes them too.
+    `undo` is the key that takes it back; `other` is a key, its words, and the question that it turns to.
     """
 
     verb: str
@@ -48,16 +52,18 @@ class Question:
     forced: str = ""
     note: str = ""
     marked: int = 0
+    undo: str = ""
+    other: tuple[str, str, Question] | None = None
 
 
 class Confirm(Dialog[str]):
-    """Answers "do", "force" or None (kept)."""
+    """Answers "do", "force", "other" (do what the other question asks) or None (kept)."""
 
     WIDTH = 88
 
     def __init__(self, question: Question) -> None:
         super().__init__()
-        self.question = question
+        self.question = self._first = question
 
     def heading(self) -> Content:
         return join((self.question.verb, "bold $failed"))
@@ -92,6 +98,8 @@ class Confirm(Dialog[str]):
             lines += [EMPTY, join(("not touched", "$muted")), *_first(spared, max(room - len(asked.victims), 3))]
         if asked.note:
             lines += [EMPTY, join((asked.note, "$muted"))]
+        if asked.undo and asked.victims:
+            lines += [EMPTY, join((f"{asked.undo} undoes this", "$running"), (UNDO_WHILE, "$muted"))]
         lines += [EMPTY, join(("$ ", "$muted"), fit(safe(asked.command), width - 2)), EMPTY, self._buttons()]
         return Content("\n").join(lines)
 
@@ -104,6 +112,9 @@ class Confirm(Dialog[str]):
         parts.append(join(("▸ ", "$accent on $cursor"), ("Keep  ", "bold on $cursor"), (" enter, esc", "$muted")))
         if asked.forced:
             parts.append(join(("F", "bold $accent"), (" stops first and takes all", "$muted")))
+        if asked.other is not None:
+            key, words, _ = asked.other
+            parts.append(join((key, "bold $accent"), (f" {words}", "$muted")))
         return Content("     ").join(parts)
 
     def pressed(self, event: events.Key) -> None:
@@ -112,9 +123,15 @@ class Confirm(Dialog[str]):
         if event.key in ("escape", "enter", "q"):
             self.dismiss(None)
         elif key == self.question.key and self.question.victims:
-            self.dismiss("do")
+            self.dismiss("do" if self.question.command == self._first.command else "other")
         elif key == "F" and self.question.forced:
             self.dismiss("force")
+        elif self.question.other is not None and key == self.question.other[0]:
+            self.question = self.question.other[2]
+            size = self.app.size
+            text = self._text(min(self.WIDTH, size.width) - 8, size.height)
+            self.query_one("#question", Static).update(text)
+            self.box.retitle()
 
 
 def _table(victims: Sequence[Victim], width: int) -> list[Content]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 from textual import events
 from textual.app import ComposeResult
@@ -10,6 +11,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widget import Widget
+from textual.worker import Worker
 
 from tui.paint import EMPTY
 from tui.widgets.frame import Framed, Titles
@@ -76,6 +78,10 @@ class Dialog(ModalScreen[Answer]):
         narrow = event.size.width < 100
         self.set_class(narrow, "-narrow")
         self.box.styles.width = "100%" if narrow and event.size.width < self.WIDTH + 4 else self.WIDTH
+
+    def only_work(self, doing: Callable[[], Coroutine[Any, Any, None]], group: str) -> Worker[None]:
+        """Do something in a worker, and end what the group did before."""
+        return self.run_worker(doing, group=group, exclusive=True, exit_on_error=False)
 
     def take(self, event: events.Key) -> None:
         """A key that was typed for this dialog before it was there."""

@@ -1,24 +1,19 @@
-"""Acts that make things: run a container, load, import, save, export, tag. Long ones are jobs with progress."""
+"""Acts on files and names: run a container, load, import, save, export, tag. Long ones are jobs."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textual.worker import Worker
-
 from core.errors import EngineError
 from tui import commands, transfers
-from tui.calls import Told
-from tui.jobs import Job, JobBoard
+from tui.jobs.model import Watch
 from tui.paint import join
 from tui.safe import safe
 from tui.screens import forms
 from tui.screens.form import Form, Values
-from tui.screens.progress import Progress
 from tui.state import Image
 
 if TYPE_CHECKING:
@@ -32,7 +27,7 @@ class Files:
     def __init__(self, screen: MainScreen, acts: Acts) -> None:
         self._screen = screen
         self._acts = acts
-        self.board = JobBoard(screen.update_header)
+        self._runner = screen.runner
         self.folder = Path.cwd()
         self.table: dict[str, Callable[[], None]] = {
             "run": lambda: self._run(None),
@@ -43,7 +38,6 @@ class Files:
             "image_tag": self._tag,
             "image_starter": self._starter,
             "export": self._export,
-            "jobs": self._jobs,
         }
 
     def _image(self) -> Image | None:
@@ -104,7 +98,7 @@ class Files:
         def do(values: Values) -> None:
             path, client = self._path(values), self._screen.onggi.calls.client
             command = commands.of("image_load", [values["path"].strip()])
-            self.long(f"load {path.name}", command, lambda told: transfers.load(client, path, told))
+            self._runner.start(f"load {path.name}", command, lambda watch: transfers.load(client, path, watch))
 
         self._fill(forms.load(self._screen.onggi.glyphs, self.folder), do)
 
@@ -115,10 +109,10 @@ class Files:
             words = ("import", *(word for change in changes for word in ("-c", change)), values["path"].strip())
             command = commands.line(words, (name,) if name else ())
 
-            def work(told: Told) -> Awaitable[str]:
-                return transfers.import_(client, path, name, changes, told)
+            def work(watch: Watch) -> Awaitable[str]:
+                return transfers.import_(client, path, name, changes, watch)
 
-            self.long(f"import {path.name}", command, work)
+            self._runner.start(f"import {path.name}", command, work)
 
         self._fill(forms.import_(self._screen.onggi.glyphs, self.folder), do)
 
@@ -131,7 +125,9 @@ class Files:
         def do(values: Values) -> None:
             path, client = self._path(values), self._screen.onggi.calls.client
             command = commands.line(("save", "-o"), (values["path"].strip(), *names))
-            self.long(f"save {', '.join(names)}", command, lambda told: transfers.save(client, names, path, told))
+            self._runner.start(
+                f"save {', '.join(names)}", command, lambda watch: transfers.save(client, names, path, watch)
+            )
 
         self._fill(forms.save(self._screen.onggi.glyphs, self.folder, names), do)
 
@@ -143,14 +139,16 @@ class Files:
         def do(values: Values) -> None:
             path, client = self._path(values), self._screen.onggi.calls.client
             command = commands.line(("export", "-o"), (values["path"].strip(), one.name))
-            self.long(f"export {one.name}", command, lambda told: transfers.export(client, one.id, path, told))
+            self._runner.start(
+                f"export {one.name}", command, lambda watch: transfers.export(client, one.id, path, watch)
+            )
 
         self._fill(forms.export(self._screen.onggi.glyphs, self.folder, one.name), do)
 
     def _starter(self) -> None:
         client = self._screen.onggi.calls.client
         command = commands.line(("import", "--starter"))
-        self.long("make the starter image", command, lambda told: transfers.starter(client, told))
+        self._runner.start("make the starter image", command, lambda watch: transfers.starter(client, watch))
 
     def _tag(self) -> None:
         image = self._image()
@@ -164,44 +162,3 @@ class Files:
             self._acts.job(commands.of("image_tag", [image.name, name]), [(name, work)])
 
         self._fill(forms.tag(self._screen.onggi.glyphs, self._screen.world, image.name), do)
-
-    # Long work
-
-    def long(self, title: str, command: str, work: Callable[[Told], Awaitable[str]]) -> None:
-        """Do long work in the background, with its progress on the screen until it is left to itself."""
-        screen = self._screen
-        job = self.board.add(Job(title, command, screen.onggi.now(), keeps="nothing of it stays"))
-        worker: Worker[None] = screen.work(self._long(job, work), group="long")
-        job.cancel = worker.cancel
-        dialog = Progress(title, lambda: (job,), screen.onggi.now, screen.onggi.glyphs, goes=True)
-        screen.app.push_screen(dialog)
-        screen.line.show(command, join(("working", "$restarting")))
-
-    async def _long(self, job: Job, work: Callable[[Told], Awaitable[str]]) -> None:
-        screen, board = self._screen, self.board
-        try:
-            said = await work(lambda current, total: board.move(job, current, total))
-        except asyncio.CancelledError:
-            board.end(job, "cancelled", "cancelled; nothing of it stays", screen.onggi.now())
-            screen.line.say(join(safe(job.title), (": cancelled", "$paused")))
-            raise
-        except (EngineError, OSError) as error:
-            board.end(job, "failed", str(error), screen.onggi.now())
-            screen.say_error(f"{job.title}: {error}")
-        else:
-            board.end(job, "done", said, screen.onggi.now())
-            screen.line.show(job.command, join(("done", "$running"), ", ", safe(said, style="$muted")))
-        self._close(job)
-
-    def _close(self, job: Job) -> None:
-        """A dialog about a finished job goes by itself; a failure stays to be read."""
-        top = self._screen.app.screen
-        if isinstance(top, Progress) and top.is_mounted:
-            if job.state == "done" and top.only(job):
-                top.dismiss(None)
-            else:
-                top.redraw()
-
-    def _jobs(self) -> None:
-        screen = self._screen
-        screen.app.push_screen(Progress("Jobs", lambda: self.board.jobs, screen.onggi.now, screen.onggi.glyphs))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
@@ -23,6 +24,7 @@ Values = Mapping[str, str]
 _ROOMY: Final = 100  # columns from which every remark fits beside its field
 _FEW: Final = 4
 _COMMAND_LINES: Final = 3
+_REST: Final = 0.3  # seconds without a key after which others are asked about what is typed
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +43,31 @@ class Line:
     label: str
     value: str = ""
     hint: str = ""
+    secret: bool = False
+    known: Sequence[str] = ()
+    """What completes it."""
+    first: bool = False
+    """It has the keyboard at first, and what it holds is replaced by what is typed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the fields amount to: the command, remarks by field, and whether it can be done."""
+    """What the fields amount to: the command, remarks by field, and whether it can be done.
+
+    `known` completes what is typed, by field, where that depends on other fields; `clear` are fields that mean
+    nothing any more.
+    """
 
     command: str
     remarks: Mapping[str, Remark] = field(default_factory=dict)
     ready: bool = True
     hint: str = ""
+    known: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    clear: Sequence[str] = ()
+
+
+Look = Callable[[Values], Awaitable[bool]]
+"""Asks somebody else about what is typed; True = the plan knows more now."""
 
 
 class Form(Dialog[Mapping[str, str]]):
@@ -69,8 +86,10 @@ class Form(Dialog[Mapping[str, str]]):
         fields: Sequence[Line | Options],
         plan: Callable[[Values], Plan],
         glyphs: Glyphs,
+        look: Look | None = None,
     ) -> None:
         super().__init__()
+        self._look = look
         self.title_text = title
         self.about = about
         self.verb = verb
@@ -84,7 +103,9 @@ class Form(Dialog[Mapping[str, str]]):
 
     def parts(self) -> list[Widget]:
         made: list[Widget] = [
-            one if isinstance(one, Options) else Field(one.name, one.label, one.value, one.hint)
+            one
+            if isinstance(one, Options)
+            else Field(one.name, one.label, one.value, one.hint, secret=one.secret, known=one.known)
             for one in self.fields
         ]
         made += [Text(), Rule()]
@@ -93,8 +114,15 @@ class Form(Dialog[Mapping[str, str]]):
 
     def on_mount(self) -> None:
         fields = list(self.query(Field))
-        next((f for f in fields if not f.value), fields[0]).entry.focus()
+        eager = [one.name for one in self.fields if isinstance(one, Line) and one.first]
+        if eager:
+            entry = next(f for f in fields if f.key == eager[0]).entry
+            entry.select_all()
+        else:
+            entry = next((f for f in fields if not f.value), fields[0]).entry
+        entry.focus()
         self.call_after_refresh(self.judge)
+        self._look_soon()
 
     def on_resize(self, event: events.Resize) -> None:
         self.set_class(event.size.width < _ROOMY and len(self.fields) > _FEW, "-slim")
@@ -120,6 +148,10 @@ class Form(Dialog[Mapping[str, str]]):
         for one in self.query(Field):
             remark = plan.remarks.get(one.key, Remark())
             one.remark(join((safe_plain(remark.text), "$failed" if remark.bad else "$muted")))
+            if one.key in plan.clear:
+                one.entry.value = ""
+            if one.key in plan.known:
+                one.suggest(plan.known[one.key])
         width = max(self.box.size.width - 6, 20)
         lines = fold(safe_plain(plan.command), width - 4)
         for n in range(_COMMAND_LINES):
@@ -142,6 +174,16 @@ class Form(Dialog[Mapping[str, str]]):
     def on_field_changed(self, event: Field.Changed) -> None:
         event.stop()
         self.judge()
+        self._look_soon()
+
+    def _look_soon(self) -> None:
+        if self._look is not None:
+            self.only_work(self._looked, "look")
+
+    async def _looked(self) -> None:
+        await asyncio.sleep(_REST)
+        if self._look is not None and await self._look(self.values):
+            self.judge()
 
     def on_options_changed(self, event: Options.Changed) -> None:
         event.stop()

@@ -38,7 +38,7 @@ class General:
 
     def _palette(self) -> None:
         screen = self._screen
-        palette = Palette(screen.world, screen.place, screen.container(), screen.onggi.keymap, screen.onggi.glyphs)
+        palette = Palette(screen.world, screen.place, screen.situation, screen.onggi.keymap, screen.onggi.glyphs)
         screen.app.push_screen(palette, lambda found: self._picked(found) if found is not None else None)
 
     def _picked(self, found: Found) -> None:
@@ -150,7 +150,7 @@ class General:
         screen = self._screen
         pane = screen.detail.pane
         sessions = [session.title for session in pane.sessions if session.live] if pane is not None else []
-        jobs = [job.title for job in self._acts.files.board.running]
+        jobs = [job.title for job in screen.runner.board.live]
         if not sessions and not jobs:
             screen.app.exit()
             return

@@ -24,6 +24,7 @@ from tui.widgets.linesview import Builder
 if TYPE_CHECKING:
     from textual.events import Key
 
+    from tui.layers.pane import FileTree
     from tui.logview import LogView
     from tui.screens.main import MainScreen
 
@@ -37,6 +38,8 @@ class Loader:
     def __init__(self, screen: MainScreen) -> None:
         self._screen = screen
         self._samples: dict[str, stats.Samples] = {}
+        self._tree: FileTree | None = None
+        self._tree_of = ""
 
     def load(self, subject: Subject, tab: str) -> None:
         """Fill a tab."""
@@ -70,6 +73,9 @@ class Loader:
         try:
             if tab == "Layers":
                 await self._screen.browser.load(subject)
+                return
+            if tab == "Changes":
+                await self._changes(subject)
                 return
             build, facts = await self._page(subject, tab)
         except NotFound:
@@ -114,6 +120,29 @@ class Loader:
         self._screen.detail.logs = view
         await self._screen.detail.take_view("Logs", view)
         return view
+
+    async def _changes(self, subject: Subject) -> None:
+        """What a container has changed, as a tree."""
+        from tui.layers.model import changes_of, tree_of
+        from tui.layers.pane import FileTree
+
+        screen = self._screen
+        if self._tree is None:
+            self._tree = FileTree(screen.onggi.glyphs, id="changes", sizes=False)
+            await screen.detail.take_view("Changes", self._tree)
+        tree = self._tree
+        again, self._tree_of = self._tree_of == subject.id, subject.id
+        if not again:
+            tree.show_tree(tree_of(()))
+            tree.set_empty(join(("Comparing it with its image.", "$muted")))
+        try:
+            entries = changes_of(await screen.onggi.calls.changes(subject.id))
+        except (EngineError, OSError) as error:
+            tree.show_tree(tree_of(()))
+            tree.set_empty(safe(str(error), style="$muted"))
+            return
+        tree.set_empty(join(("It has changed nothing: all files are its image's.", "$muted")))
+        tree.show_tree(tree_of(entries), keep=again)
 
     def _stats_or_why(self, container: str) -> Builder:
         one = self._screen.world.containers.get(container)

@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 
 from tui import header, keymaps
-from tui.actions import BY_ID, Action, applies
+from tui.actions import BY_ID, Action, Situation, applies
 from tui.header import Work
 from tui.panes.detail import Detail
 from tui.panes.listing import ListColumn, TitledList, column_width
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from textual.widget import Widget
 
     from tui.app import OnggiApp
+    from tui.jobs.runner import Runner
     from tui.layers.browse import LayerBrowser
     from tui.layers.pane import FileTree
     from tui.panes.terminals import SessionStrip, TerminalPane
@@ -57,6 +58,9 @@ class MainScreen(FactScreen):
     MainScreen.-narrow #right { display: none; }
     MainScreen.-narrow.-deep ListColumn { display: none; }
     MainScreen.-narrow.-deep #right { display: block; }
+    MainScreen.-narrow.-jobs ListColumn, MainScreen.-narrow.-jobs Detail { display: none; }
+    MainScreen.-narrow.-jobs FilesPane.-shown { display: none; }
+    MainScreen.-narrow.-jobs #right { display: block; }
     MainScreen.-zoom #lists, MainScreen.-zoom #listtabs { display: none; }
     MainScreen.-zoom #right { display: block; }
     MainScreen.-full #header, MainScreen.-full #footer, MainScreen.-full #command { display: none; }
@@ -76,7 +80,7 @@ class MainScreen(FactScreen):
         with Horizontal(id="middle"):
             yield ListColumn(self.onggi.glyphs, self.onggi.now)
             with bars.RightColumn(id="right"):
-                yield Detail(self.onggi.glyphs)
+                yield Detail(self.onggi.glyphs, self.onggi.keymap.shown)
         yield CommandLine()
         yield Hints(id="footer")
 
@@ -113,6 +117,13 @@ class MainScreen(FactScreen):
         return LayerBrowser(self)
 
     @cached_property
+    def runner(self) -> Runner:
+        """Long work in the background."""
+        from tui.jobs.runner import Runner
+
+        return Runner(self)
+
+    @cached_property
     def sessions(self) -> Sessions:
         """Who opens terminals."""
         from tui.screens.sessions import Sessions
@@ -132,6 +143,15 @@ class MainScreen(FactScreen):
         self.lists.list_of("containers").focus()
         self.update_bars()
         self.set_interval(1.0, self.tick)
+
+    def on_unmount(self) -> None:
+        if "runner" in self.__dict__:
+            self.runner.release()
+
+    def tick(self) -> None:
+        super().tick()
+        if "runner" in self.__dict__:
+            self.runner.tick()
 
     # Where the keyboard is
 
@@ -165,6 +185,13 @@ class MainScreen(FactScreen):
         """The container an act is about: under the cursor, whatever list has the keyboard."""
         return self.lists.selected_container()
 
+    @property
+    def situation(self) -> Situation:
+        """What decides which acts make sense here."""
+        job = self.runner.pane.job if self.place == "jobs" else None
+        searching = self.detail.logs is not None and self.detail.logs.searching
+        return Situation(self.container(), job.state if job is not None else "", searching)
+
     def on_object_list_moved(self, event: ObjectList.Moved) -> None:
         event.stop()
         if event.source.id == "layers":
@@ -175,7 +202,7 @@ class MainScreen(FactScreen):
         self.watch_rows()
 
     def on_object_list_opened(self, event: ObjectList.Opened) -> None:
-        self.do(BY_ID["layer_open" if event.source.id == "layers" else "open"])
+        self.do(BY_ID[{"layers": "layer_open", "jobs": "job_open"}.get(event.source.id or "", "open")])
 
     def on_file_tree_picked(self, event: FileTree.Picked) -> None:
         self.browser.view(event.node)
@@ -189,15 +216,22 @@ class MainScreen(FactScreen):
     def go_to(self, kind: str) -> None:
         """Give the keyboard to a list."""
         self.remove_class("-deep", "-zoom", "-full")
+        self.put_away_jobs()
         self.lists.pick(kind).focus()
         self.follow.cursor()
 
     def go_inside(self) -> None:
         """Give the keyboard to the detail."""
+        self.put_away_jobs()
         if self.narrow:
             self.add_class("-deep")
         self.detail.inner.focus()
         self.follow.show_command_of_tab()
+
+    def put_away_jobs(self) -> None:
+        """On a narrow screen something else is looked at now."""
+        if "runner" in self.__dict__:
+            self.runner.hide_narrow()
 
     # Keys
 
@@ -219,7 +253,7 @@ class MainScreen(FactScreen):
         event.stop()
         event.prevent_default()
         subject = self.container()
-        fitting = next((a for a in found if applies(a, subject)), None)
+        fitting = next((a for a in found if applies(a, self.situation)), None)
         if fitting is not None:
             self.do(fitting)
         else:
@@ -261,12 +295,17 @@ class MainScreen(FactScreen):
         """Which frames stand below the detail, and how tall."""
         if "browser" in self.__dict__:
             self.browser.arrange()
+        if "runner" in self.__dict__:
+            self.runner.arrange()
 
     def frames_below(self) -> list[Widget]:
         """What takes the keyboard below the detail, from top to bottom."""
-        if "browser" in self.__dict__ and self.browser.pane.display and self.browser.pane.is_attached:
-            return [self.browser.pane.files]
-        return []
+        found: list[Widget] = []
+        if "browser" in self.__dict__ and self.browser.pane.shown:
+            found.append(self.browser.pane.files)
+        if "runner" in self.__dict__ and self.runner.pane.shown:
+            found.append(self.runner.pane)
+        return found
 
     def update_bars(self) -> None:
         """Header, banner, list tabs and footer as things are now."""
@@ -280,7 +319,7 @@ class MainScreen(FactScreen):
         inside = self.keyboard_inside
         right = header.right(inside)
         width = self.size.width - 2 - right.cell_length - 3
-        work = self.acts.work() if "acts" in self.__dict__ else Work()
+        work = self.runner.board.work() if "runner" in self.__dict__ else Work()
         left = header.left(self.world, self.engine, self.host, work, self.onggi.glyphs, width)
         self.query_one("#header", Bar).show(left, right)
 

@@ -80,7 +80,7 @@ class Moves:
             current.unmark()
 
     def _into_files(self) -> None:
-        if self._screen.browser.pane.display:
+        if self._screen.browser.pane.shown:
             self._screen.browser.pane.files.focus()
 
     @property

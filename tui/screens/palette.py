@@ -12,14 +12,14 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from tui import commands
-from tui.actions import ACTIONS, LISTS, applies, scopes_of
+from tui.actions import ACTIONS, LISTS, Situation, applies, scopes_of
 from tui.glyphs import Glyphs
 from tui.keymaps import Keymap
 from tui.paint import ends, join
 from tui.panes.containers import mark
 from tui.safe import crop_end, crop_front, safe, safe_plain
 from tui.screens.dialog import Dialog
-from tui.state import Container, World
+from tui.state import World
 from tui.widgets.fields import Entry, Rule, Text
 from tui.widgets.frame import Titles
 from tui.widgets.objectlist import ObjectList, Row
@@ -57,10 +57,10 @@ class Palette(Dialog[Found]):
     WIDTH = 84
 
     def __init__(
-        self, world: World, place: str, container: Container | None, keymap: Keymap, glyphs: Glyphs, text: str = ""
+        self, world: World, place: str, now: Situation, keymap: Keymap, glyphs: Glyphs, text: str = ""
     ) -> None:
         super().__init__()
-        self._all = [*objects(world, glyphs), *actions(place, container, keymap)]
+        self._all = [*objects(world, glyphs), *actions(place, now, keymap)]
         self._text = text
         self._glyphs = glyphs
         self._shown: dict[str, Found] = {}
@@ -166,14 +166,14 @@ def objects(world: World, glyphs: Glyphs) -> list[Found]:
     return found
 
 
-def actions(place: str, container: Container | None, keymap: Keymap) -> list[Found]:
+def actions(place: str, now: Situation, keymap: Keymap) -> list[Found]:
     """The acts that make sense now, with their keys; those of the place first."""
     near = scopes_of(place)
     far = [scope for scope in LISTS if scope not in near]
     made = []
     for scope in (*near, *far):
         for action in ACTIONS:
-            if action.scope != scope or action.own or not applies(action, container):
+            if action.scope != scope or action.own or not applies(action, now):
                 continue
             where = f"{scope}: " if scope in far else ""
             made.append(Found("action", action.id, f"{where}{action.help}", keymap.shown(action.id), scope))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from tui import commands
 from tui.glyphs import Glyphs
@@ -47,7 +48,7 @@ def kill(hit: Sequence[Container], key: str, glyphs: Glyphs) -> Question:
     )
 
 
-def images(hit: Sequence[Image], world: World, key: str, glyphs: Glyphs) -> Question:
+def images(hit: Sequence[Image], world: World, key: str, glyphs: Glyphs, undo: str) -> Question:
     """Remove images: those a container needs are spared."""
     victims, spared, seen = [], [], set()
     for image in hit:
@@ -72,6 +73,59 @@ def images(hit: Sequence[Image], world: World, key: str, glyphs: Glyphs) -> Ques
         key=key,
         spared=spared,
         marked=len(hit),
+        undo=undo,
+    )
+
+
+def prune(world: World, key: str, glyphs: Glyphs, undo: str) -> Question:
+    """Remove images that nothing uses: those without a name, or all of them once `a` is pressed."""
+    unused = _once([image for image in world.images if not world.image_users(image.id)])
+    nameless = [image for image in unused if not image.reference]
+    used = _once([image for image in world.images if world.image_users(image.id)])
+    every = _pruned(unused, used, world, key, glyphs, undo, all_of=True)
+    few = _pruned(nameless, used, world, key, glyphs, undo, all_of=False)
+    few = replace(few, other=("a", f"all {len(unused)} that nothing uses", every))
+    return replace(
+        few,
+        other=(
+            "a",
+            f"all {len(unused)} that nothing uses",
+            replace(every, other=("a", "only those without a name", few)),
+        ),
+    )
+
+
+def _once(images: Sequence[Image]) -> list[Image]:
+    """One row an image, however many names it has."""
+    return list({image.id: image for image in reversed(images)}.values())[::-1]
+
+
+def _pruned(
+    victims: Sequence[Image],
+    used: Sequence[Image],
+    world: World,
+    key: str,
+    glyphs: Glyphs,
+    undo: str,
+    *,
+    all_of: bool,
+) -> Question:
+    mark = (glyphs.exited, "$exited")
+    rows = [
+        Victim(mark, image.name, "unused" if image.reference else "unused, no name", "its layers", image.size)
+        for image in victims
+    ]
+    spared = [(mark, image.name, f"{world.image_users(image.id)[0].name} needs it") for image in used]
+    nothing = "Every image has a name or is used." if not all_of else "Every image is used."
+    return Question(
+        verb="Prune",
+        what=count(len(victims), "image") if victims else "nothing",
+        victims=rows,
+        command=commands.line(("image", "prune", "-a") if all_of else ("image", "prune")),
+        key=key,
+        spared=spared,
+        note="Layers that a spared image has too stay." if victims else nothing,
+        undo=undo,
     )
 
 

@@ -11,6 +11,7 @@ from textual.containers import Horizontal
 from textual.content import Content
 from textual.message import Message
 from textual.strip import Strip
+from textual.suggester import Suggester
 from textual.widget import Widget
 from textual.widgets import Input
 
@@ -60,10 +61,26 @@ class Entry(Input):
     DEFAULT_CSS = """
     Entry, Entry:focus { border: none; height: 1; padding: 0 1; background: $pane; color: $ink; }
     Entry:focus { background: $cursor; }
+    Entry > .input--suggestion { color: $muted; }
     """
 
     def on_mount(self) -> None:
         self.cursor_blink = False  # nothing here moves by itself
+
+
+Known = Sequence[str]
+
+
+class Completer(Suggester):
+    """Shows the rest of the first known text that begins with what is typed; the right arrow takes it."""
+
+    def __init__(self, known: Known) -> None:
+        super().__init__(use_cache=False, case_sensitive=True)
+        self.known = known
+
+    async def get_suggestion(self, value: str) -> str | None:
+        """The whole text, None = nothing known begins so."""
+        return next((text for text in self.known if text.startswith(value) and text != value), None)
 
 
 class Field(Horizontal):
@@ -83,8 +100,12 @@ class Field(Horizontal):
             super().__init__()
             self.field = field
 
-    def __init__(self, name: str, label: str, value: str = "", hint: str = "") -> None:
+    def __init__(
+        self, name: str, label: str, value: str = "", hint: str = "", *, secret: bool = False, known: Known = ()
+    ) -> None:
         super().__init__(id=f"field-{name}")
+        self._secret = secret
+        self._suggester = Completer(known)
         self.key = name
         self._label = label
         self._value = value
@@ -94,10 +115,20 @@ class Field(Horizontal):
         label = Text(join((self._label, "$muted")), right=True)
         label.add_class("label")
         yield label
-        yield Entry(self._value, id=f"entry-{self.key}", select_on_focus=False)
+        yield Entry(
+            self._value,
+            id=f"entry-{self.key}",
+            select_on_focus=False,
+            password=self._secret,
+            suggester=self._suggester,
+        )
         remark = Text(join((self._hint, "$muted")), right=True, id=f"remark-{self.key}")
         remark.add_class("remark")
         yield remark
+
+    def suggest(self, known: Known) -> None:
+        """Complete what is typed from these now."""
+        self._suggester.known = known
 
     @property
     def entry(self) -> Entry:

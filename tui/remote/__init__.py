@@ -1,0 +1,1 @@
+"""Registries: pull, push, copy, log in, look inside."""
