@@ -76,6 +76,7 @@ async def disk_usage(engine: Engine, request: Request) -> Answer:
                 )
                 for record in usage["volumes"]
             ],
+            "OnggiKept": {"Count": usage["kept"][0], "Size": usage["kept"][1]},
             "BuildCache": [],
             "BuilderSize": 0,
         }

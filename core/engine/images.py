@@ -10,8 +10,10 @@ import msgspec
 
 from core.engine.events import Events
 from core.engine.filters import has_label
+from core.engine.moments import moment
 from core.engine.records import Records
 from core.errors import InvalidArgument, NoSuchImage
+from core.images.history import seconds
 from core.model.events import Progress
 from core.model.image import Image
 from core.oci.digest import Digest
@@ -61,10 +63,12 @@ class ImageActs:
                 raise InvalidArgument(f"invalid filter '{name}'")
         images = await self._service.list()
         bounds = {name: [await self.get(value) for value in filters.get(name, ())] for name in ("before", "since")}
+        until = min((moment(text) for text in filters.get("until", ())), default=None)
         found = [
             image
             for image in images
             if _matches(image, filters)
+            and (until is None or seconds(image.config.created) * 1e9 < until)
             and all(image.config.created < bound.config.created for bound in bounds["before"])
             and all(image.config.created > bound.config.created for bound in bounds["since"])
         ]

@@ -6,14 +6,13 @@ nobody agreed to its going: a container that was started, an image with another 
 
 from __future__ import annotations
 
-import re
-import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from core.engine.filters import has_label
 from core.engine.images import ImageActs
+from core.engine.moments import moment
 from core.engine.records import Records
 from core.engine.volumes import VolumeActs
 from core.errors import Conflict, ImageInUse, InvalidArgument, NotFound
@@ -27,9 +26,6 @@ from core.wire.codec import parse_timestamp
 
 Filters = Mapping[str, Sequence[str]]
 Kept = list[tuple[str, str]]  # what stays after all, and why
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:h|ms|m|s|us|ns))+")
-_PART = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s|us|ns)")
-_NANOSECONDS = {"h": 3600e9, "m": 60e9, "s": 1e9, "ms": 1e6, "us": 1e3, "ns": 1.0}
 _ALLOWED = {
     "containers": {"label", "label!", "until"},
     "images": {"dangling", "label", "label!", "until"},
@@ -218,14 +214,6 @@ def check(kind: str, filters: Filters) -> None:
     for name in filters:
         if name not in _ALLOWED[kind]:
             raise InvalidArgument(f"invalid filter '{name}'")
-
-
-def moment(text: str) -> int:
-    """Nanoseconds since the epoch of `10m` (ago), a time stamp or a date. Raises InvalidArgument."""
-    if _DURATION.fullmatch(text):
-        ago = sum(float(number) * _NANOSECONDS[unit] for number, unit in _PART.findall(text))
-        return time.time_ns() - int(ago)
-    return parse_timestamp(text)
 
 
 def is_true(filters: Filters, name: str, default: str = "false") -> bool:

@@ -4,22 +4,69 @@ from __future__ import annotations
 
 from core.cli import listing, units
 from core.cli.context import Context
-from core.cli.parser import Arguments, Command, option
+from core.cli.failure import CommandFailed
+from core.cli.parser import Arguments, Command, option, switch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+_IMAGES = ("Repository", "Tag", "ID", "CreatedSince", "Size", "SharedSize", "UniqueSize", "Containers")
+_CONTAINERS = ("ID", "Image", "Command", "LocalVolumes", "Size", "RunningFor", "Status", "Names")
+_VOLUMES = {"Name": "VOLUME NAME", "Links": "LINKS", "Size": "SIZE"}
+_CACHES = ("CACHE ID", "CACHE TYPE", "SIZE", "CREATED", "LAST USED", "USAGE", "SHARED")
 HEADERS = {"Type": "TYPE", "TotalCount": "TOTAL", "Active": "ACTIVE", "Size": "SIZE", "Reclaimable": "RECLAIMABLE"}
 
 
 def df(context: Context, given: Arguments) -> int:
     """Where the disk space went, and how much of it nothing needs."""
+    if given.on("verbose") and given.text("format"):
+        raise CommandFailed("the verbose and the format options conflict")
     found = context.engine.get("/system/df")
-    listing.show(
-        [_images(found), _containers(found), _volumes(found)], HEADERS, tuple(HEADERS), given.text("format")
-    )
+    if given.on("verbose"):
+        _verbose(found)
+        return 0
+    rows = [_images(found), _containers(found), _volumes(found), _caches(found)]
+    kept = found.get("OnggiKept") or {}
+    if kept.get("Count"):  # only our own engine has it: what rmi and prune took and undo can bring back
+        rows.append(_row("Kept for undo", kept["Count"], 0, kept["Size"], kept["Size"]))
+    listing.show(rows, HEADERS, tuple(HEADERS), given.text("format"))
     return 0
+
+
+def _verbose(found: dict[str, Any]) -> None:
+    """Every image, container and volume by itself."""
+    from core.cli.verb import images, ps
+
+    named = sorted(found.get("Images") or (), key=lambda image: -image["Created"])
+    rows = [row for image in named for row in images.rows_of(image, full=False, digests=False)]
+    print("Images space usage:\n")
+    listing.show(rows, images.HEADERS, _IMAGES)
+    print("\nContainers space usage:\n")
+    listing.show([ps.row(one, full=False) for one in found.get("Containers") or ()], ps.HEADERS, _CONTAINERS)
+    print("\nLocal Volumes space usage:\n")
+    listing.show([_volume(volume) for volume in found.get("Volumes") or ()], _VOLUMES, tuple(_VOLUMES))
+    caches = found.get("BuildCache") or ()
+    print(f"\nBuild cache usage: {units.human_size(sum(cache.get('Size') or 0 for cache in caches))}\n")
+    listing.show([], dict(zip(_CACHES, _CACHES, strict=True)), _CACHES)
+
+
+def _volume(volume: dict[str, Any]) -> dict[str, str]:
+    usage = volume.get("UsageData") or {}
+    size = usage.get("Size", -1)
+    return {
+        "Links": str(usage.get("RefCount", 0)),
+        "Name": volume["Name"],
+        "Size": units.human_size(size) if size >= 0 else "N/A",
+    }
+
+
+def _caches(found: dict[str, Any]) -> dict[str, str]:
+    caches = found.get("BuildCache") or ()
+    used = [cache for cache in caches if cache.get("InUse")]
+    size = sum(cache.get("Size") or 0 for cache in caches if not cache.get("Shared"))
+    held = sum(cache.get("Size") or 0 for cache in used if not cache.get("Shared"))
+    return _row("Build Cache", len(caches), len(used), size, size - held)
 
 
 def _row(kind: str, total: int, active: int, size: int, reclaimable: int) -> dict[str, str]:
@@ -56,4 +103,12 @@ def _volumes(found: dict[str, Any]) -> dict[str, str]:
     return _row("Local Volumes", len(sizes), active, size, sum(size for size, count in sizes if not count))
 
 
-DF = Command(df, "Show disk usage", "", (option("format", "", "Format output using a custom template"),))
+DF = Command(
+    df,
+    "Show disk usage",
+    "",
+    (
+        option("format", "", "Format output using a custom template"),
+        switch("verbose", "v", "Show detailed information on space usage"),
+    ),
+)

@@ -31,6 +31,15 @@ def images(context: Context, given: Arguments) -> int:
         filters.setdefault("reference", []).append(given.operands[0])
     found = context.engine.get("/images/json", {"all": given.on("all") or None, "filters": filters})
     template = given.text("format")
+    if given.on("tree"):
+        import sys
+
+        from core.cli.verb import imagetree
+
+        if template or given.on("quiet"):
+            raise CommandFailed("--tree shows a table of its own: it goes with neither --format nor --quiet")
+        sys.stdout.write(imagetree.show(context, found, full=given.on("no-trunc")))
+        return 0
     digests = given.on("digests") or ".Digest" in template
     rows = [row for image in found for row in rows_of(image, full=given.on("no-trunc"), digests=digests)]
     if given.on("quiet") and not template:
@@ -43,7 +52,7 @@ def images(context: Context, given: Arguments) -> int:
 def rows_of(image: Mapping[str, Any], *, full: bool, digests: bool) -> Iterator[dict[str, Any]]:
     """One row for each name of an image; with `digests`, for each name and digest."""
     for repository, tag, digest in _names(image.get("RepoTags") or (), image.get("RepoDigests") or (), digests):
-        created, size = image["Created"], image["Size"]
+        created, size, shared = image["Created"], image["Size"], image.get("SharedSize", -1)
         yield {
             "Containers": _count(image.get("Containers")),
             "CreatedAt": words.calendar(created),
@@ -51,10 +60,10 @@ def rows_of(image: Mapping[str, Any], *, full: bool, digests: bool) -> Iterator[
             "Digest": digest,
             "ID": image["Id"] if full else words.short_id(image["Id"]),
             "Repository": repository,
-            "SharedSize": _bytes(image.get("SharedSize")),
+            "SharedSize": _bytes(shared),
             "Size": units.human_size(size, 3),
             "Tag": tag,
-            "UniqueSize": "N/A",
+            "UniqueSize": _bytes(size - shared if shared >= 0 else -1),
             "VirtualSize": units.human_size(image.get("VirtualSize") or size),
         }
 
@@ -118,6 +127,7 @@ IMAGES = Command(
         ),
         switch("no-trunc", "", "Don't truncate output"),
         switch("quiet", "q", "Only show image IDs"),
+        switch("tree", "", "Show which image stands on which, and what each adds"),
     ),
     most=1,
 )
