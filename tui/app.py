@@ -20,6 +20,7 @@ from tui.glyphs import ASCII, UNICODE
 from tui.header import Host
 from tui.screens.main import MainScreen
 from tui.terminal.driver import TerminalDriver
+from tui.terminal.probe import probe
 
 _HOST_EVERY: Final = 3.0  # seconds between two looks at the host's figures
 
@@ -29,7 +30,7 @@ class OnggiApp(App[None], inherit_bindings=False):
 
     `client` speaks to the engine at `host`; `ensure` makes sure that one answers and tells whether it had to be
     started; `now` is the clock; `meter` reads the host's figures, None = do not show them; containers' figures
-    are read every `stats_every` seconds.
+    are read every `stats_every` seconds. `plain` = the terminal cannot draw the marks; `typed` came before the app.
     """
 
     TITLE = "onggi"
@@ -59,10 +60,13 @@ class OnggiApp(App[None], inherit_bindings=False):
         host_name: str = "local engine",
         stats_every: float = 2.0,
         problems: tuple[str, ...] = (),
+        plain: bool = False,
+        typed: bytes = b"",
     ) -> None:
         super().__init__(driver_class=TerminalDriver)
         self.config = config if config is not None else Config()
-        self.glyphs = ASCII if self.config.glyphs == "ascii" else UNICODE
+        self.typed_early = typed
+        self.glyphs = ASCII if plain or self.config.glyphs == "ascii" else UNICODE
         self.keymap, clashes = keymaps.keymap(self.config.keymap, self.config.keys)
         self.now = now
         self.host = host
@@ -143,6 +147,7 @@ def make(host: str | None = None) -> OnggiApp:
         config = settings.load()
     except settings.BadConfig as error:
         config, problems = Config(), (str(error),)
+    narrow, typed = probe(0, 2) if config.glyphs == "auto" else (True, b"")
     chosen = chosen_host(host)
     own = chosen == default_host()
     return OnggiApp(
@@ -153,6 +158,8 @@ def make(host: str | None = None) -> OnggiApp:
         meter=HostMeter().read,
         host_name="local engine" if own else chosen,
         problems=problems,
+        plain=not narrow,
+        typed=typed,
     )
 
 

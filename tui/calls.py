@@ -115,8 +115,19 @@ class Calls:
         found: Json = await self.client.post("/onggi/v1/undo", id=ident)
         return found
 
+    async def prune_plan(self, *, all_of: bool) -> Json:
+        """What a prune of images would remove now, item by item; only our own engine tells."""
+        filters = json.dumps({"dangling": ["false" if all_of else "true"]})
+        found: Json = await self.client.get("/onggi/v1/prune", what="images", filters=filters)
+        return found
+
+    async def prune(self, plan: Json, command: str) -> Json:
+        """Carry out such a plan and nothing else; `command` is what undo will tell of it."""
+        found: Json = await self.client.post("/onggi/v1/prune", plan, command=command)
+        return found
+
     async def prune_images(self, *, all_of: bool) -> Json:
-        """Remove images that no container needs: those without a name, or all."""
+        """Remove images that no container needs, as Docker's API does: those without a name, or all."""
         filters = json.dumps({"dangling": ["false" if all_of else "true"]})
         found: Json = await self.client.post("/images/prune", filters=filters)
         return found

@@ -46,7 +46,6 @@ class Container:
     started: float = 0.0
     finished: float = 0.0
     restarts: int = 0
-    next_start: float = 0.0
     restart_policy: str = "no"
     command: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict, compare=False)
@@ -220,7 +219,6 @@ def container_of_inspect(entry: Json) -> Container:
         started=parse_time(str(state.get("StartedAt", ""))),
         finished=parse_time(str(state.get("FinishedAt", ""))),
         restarts=int(entry.get("RestartCount") or 0),
-        next_start=parse_time(str(state.get("NextStartAt", ""))),
         restart_policy=str(policy.get("Name") or "no") + (f":{retries}" if retries else ""),
         command=tuple(str(word) for word in (entry.get("Path"), *(entry.get("Args") or ())) if word is not None),
         labels=_strings(config.get("Labels")),

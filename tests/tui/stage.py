@@ -293,6 +293,16 @@ class Stage:
         event = {"Type": kind, "Action": action, "Actor": {"ID": actor, "Attributes": attributes}}
         self.asked.put_nowait(event)
 
+    def prune_plan(self, all_of: bool) -> dict[str, Any]:
+        """As the engine plans it: images that no container needs."""
+        gone = [(ref, size) for ref, size in self.images if not self.users(ref)]
+        gone = [(ref, size) for ref, size in gone if all_of or ref.startswith("<none>")]
+        images = [
+            {"Id": image_id(ref), "Names": [] if ref.startswith("<none>") else [ref], "Size": size}
+            for ref, size in gone
+        ]
+        return {"Images": images, "SpaceReclaimed": sum(size for _, size in gone)}
+
     def users(self, image: str) -> int:
         return sum(c["Image"] == image_id(image) for c in self.containers.values())
 
@@ -341,6 +351,8 @@ class StageClient:
             return self._image("/".join(parts[1:-1]), parts[-1])
         if path == "/onggi/v1/undo":
             return stage.removals
+        if path == "/onggi/v1/prune":
+            return stage.prune_plan("false" in str(query["filters"]))
         if path.endswith("/changes"):
             return CHANGES
         if path == "/onggi/v1/host":

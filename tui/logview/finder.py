@@ -50,6 +50,8 @@ class Finder:
         total, hits = len(self._store), self.hits
         if hits is None:
             return f"{total} lines" if total != 1 else "1 line"
+        if hits.query.slow:
+            return "this pattern takes too long; try a simpler one"
         more = "" if hits.complete else " so far"
         found = len(hits.numbers)
         if self.keep:

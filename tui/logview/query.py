@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
 from time import monotonic
 from typing import Final
 
+from tui.logview.limit import TooSlow, within
 from tui.logview.store import LineStore
 from tui.safe import safe_log
 
 _LONGEST: Final = 16384  # bytes of a line that are searched
-_EVERY: Final = 256  # lines between two looks at the clock
+_EVERY: Final = 64  # lines between two looks at the clock
+_SCAN_LIMIT: Final = 0.1  # seconds that a pattern may overrun its turn: the keyboard waits no longer
+_SHOWN_LIMIT: Final = 0.02  # seconds for the hits of one shown line
 
 
 class Query:
@@ -21,6 +23,8 @@ class Query:
     def __init__(self, text: str, *, invert: bool = False) -> None:
         self.text = text
         self.invert = invert
+        self.slow = False
+        """It took too long on some line: it is not tried on another one."""
         flags = 0 if any(char.isupper() for char in text) else re.IGNORECASE
         try:
             self._pattern = re.compile(text, flags)
@@ -38,12 +42,16 @@ class Query:
             text = data.decode("utf-8", "backslashreplace")
         return (self._pattern.search(text) is None) is self.invert
 
-    def spans(self, text: str) -> Iterator[tuple[int, int]]:
-        """Where the hits stand in a shown line; none while inverted."""
-        if not self.invert:
-            for match in self._pattern.finditer(text[:_LONGEST]):
-                if match.end() > match.start():
-                    yield match.span()
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        """Where the hits stand in a shown line; none while inverted, or where finding them takes too long."""
+        if self.invert or self.slow:
+            return []
+        try:
+            with within(_SHOWN_LIMIT):
+                return [m.span() for m in self._pattern.finditer(text[:_LONGEST]) if m.end() > m.start()]
+        except TooSlow:
+            self.slow = True
+            return []
 
 
 class Hits:
@@ -61,11 +69,20 @@ class Hits:
         return self.scanned >= self._store.end
 
     def scan(self, seconds: float) -> None:
-        """Look at more lines for at most about `seconds`."""
-        deadline = monotonic() + seconds
+        """Look at more lines for at most about `seconds`; a pattern that hangs on one line is given up."""
         self.forget()
+        if self.query.slow:
+            self.scanned = self._store.end
+            return
+        try:
+            with within(seconds + _SCAN_LIMIT):
+                self._scan(monotonic() + seconds)
+        except TooSlow:
+            self.query.slow = True
+            self.scanned = self._store.end
+
+    def _scan(self, deadline: float) -> None:
         matches, numbers = self.query.matches, self.numbers
-        number = self.scanned
         for number, line in enumerate(self._store.since(self.scanned), self.scanned):
             if number % _EVERY == 0 and monotonic() > deadline:
                 self.scanned = number

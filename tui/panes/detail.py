@@ -261,7 +261,7 @@ class Detail(Framed, Vertical):
         if self.welcoming:
             self.call_after_refresh(self._show_welcome)
 
-    def on_log_view_changed(self, event: Message) -> None:
+    def on_log_page_changed(self, event: Message) -> None:
         if self.tab == "Logs":
             self.retitle()
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 from core.aio import off_loop
 from core.errors import EngineError, InvalidArgument
 from core.oci.reference import HUB
+from tui.calls import Client
 from tui.remote.registry import Headers
-
-if TYPE_CHECKING:
-    from core.client.credentials import ConfigFile
 
 
 class Accounts:
@@ -29,33 +26,24 @@ class Accounts:
         return self.users
 
     async def headers(self, server: str) -> Headers:
-        """What carries the user's credentials for a registry; nothing where there are none."""
-        from core.wire.credentials import HEADER, encode
+        """What carries the user's credentials for a registry; nothing where there are none, or none to be used."""
+        from core.client.registry import headers_for
 
         try:
-            found = await off_loop(lambda: _load().find(server))
+            return await off_loop(headers_for, server)
         except InvalidArgument:
             return {}
-        return {HEADER: encode(found)} if found is not None else {}
 
-    async def keep(self, server: str, user: str, password: str, token: str) -> None:
-        """Keep what a login has proved. Raises InvalidArgument, OSError."""
-        from core.client.credentials import key_of
+    async def login(self, client: Client, server: str, user: str, password: str) -> None:
+        """Prove a user to a registry and keep what that gives. Raises Unauthorized, EngineError, OSError."""
+        from core.client.credentials import ConfigFile, key_of
         from core.model.registry import Credentials
+        from core.wire.credentials import proved, to_document
 
-        proved = Credentials(
-            username=user,
-            password="" if token else password,
-            identity_token=token,
-            server_address=key_of(server),
-        )
-        await off_loop(lambda: _load().keep(proved))
-
-
-def _load() -> ConfigFile:
-    from core.client.credentials import ConfigFile
-
-    return ConfigFile.load()
+        asked = Credentials(username=user, password=password, server_address=key_of(server))
+        answer = await client.post("/auth", to_document(asked))
+        kept = proved(asked, answer or {})
+        await off_loop(lambda: ConfigFile.load().keep(kept))
 
 
 def _users() -> dict[str, str]:

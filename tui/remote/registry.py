@@ -73,12 +73,6 @@ class Registries:
                     said = str(line["status"])
         return outcome(said)
 
-    async def login(self, server: str, user: str, password: str) -> str:
-        """Prove a user to a registry; the token that stands for the password from now on, "" for none."""
-        body = {"username": user, "password": password, "serveraddress": server}
-        answer = await self._client.post("/auth", body)
-        return str((answer or {}).get("IdentityToken") or "")
-
     async def catalog(self, server: str) -> list[str]:
         """The repositories of a registry that tells them."""
         found = await self._ask("catalog", server, registry=server)

@@ -11,7 +11,7 @@ from textual.content import Content
 from core.errors import EngineError
 from tui import commands
 from tui.actions import Action
-from tui.paint import join
+from tui.paint import EMPTY, join
 from tui.panes import welcome
 from tui.safe import safe, safe_plain
 from tui.screens import removal
@@ -27,6 +27,13 @@ if TYPE_CHECKING:
     from tui.screens.main import MainScreen
 
 _STATES: Final = {"running": "runs", "paused": "is paused", "restarting": "is restarting"}
+
+Tail = Callable[[], Awaitable[Content]]
+"""What the outcome says besides, asked for once all is done."""
+
+
+async def _no_tail() -> Content:
+    return EMPTY
 
 
 class Acts:
@@ -80,11 +87,11 @@ class Acts:
         hint = join((keys.shown(instead), "bold $accent"), (f" {instead}s it.", "$muted"))
         screen.line.say(join(safe(one.name), (words, "$muted"), hint))
 
-    def job(self, command: str, parts: Sequence[tuple[str, Awaitable[object]]]) -> None:
+    def job(self, command: str, parts: Sequence[tuple[str, Awaitable[object]]], tail: Tail = _no_tail) -> None:
         """Await the parts of one command in a worker; the command line tells how it went."""
-        self._screen.work(self._job(command, parts), group="act")
+        self._screen.work(self._job(command, parts, tail), group="act")
 
-    async def _job(self, command: str, parts: Sequence[tuple[str, Awaitable[object]]]) -> None:
+    async def _job(self, command: str, parts: Sequence[tuple[str, Awaitable[object]]], tail: Tail) -> None:
         screen = self._screen
         began = screen.onggi.now()
         screen.line.show(command, join(("working", "$restarting")))
@@ -95,17 +102,25 @@ class Acts:
             if not isinstance(error, EngineError | OSError):
                 raise error
         if not failed:
-            screen.line.show(command, done(spent))
+            screen.line.show(command, done(spent) + await tail())
             return
         name, first = failed[0]
         more = f", and {len(failed) - 1} more" if len(failed) > 1 else ""
         screen.say_error(f"{safe_plain(name)}: {first}{more}")
 
-    def each(self, verb: str, targets: Sequence[tuple[str, str]], *, shown: str = "", **query: bool) -> None:
+    def each(
+        self,
+        verb: str,
+        targets: Sequence[tuple[str, str]],
+        *,
+        shown: str = "",
+        tail: Tail = _no_tail,
+        **query: bool,
+    ) -> None:
         """Do a verb to every target at once, as one command."""
         calls = self._screen.onggi.calls
         command = commands.of(shown or verb, [name for _, name in targets])
-        self.job(command, [(name, calls.act(verb, ref, **query)) for ref, name in targets])
+        self.job(command, [(name, calls.act(verb, ref, **query)) for ref, name in targets], tail)
 
     def ask(self, question: Question, do: Callable[[bool], None]) -> None:
         """Ask before a dangerous act; `do` is told whether force was chosen."""
@@ -157,7 +172,7 @@ class Acts:
             hit, world, self._key("image_remove"), self._screen.onggi.glyphs, self.upkeep.undo_key
         )
         free = [(image.reference or image.id, image.name) for image in hit if not world.image_users(image.id)]
-        self.ask(question, lambda _force: self.each("image_remove", free))
+        self.ask(question, lambda _force: self.each("image_remove", free, tail=self.upkeep.until))
 
     def _remove_volumes(self) -> None:
         world, wanted = self._screen.world, set(self._screen.targets("volumes"))

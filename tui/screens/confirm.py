@@ -18,8 +18,8 @@ from tui.screens.dialog import Dialog
 from tui.text import size, size_prose
 from tui.widgets.frame import Titles
 
-UNDO_WHILE: Final = " for a day, while its bytes are still here."
-"""How long a removal can be taken back."""
+UNDO_WHILE: Final = " for an hour; until then its bytes stay."
+"""How long the engine keeps what was removed."""
 
 _AROUND: Final = 19  # rows of the dialog that are not rows of its two tables
 
@@ -40,7 +40,8 @@ class Question:
     """Everything a deletion says before it happens.
 
     `spared` are those it will not touch, each with the reason; `forced` is the command that takes them too.
-    `undo` is the key that takes it back; `other` is a key, its words, and the question that it turns to.
+    `undo` is the key that takes it back; `frees` are bytes where they are not the sum of the table.
+    `other` is a key, its words, and the question that it turns to.
     """
 
     verb: str
@@ -53,6 +54,7 @@ class Question:
     note: str = ""
     marked: int = 0
     undo: str = ""
+    frees: int = -1
     other: tuple[str, str, Question] | None = None
 
 
@@ -85,7 +87,8 @@ class Confirm(Dialog[str]):
     def _text(self, width: int, height: int) -> Content:
         asked = self.question
         known = [v.frees for v in asked.victims if v.frees >= 0]
-        frees = join((f"frees {size_prose(sum(known))}", "bold $paused")) if any(known) else EMPTY
+        total = asked.frees if asked.frees >= 0 else sum(known)
+        frees = join((f"frees {size_prose(total)}", "bold $paused")) if total else EMPTY
         lines = [ends(join((f"{asked.verb} {asked.what}?", "bold")), frees, width)]
         room = max(height - _AROUND, 2)
         if asked.victims:

@@ -106,10 +106,8 @@ class FactScreen(WorkingScreen):
         """Once a second, and only where a second changes what is written."""
         self._ticks += 1
         now = self.onggi.now()
-        changing = any(
-            now - max(c.started, c.finished) < _YOUNG or c.next_start > now for c in self.world.containers.values()
-        )
-        if changing or self._ticks % 30 == 0:
+        young = any(now - max(c.started, c.finished) < _YOUNG for c in self.world.containers.values())
+        if young or self._ticks % 30 == 0:
             self.lists.refresh_figures(self.world)
             self.follow.cursor()
         if self.engine.state == "down":

@@ -134,8 +134,7 @@ class Remote:
         command = commands.line(("login",), words)
         screen.line.show(command, join(("working", "$restarting")))
         try:
-            token = await self.registries.login(server, user, values["password"])
-            await self.accounts.keep(server, user, values["password"], token)
+            await self.accounts.login(screen.onggi.calls.client, server, user, values["password"])
         except Unauthorized:
             screen.say_error(f"{shown_server(server)} does not know {user} with this password")
             return

@@ -9,7 +9,7 @@ from tui import commands
 from tui.glyphs import Glyphs
 from tui.panes.containers import mark, reason
 from tui.screens.confirm import Question, Victim
-from tui.state import Container, Image, Volume, World
+from tui.state import Container, Image, Json, Volume, World
 from tui.text import count
 
 
@@ -77,56 +77,52 @@ def images(hit: Sequence[Image], world: World, key: str, glyphs: Glyphs, undo: s
     )
 
 
-def prune(world: World, key: str, glyphs: Glyphs, undo: str) -> Question:
-    """Remove images that nothing uses: those without a name, or all of them once `a` is pressed."""
-    unused = _once([image for image in world.images if not world.image_users(image.id)])
-    nameless = [image for image in unused if not image.reference]
-    used = _once([image for image in world.images if world.image_users(image.id)])
-    every = _pruned(unused, used, world, key, glyphs, undo, all_of=True)
-    few = _pruned(nameless, used, world, key, glyphs, undo, all_of=False)
-    few = replace(few, other=("a", f"all {len(unused)} that nothing uses", every))
-    return replace(
-        few,
-        other=(
-            "a",
-            f"all {len(unused)} that nothing uses",
-            replace(every, other=("a", "only those without a name", few)),
-        ),
-    )
+def prune(few: Json, every: Json, world: World, key: str, glyphs: Glyphs, undo: str) -> Question:
+    """Prune images by the plan `few` of those without a name, or by `every` once `a` is pressed."""
+    words = f"all {len(every.get('Images') or ())} that nothing uses"
+    first = _pruned(few, world, key, glyphs, undo, all_of=False)
+    wide = _pruned(every, world, key, glyphs, undo, all_of=True)
+    back = ("a", "only those without a name", replace(first, other=("a", words, wide)))
+    return replace(first, other=("a", words, replace(wide, other=back)))
 
 
-def _once(images: Sequence[Image]) -> list[Image]:
-    """One row an image, however many names it has."""
-    return list({image.id: image for image in reversed(images)}.values())[::-1]
+def plan_of(world: World, *, all_of: bool) -> Json:
+    """The plan of an engine that tells none, as far as the lists know."""
+    found = [one for one in world.images if not world.image_users(one.id) and (all_of or not one.reference)]
+    names: dict[str, list[str]] = {}
+    for one in found:
+        names.setdefault(one.id, []).extend([one.reference] if one.reference else [])
+    sizes = {one.id: one.size for one in found}
+    return {"Images": [{"Id": key, "Names": tags, "Size": sizes[key]} for key, tags in names.items()]}
 
 
-def _pruned(
-    victims: Sequence[Image],
-    used: Sequence[Image],
-    world: World,
-    key: str,
-    glyphs: Glyphs,
-    undo: str,
-    *,
-    all_of: bool,
-) -> Question:
+def _pruned(plan: Json, world: World, key: str, glyphs: Glyphs, undo: str, *, all_of: bool) -> Question:
     mark = (glyphs.exited, "$exited")
-    rows = [
-        Victim(mark, image.name, "unused" if image.reference else "unused, no name", "its layers", image.size)
-        for image in victims
-    ]
-    spared = [(mark, image.name, f"{world.image_users(image.id)[0].name} needs it") for image in used]
-    nothing = "Every image has a name or is used." if not all_of else "Every image is used."
+    rows = []
+    for item in plan.get("Images") or ():
+        names, ident = [str(name) for name in item.get("Names") or ()], str(item.get("Id", ""))
+        name = names[0] if names else ident.removeprefix("sha256:")[:12]
+        more = f", {len(names)} names" if len(names) > 1 else "" if names else ", no name"
+        rows.append(Victim(mark, name, f"unused{more}", "its layers", int(item.get("Size") or 0)))
+    used = {image.id: image for image in world.images if world.image_users(image.id)}
+    spared = [(mark, image.name, f"{world.image_users(image.id)[0].name} needs it") for image in used.values()]
+    nothing = "Every image is used." if all_of else "Every image has a name or is used."
     return Question(
         verb="Prune",
-        what=count(len(victims), "image") if victims else "nothing",
+        what=count(len(rows), "image") if rows else "nothing",
         victims=rows,
-        command=commands.line(("image", "prune", "-a") if all_of else ("image", "prune")),
+        command=prune_command(all_of=all_of),
         key=key,
         spared=spared,
-        note="Layers that a spared image has too stay." if victims else nothing,
+        note="" if rows else nothing,
         undo=undo,
+        frees=int(plan.get("SpaceReclaimed", -1)),
     )
+
+
+def prune_command(*, all_of: bool) -> str:
+    """The command that prunes."""
+    return commands.line(("image", "prune", "-a") if all_of else ("image", "prune"))
 
 
 def volumes(hit: Sequence[Volume], world: World, key: str, glyphs: Glyphs) -> Question:

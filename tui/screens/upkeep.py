@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from textual.content import Content
+
 from core.errors import EngineError, NotFound
 from tui import commands
-from tui.paint import join
+from tui.paint import EMPTY, join
 from tui.safe import safe, safe_plain
 from tui.screens import removal
 from tui.screens.confirm import Confirm
-from tui.text import size_prose
+from tui.state import Json
+from tui.text import clock, parse_time, size_prose
 
 if TYPE_CHECKING:
     from tui.screens.acts import Acts
@@ -32,28 +35,52 @@ class Upkeep:
         return self._screen.onggi.keymap.shown("undo") if self._screen.engine.own else ""
 
     def _prune(self) -> None:
-        screen = self._screen
+        self._screen.work(self._ask_prune, group="form", exclusive=True)
+
+    async def _ask_prune(self) -> None:
+        """The engine's own plans first: what is agreed to is what is done."""
+        screen, calls = self._screen, self._screen.onggi.calls
+        try:
+            few, every = await calls.prune_plan(all_of=False), await calls.prune_plan(all_of=True)
+        except NotFound:
+            few, every = (removal.plan_of(screen.world, all_of=all_of) for all_of in (False, True))
+        except (EngineError, OSError) as error:
+            screen.say_error(f"plan a prune: {error}")
+            return
         key = screen.onggi.keymap.shown("image_prune")
-        question = removal.prune(screen.world, key, screen.onggi.glyphs, self.undo_key)
+        question = removal.prune(few, every, screen.world, key, screen.onggi.glyphs, self.undo_key)
 
         def answered(answer: str | None) -> None:
             if answer is not None:
-                screen.work(self._pruned(all_of=answer == "other"), group="act")
+                plan = every if answer == "other" else few
+                screen.work(self._pruned(plan, all_of=answer == "other"), group="act")
 
         screen.app.push_screen(Confirm(question), answered)
 
-    async def _pruned(self, *, all_of: bool) -> None:
-        screen = self._screen
-        command = commands.line(("image", "prune", "-a") if all_of else ("image", "prune"))
+    async def _pruned(self, plan: Json, *, all_of: bool) -> None:
+        screen, calls = self._screen, self._screen.onggi.calls
+        command = removal.prune_command(all_of=all_of)
         screen.line.show(command, join(("working", "$restarting")))
+        own = screen.engine.own
         try:
-            answer = await screen.onggi.calls.prune_images(all_of=all_of)
+            answer = await calls.prune(plan, command) if own else await calls.prune_images(all_of=all_of)
         except (EngineError, OSError) as error:
             screen.say_error(f"prune: {error}")
             return
         freed = f", {size_prose(int(answer.get('SpaceReclaimed') or 0))} freed"
-        undo = f" · {self.undo_key} undoes" if self.undo_key else ""
-        screen.line.show(command, join(("done", "$running"), (freed + undo, "$muted")))
+        screen.line.show(command, join(("done", "$running"), (freed, "$muted"), await self.until()))
+
+    async def until(self) -> Content:
+        """` · u undoes until 17:42`, as the engine says."""
+        if not self.undo_key:
+            return EMPTY
+        try:
+            removals = await self._screen.onggi.calls.removals()
+        except (EngineError, OSError):
+            return EMPTY
+        expires = parse_time(str(removals[0].get("Expires", ""))) if removals else 0.0
+        told = f" until {clock(expires)[:5]}" if expires else ""
+        return join((f" · {self.undo_key} undoes{told}", "$muted")) if removals else EMPTY
 
     def _undo(self) -> None:
         self._screen.work(self._undone(), group="act")

@@ -65,7 +65,10 @@ class TerminalDriver(LinuxDriver):
         poll.register(self.fileno, select.POLLIN)
         parser = XTermParser(self._debug)
         decode = getincrementaldecoder("utf-8")("replace").decode
+        early = bytes(getattr(self._app, "typed_early", b""))
         try:
+            for event in parser.feed(decode(early)) if early else ():
+                self.process_message(event)
             while not self.exit_event.is_set():
                 data = b""
                 if poll.poll(100):

@@ -1,0 +1,39 @@
+"""A time limit for matching: a pattern such as `(a+)+$` may need longer than anybody lives.
+
+Python's matcher looks for signals while it works, so an alarm can end it where it stands. Only the main thread gets
+signals; elsewhere there is no limit.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class TooSlow(Exception):
+    """The time is over."""
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Raise TooSlow inside of the block once `seconds` are over. Blocks do not nest."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    armed = True
+
+    def over(_number: int, _frame: FrameType | None) -> None:
+        if armed:
+            raise TooSlow
+
+    before = signal.signal(signal.SIGALRM, over)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        armed = False
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
