@@ -41,6 +41,7 @@ from core.engine.logs import Logs
 from core.engine.networks import NetworkViews
 from core.engine.parking import Parking
 from core.engine.probing import Prober
+from core.engine.pruning import Pruning
 from core.engine.records import Records
 from core.engine.removal import Removal
 from core.engine.seccomp import Programs
@@ -260,6 +261,16 @@ def _build_engine(
     creator = Creator(
         records, events, images=stores.images, snapshots=stores.snapshots, volumes=stores.volumes, cpus=host_cpus
     )
+    inspection = Inspection(records, stores.snapshots, groups, version)
+    images, volumes = ImageActs(stores.images, records, events), VolumeActs(stores.volumes, records, events)
+    system = System(
+        paths,
+        records,
+        images=stores.images,
+        volumes=stores.volumes,
+        cgroup_version=version,
+        warnings=stores.networks.warnings,
+    )
     return Engine(
         paths=paths,
         records=records,
@@ -276,18 +287,15 @@ def _build_engine(
             images=stores.images, snapshots=stores.snapshots, committer=Committer(stores.room),
         ),
         transfers=Transfers(stores.images, Sender(stores.room), Receiver(stores.room), events),
-        inspection=Inspection(records, stores.snapshots, groups, version),
-        images=ImageActs(stores.images, records, events),
-        upkeep=Upkeep(stores.room, events),
-        volumes=VolumeActs(stores.volumes, records, events),
-        networks=NetworkViews(stores.networks, records),
-        system=System(
-            paths,
-            records,
-            images=stores.images,
-            volumes=stores.volumes,
-            cgroup_version=version,
-            warnings=stores.networks.warnings,
+        inspection=inspection,
+        images=images,
+        upkeep=Upkeep(stores.room, records, events),
+        pruning=Pruning(
+            stores.room, records,
+            containers=machinery.containers, images=images, volumes=volumes, sizes=inspection, folders=system,
         ),
+        volumes=volumes,
+        networks=NetworkViews(stores.networks, records),
+        system=system,
         stop=stop,
     )  # fmt: skip

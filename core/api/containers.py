@@ -11,7 +11,6 @@ from core.api.image_views import familiar
 from core.api.routing import Answer, Request, Route, json_reply, no_content
 from core.engine import filters as select
 from core.engine.engine import Engine
-from core.engine.filters import has_label
 from core.errors import InvalidArgument, NoSuchImage
 from core.model.container import ContainerRecord
 from core.wire.codec import parse_create, parse_filters, parse_object
@@ -179,17 +178,9 @@ async def top(engine: Engine, request: Request) -> Answer:
 
 async def prune(engine: Engine, request: Request) -> Answer:
     """POST /containers/prune"""
-    filters = parse_filters(request.text("filters"))
-    labels, without = filters.get("label", ()), filters.get("label!", ())
-
-    def keep(record: ContainerRecord) -> bool:
-        have = record.config.labels
-        return not all(has_label(have, value) for value in labels) or any(
-            has_label(have, value) for value in without
-        )
-
-    gone = await engine.containers.prune(keep)
-    return json_reply({"ContainersDeleted": gone, "SpaceReclaimed": 0})
+    plan = await engine.pruning.plan(("containers",), parse_filters(request.text("filters")))
+    done = await engine.pruning.carry_out(plan, command="container prune")
+    return json_reply({"ContainersDeleted": done.containers or None, "SpaceReclaimed": done.reclaimed})
 
 
 ROUTES = (

@@ -10,6 +10,7 @@ from core.api import (
     handover,
     images,
     stores,
+    pruning,
     system,
     transfers,
     upkeep,
@@ -29,4 +30,5 @@ TABLE = Table(
         *upkeep.ROUTES,
         *handover.ROUTES,
     )
+        *pruning.ROUTES,
 )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.api.routing import Answer, Reply, Request, Route, json_reply
+from core.api.progress import Report, progress_stream
+from core.api.routing import Answer, Reply, Request, Route, Stream, json_reply
 from core.engine.engine import Engine
 from core.errors import InvalidArgument
 from core.images.layerview import Change, LayerRow
 from core.images.undo import Removal
+from core.images.verify import Finding
 from core.oci.reference import Reference
 from core.wire.codec import timestamp
 
@@ -111,11 +113,35 @@ async def forget(engine: Engine, request: Request) -> Answer:
     return json_reply({"SpaceReclaimed": await engine.upkeep.forget(request.number("id"))})
 
 
+async def verify(engine: Engine, request: Request) -> Answer:
+    """POST /onggi/v1/verify: a progress stream, a line for everything that is wrong, and a last one"""
+    names, repair = request.texts("image"), request.flag("repair")
+
+    async def work(report: Report) -> list[dict[str, object]]:
+        verdict = await engine.upkeep.verify(names, repair=repair, report=report)
+        lines: list[dict[str, object]] = [{"aux": _finding(finding)} for finding in verdict.findings]
+        return [*lines, {"aux": {"Checked": verdict.checked, "Bytes": verdict.bytes}}]
+
+    return Stream(progress_stream(work, quiet=request.flag("quiet")))
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "What": finding.what,
+        "Digest": finding.digest,
+        "State": finding.state,
+        "Detail": shown(finding.detail),
+        "Images": finding.images,
+        "Repaired": finding.repaired,
+    }
+
+
 ROUTES = (
     Route("GET", "/onggi/v1/images/{name:path}/layers", layers),
     Route("GET", "/onggi/v1/images/{name:path}/layers/{index}/files", layer_files),
     Route("GET", "/onggi/v1/images/{name:path}/waste", waste),
     Route("GET", "/onggi/v1/images/{name:path}/file", file),
+    Route("POST", "/onggi/v1/verify", verify),
     Route("GET", "/onggi/v1/undo", removals),
     Route("POST", "/onggi/v1/undo", undo),
     Route("DELETE", "/onggi/v1/undo", forget),

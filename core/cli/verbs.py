@@ -46,6 +46,7 @@ VERBS: dict[str, str] = {
 }
 
 _OF_CONTAINERS = (
+    "verify": "verify:VERIFY",
     "attach", "commit", "create", "diff", "exec", "export", "kill", "logs", "pause", "port", "rename", "restart",
     "rm", "run", "start", "stats", "stop", "top", "unpause", "update", "wait",
 )  # fmt: skip
@@ -82,7 +83,10 @@ GROUPS: dict[str, tuple[str, dict[str, str]]] = {
         },
     ),
     "network": ("Manage networks", {"inspect": "inspect:INSPECT_NETWORK", "ls": "networks:LS"}),
-    "system": ("Manage the engine", {"df": "df:DF", "events": "events", "info": "info"}),
+    "system": (
+        "Manage the engine",
+        {"df": "df:DF", "events": "events", "info": "info", "prune": "prune:PRUNE_SYSTEM"},
+    ),
     "volume": (
         "Manage volumes",
         {

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import IO, Any
 
 from core.client.aclient import AsyncClient
@@ -61,6 +61,18 @@ async def load_file(client: AsyncClient, file: IO[bytes]) -> AsyncGenerator[dict
             raise EngineUnreachable("the engine closed the connection inside an answer")
     finally:
         stream.sock.close()
+
+
+async def verify(
+    client: AsyncClient, images: Sequence[str] = (), *, repair: bool = False
+) -> AsyncGenerator[dict[str, Any], None]:
+    """Have images (all, where none is named) read again: the lines of a progress stream. Raises NoSuchImage.
+
+    One with `aux` for each finding (What, Digest, State, Detail, Images, Repaired), then one with Checked, Bytes.
+    """
+    path = "/onggi/v1/verify"
+    async for value in client.stream(path, method="POST", image=list(images), repair=repair or None):
+        yield value
 
 
 async def removals(client: AsyncClient) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from typing import Protocol
 
 import msgspec
@@ -19,7 +19,7 @@ from core.engine.signals import parse_signal
 from core.engine.starting import Starter
 from core.engine.tasks import Tasks
 from core.engine.waiters import Condition, Waiters
-from core.errors import Conflict, EngineError, InvalidArgument, NoSuchContainer, NotModified, ShimGone, WrongState
+from core.errors import Conflict, EngineError, InvalidArgument, NotModified, ShimGone, WrongState
 from core.model.container import ContainerRecord, Status
 
 STOP_TIMEOUT = 10  # seconds, Docker's default
@@ -194,18 +194,6 @@ class Containers:
         await self._tasks.drained(record.id)
         self._parking.dismiss(record.id)
         await self._removal.remove(record.id, volumes=volumes)
-
-    async def prune(self, keep: Callable[[ContainerRecord], bool]) -> list[str]:
-        """Remove every container that does not run and that `keep` does not want; their ids."""
-        gone = []
-        for record in self._records.all():
-            if not record.running and not keep(record):
-                try:
-                    await self.remove(record.id, volumes=False)
-                except (NoSuchContainer, Conflict):
-                    continue  # another client was quicker
-                gone.append(record.id)
-        return gone
 
 
 def _stop_signal(record: ContainerRecord) -> int:

@@ -17,6 +17,7 @@ from core.engine.inspection import Inspection
 from core.engine.logs import Logs
 from core.engine.networks import NetworkViews
 from core.engine.records import Records
+from core.engine.pruning import Pruning
 from core.engine.system import System
 from core.engine.transfers import Transfers
 from core.engine.updating import Updating
@@ -46,5 +47,6 @@ class Engine:
     upkeep: Upkeep
     volumes: VolumeActs
     networks: NetworkViews
+    pruning: Pruning
     system: System
     stop: Callable[[], None]

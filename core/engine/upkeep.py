@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from core.engine.events import Events
+from core.engine.records import Records
 from core.images.layerview import LayerViews
 from core.images.room import ImageRoom
 from core.images.undo import Removal, Restored, restore
+from core.images.verify import Puller, Report, Verdict, Verifier
 from core.oci.reference import Reference
 
 
 class Upkeep:
     """What Docker's API has no words for."""
 
-    def __init__(self, room: ImageRoom, events: Events) -> None:
+    def __init__(self, room: ImageRoom, records: Records, events: Events, *, puller: Puller | None = None) -> None:
         self._room = room
+        self._records = records
         self._events = events
+        self._verifier = Verifier(room, in_use=self._in_use, puller=puller)
         self.views = LayerViews(room)
+
+    async def verify(self, references: Sequence[str], *, repair: bool, report: Report) -> Verdict:
+        """Read all that images, or those named, stand on again. Raises NoSuchImage."""
+        return await self._verifier.verify(references, repair=repair, report=report)
+
+    def _in_use(self, layer: str) -> bool:
+        """Whether a container that runs stands on a layer."""
+        running = (record.id for record in self._records.all() if record.running)
+        return any(layer in self._room.snapshots.parents(ident) for ident in running)
 
     def removals(self) -> tuple[Removal, ...]:
         """What `rmi` and prune took away and can be had back, newest first."""

@@ -82,6 +82,9 @@ class Collector:
             self._missed = self._workers > 0
             if self._missed:
                 return
+            if self._store.broken:  # nobody knows what belongs to them: it may be all that is left to repair them
+                log.warning("nothing is collected while images are unusable: see onggi verify")
+                return
             self._journal.expire()
             now = time.monotonic()
             self._spared = {digest: until for digest, until in self._spared.items() if until > now}

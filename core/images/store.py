@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -50,6 +50,7 @@ class ImageStore:
         self._content = content
         self._images: dict[Digest, Image] = {}
         self._tags: dict[str, Digest] = {}
+        self._broken: dict[Digest, str] = {}
         db.migrate("images", SCHEMA)
         for ident, manifest, size, created_at in db.query("SELECT id, manifest, size, created_at FROM image"):
             self._read(Digest(ident), bytes(manifest), size, created_at)
@@ -67,6 +68,11 @@ class ImageStore:
     def get(self, ident: Digest) -> Image | None:
         """The image with this id."""
         return self._images.get(ident)
+
+    @property
+    def broken(self) -> Mapping[Digest, str]:
+        """The images that cannot be read, and why; what they consist of is not known."""
+        return self._broken
 
     def holder(self, reference: Reference) -> Image | None:
         """The image that carries the tag `reference`."""
@@ -136,6 +142,7 @@ class ImageStore:
         """Forget an image with all its names; its blobs are garbage from here on."""
         self._db.execute("DELETE FROM image WHERE id = ?", (ident,))
         self._images.pop(ident, None)
+        self._broken.pop(ident, None)
         self._tags = {reference: holder for reference, holder in self._tags.items() if holder != ident}
 
     def _by_reference(self, reference: Reference) -> Image | None:
@@ -156,6 +163,7 @@ class ImageStore:
             descriptor = decode(manifest, Descriptor, what=f"manifest of {ident}", error=CorruptStore)
         except DataLoss as error:  # one damaged image must not keep the engine from its containers
             log.error("image %s is unusable: %s", ident, error)
+            self._broken[ident] = error.message
             return
         self._images[ident] = Image(id=ident, manifest=descriptor, config=config, size=size, created_at=created_at)
 

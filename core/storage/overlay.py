@@ -21,6 +21,7 @@ from typing import Any
 from core.aio import off_loop_to_end
 from core.errors import Conflict, NotFound
 from core.paths import Paths
+from core.storage.content import sync_disks
 from core.storage.db import Database
 from core.storage.layertree import is_opaque
 from core.storage.trash import Trash
@@ -148,6 +149,26 @@ class Snapshots:
             del self._rows[key]
             self._rows[name] = dataclasses.replace(row, name=name, committed=True, opaque=opaque, size=size)
             self._unsettled.add(row.number)
+
+    async def exchange(self, key: str, name: str, *, size: int, own_root: bool) -> None:
+        """Give committed `name` the directory of active `key`, synced; the old one goes. Raises NotFound."""
+        async with self._committing:
+            old, row = self._row(name), dataclasses.replace(self._row(key), parent=self._row(name).parent)
+            opaque = await off_loop_to_end(self._close, row, own_root)
+            done = dataclasses.replace(old, number=row.number, opaque=opaque, size=size)
+            await off_loop_to_end(self._exchange, old, done)
+            del self._rows[key]
+            self._rows[name] = done
+
+    def _exchange(self, old: Snapshot, done: Snapshot) -> None:
+        sync_disks(self._path)
+        with self._db.transaction():
+            self._db.execute("DELETE FROM snapshot WHERE number = ?", (done.number,))
+            self._db.execute(
+                "UPDATE snapshot SET number = ?, opaque = ?, size = ? WHERE number = ?",
+                (done.number, int(done.opaque), done.size, old.number),
+            )
+        self._trash.throw(self._path / str(old.number))
 
     def unsettled(self) -> frozenset[int]:
         """The numbers of the snapshots that do not stand yet."""

@@ -7,6 +7,7 @@ the caller's side. It runs in a forked child of its own: it may enter namespaces
 | --- | --- | --- | --- |
 | shim | core.shim.protocol.ShimConfig | | none: the reply socket becomes the shim's link |
 | apply-layer | media_type limit_bytes opaque | blob, target directory | diff_id size |
+| compare-layer | | blob, directory? | digest diff_id size count differences |
 | copy-out | rootfs path flat | output | size |
 | diff-layer | rootfs list | output | size left_out |
 | prefill | rootfs path | target directory | copied |
@@ -31,7 +32,7 @@ from core.errors import InvalidArgument, to_wire
 from core.linux import namespaces
 from core.runtime import users
 from core.shim import job as shim
-from core.storage import apply, copy, diff, peek, place, sources, tree
+from core.storage import apply, compare, copy, diff, peek, place, sources, tree
 
 Args = dict[str, Any]
 Answer = tuple[Args, list[int]]
@@ -43,6 +44,10 @@ def _apply_layer(args: Args, fds: list[int]) -> Answer:
 
 def _copy_out(args: Args, fds: list[int]) -> Answer:
     return copy.run_copy_out(args, fds), []
+
+def _compare_layer(args: Args, fds: list[int]) -> Answer:
+    return compare.run_job(args, fds), []
+
 
 
 def _diff_layer(args: Args, fds: list[int]) -> Answer:
@@ -110,6 +115,7 @@ def run(args: Args, fds: list[int]) -> None:
     reply = socket.socket(fileno=fds[0])
     if args.get("job") == SHIM:
         shim.become(args, reply)
+    "compare-layer": _compare_layer,
         return
     try:
         function = JOBS.get(str(args.get("job")))
