@@ -9,8 +9,8 @@ from core.api import (
     execs,
     handover,
     images,
-    stores,
     pruning,
+    stores,
     system,
     transfers,
     upkeep,
@@ -28,7 +28,7 @@ TABLE = Table(
         *stores.ROUTES,
         *transfers.ROUTES,
         *upkeep.ROUTES,
+        *pruning.ROUTES,
         *handover.ROUTES,
     )
-        *pruning.ROUTES,
 )
