@@ -20,10 +20,20 @@ MAX_FDS = 64  # the kernel's SCM_MAX_FD is 253; nothing here needs nearly as man
 
 Message = dict[str, Any]
 
+# Made once, and plain numbers instead of enumerations: this runs in every child of the zygote, where whatever is
+# touched first is copied first.
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+_decoder = json.JSONDecoder()
+_RECEIVE = int(socket.MSG_CMSG_CLOEXEC)
+_SEND = int(socket.MSG_NOSIGNAL)
+_CUT = int(socket.MSG_TRUNC | socket.MSG_CTRUNC)
+_SPACE = socket.CMSG_SPACE(MAX_FDS * array.array("i").itemsize)
+_PAIR = int(socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
+
 
 def pair() -> tuple[socket.socket, socket.socket]:
     """Two connected ends, both CLOEXEC."""
-    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
+    return socket.socketpair(socket.AF_UNIX, _PAIR)
 
 
 def send(sock: socket.socket, message: Message, fds: Sequence[int] = ()) -> None:
@@ -31,7 +41,7 @@ def send(sock: socket.socket, message: Message, fds: Sequence[int] = ()) -> None
 
     Raises OSError (EPIPE when the other end is gone, EAGAIN on a full non-blocking socket).
     """
-    body = json.dumps(message, separators=(",", ":")).encode()
+    body = _encode(message).encode()
     if len(body) <= INLINE_LIMIT:
         _send_raw(sock, body, fds)
         return
@@ -46,7 +56,7 @@ def send(sock: socket.socket, message: Message, fds: Sequence[int] = ()) -> None
 
 def _send_raw(sock: socket.socket, body: bytes, fds: Sequence[int]) -> None:
     control = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
-    sock.sendmsg([body], control, socket.MSG_NOSIGNAL)
+    sock.sendmsg([body], control, _SEND)
 
 
 def receive(sock: socket.socket) -> tuple[Message, list[int]] | None:
@@ -54,13 +64,12 @@ def receive(sock: socket.socket) -> tuple[Message, list[int]] | None:
 
     Raises OSError, and ValueError for a message that is not ours.
     """
-    space = socket.CMSG_SPACE(MAX_FDS * array.array("i").itemsize)
-    body, ancillary, flags, _ = sock.recvmsg(INLINE_LIMIT + 1, space, socket.MSG_CMSG_CLOEXEC)
-    fds = _descriptors(ancillary)
+    body, ancillary, flags, _ = sock.recvmsg(INLINE_LIMIT + 1, _SPACE, _RECEIVE)
+    fds = _descriptors(ancillary) if ancillary else []
     if not body and not fds:
         return None
     try:
-        if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
+        if flags & _CUT:
             raise ValueError("message was cut")
         return _decode(body, fds)
     except BaseException:
@@ -77,10 +86,16 @@ def _descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
     return list(fds)
 
 
-def _decode(body: bytes, fds: list[int]) -> tuple[Message, list[int]]:
-    message = json.loads(body)
-    if not isinstance(message, dict):
+def _parse(body: bytes) -> Message:
+    text = body.decode()
+    message, end = _decoder.raw_decode(text)
+    if end != len(text) or not isinstance(message, dict):
         raise ValueError("message is not an object")
+    return message
+
+
+def _decode(body: bytes, fds: list[int]) -> tuple[Message, list[int]]:
+    message = _parse(body)
     size = message.get("memfd")
     if size is None:
         return message, fds
@@ -91,7 +106,4 @@ def _decode(body: bytes, fds: list[int]) -> tuple[Message, list[int]]:
         body = os.pread(memfd, size, 0)
     finally:
         os.close(memfd)
-    message = json.loads(body)
-    if not isinstance(message, dict):
-        raise ValueError("message is not an object")
-    return message, fds
+    return _parse(body), fds

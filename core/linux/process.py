@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import signal
 
 from core.linux import constants as k
@@ -19,6 +20,15 @@ def set_child_subreaper() -> None:
 def set_parent_death_signal(number: int) -> None:
     """Get a signal when the parent thread dies."""
     syscalls.prctl(k.PR_SET_PDEATHSIG, number)
+
+
+def set_name(name: str) -> None:
+    """The name in ps, at most 15 bytes. proc_pid_comm(5)."""
+    fd = os.open("/proc/self/comm", os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(fd, name.encode())
+    finally:
+        os.close(fd)
 
 
 def set_dumpable(value: bool) -> None:

@@ -25,12 +25,13 @@ class EngineLink:
         self._sock = sock
         self._on_message = on_message
         self._on_end = on_end
+        self._ended = False
         self._queue: deque[tuple[Message, list[int]]] = deque()
         loop.watch(sock.fileno(), READ, self._ready)
 
     @property
     def open(self) -> bool:
-        return self._sock.fileno() >= 0
+        return not self._ended
 
     def send(self, message: Message, fds: Sequence[int] = ()) -> None:
         """Send `message` with copies of `fds`; queued while the engine is slow, dropped when it is gone."""
@@ -70,16 +71,20 @@ class EngineLink:
         except (OSError, ValueError):
             received = None
         if received is None:
-            self.close()
+            self._end()  # not closed: whoever hangs up may wait until we have put our things away
             self._on_end(self)
         else:
             self._on_message(self, *received)
 
     def close(self) -> None:
         """End the connection; what was queued is lost (the journal has it)."""
+        self._end()
+        self._sock.close()
+
+    def _end(self) -> None:
         if self.open:
+            self._ended = True
             self._loop.forget(self._sock.fileno())
-            self._sock.close()
         while self._queue:
             for fd in self._queue.popleft()[1]:
                 os.close(fd)

@@ -39,6 +39,7 @@ class Outbox:
         self._log_timer: Timer | None = None
         self._log_sent = 0.0
         self._greeted = True
+        self._former: EngineLink | None = None
         self._link: EngineLink | None = EngineLink(loop, link, self._message, self._link_ended)
 
     @property
@@ -81,8 +82,9 @@ class Outbox:
         if struct.unpack("3i", credentials)[1] not in (0, os.geteuid()):
             peer.close()
             return
-        if self._link is not None:
-            self._link.close()
+        for link in (self._link, self._former):
+            if link is not None:
+                link.close()
         self._greeted = self._watching = False
         self._link = EngineLink(self._loop, peer, self._message, self._link_ended)
 
@@ -102,7 +104,7 @@ class Outbox:
 
     def _link_ended(self, link: EngineLink) -> None:
         if link is self._link:
-            self._link = None
+            self._link, self._former = None, link
             self._watching = False
             self._on_change()
 
@@ -147,5 +149,6 @@ class Outbox:
             os.rmdir(self._run)
         except OSError:
             pass
-        if self._link is not None:
-            self._link.close()
+        for link in (self._link, self._former):
+            if link is not None:
+                link.close()

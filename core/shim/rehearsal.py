@@ -6,41 +6,37 @@ then shared by every shim instead of being made in each: starts take less time, 
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 
-from core import cgroups, packets
-from core.cgroups import CgroupView
-from core.oci.runtime import Spec, encode
-from core.runtime import spec_defaults as defaults
-from core.runtime import users
-from core.runtime.plan import plan
+from core import packets
+from core.packets import Message
+from core.shim.first import First
 from core.shim.loop import READ, Loop
 from core.shim.protocol import ShimConfig
 from core.shim.reaper import Reaper
-from core.shim.starter import in_child
-from core.shim.stdio import Channels, open_pipes
+from core.shim.starter import Answer, in_child
 from core.shim.supervisor import Supervisor
 from core.shim.task import Task
+from core.shim.warmup import warm_up
 
 ROUNDS = 8  # CPython 3.11 specialises a function at its eighth call
 
-_PROCESS = {"args": ["/bin/true"], "cwd": "/", "env": ["PATH=/bin"], "user": {"uid": 0, "gid": 0}}
 
+class _StandIn(First):
+    """A first process that is none. Its pid is our own, which nobody reaps."""
 
-class _StandIn(Task):
-    """A task without a process. Its pid is our own, which nobody reaps."""
+    def __init__(self) -> None:
+        self.own_pids = False
 
-    def start(self) -> Channels:
-        channels, ends = open_pipes(stdin=True)
-        ends.close()
-        self.pid = os.getpid()
-        self.started_at = "rehearsed"
-        return channels
+    def prepare(self, config: Message, *, mounted: bool) -> None:
+        pass
+
+    def start(self, stdio: tuple[int, int, int], netns: int | None, owned: Sequence[int]) -> Answer:
+        return {"pid": os.getpid(), "oom_kills": 0}, []
 
 
 def rehearse(folder: str) -> Iterator[None]:
@@ -53,8 +49,8 @@ def rehearse(folder: str) -> Iterator[None]:
     try:
         for number in range(ROUNDS):
             _live(os.path.join(folder, str(number)))
-            _prepare(_specification())
-            in_child(partial(_prepare, _specification()))
+            warm_up()
+            in_child(_warm_answer)
             yield
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -63,53 +59,52 @@ def rehearse(folder: str) -> Iterator[None]:
 def _live(folder: str) -> None:
     os.makedirs(folder, 0o700)
     paths = {"bundle": folder, "run": f"{folder}/run", "journal": f"{folder}/journal", "log": f"{folder}/log"}
-    config = ShimConfig.from_message({"id": "0" * 64, **paths, "rootfs": {"lower": [folder]}})
+    message = {"id": "0" * 64, **paths, "rootfs": {"lower": [folder]}, "restart": {"name": "no", "max": 0}}
+    config = ShimConfig.from_message(message)
     engine, link = packets.pair()
     ours, theirs = socket.socketpair()
-    with engine, ours, theirs:
+    with ours, theirs:
         packets.send(engine, {"op": "hello", "n": 1, "version": 1})
         packets.send(engine, {"op": "attach", "n": 2, "stdin": True}, [theirs.fileno()])
         packets.send(engine, {"op": "start", "n": 3})
-        packets.send(engine, {"op": "watch-log", "n": 4, "on": True})
         loop, reaper = Loop(), Reaper()
-        loop.watch(engine.fileno(), READ, partial(_play_engine, engine, reaper))
-        Supervisor(config, link, _StandIn(config), loop, reaper).run()
+        first, second = _Engine(reaper, restarts=True), _Engine(reaper, restarts=False)
+        loop.watch(engine.fileno(), READ, partial(first.hears, loop, engine, f"{folder}/run", second))
+        task = Task(config, message, _StandIn())
+        task.prepare()
+        Supervisor(config, link, task, loop, reaper).run()
         loop.close()
 
 
-def _play_engine(engine: socket.socket, reaper: Reaper, _: int) -> None:
-    received = packets.receive(engine)
-    message = received[0] if received else {}
-    if "seq" in message:
-        packets.send(engine, {"op": "ack", "seq": message["seq"]})
-    if message.get("event") == "started":
-        reaper.ended(os.getpid(), 0)
+class _Engine:
+    """One that greets, hears that the container runs, goes, and comes again to hear the end."""
+
+    def __init__(self, reaper: Reaper, *, restarts: bool) -> None:
+        self._reaper = reaper
+        self._restarts = restarts
+
+    def hears(self, loop: Loop, sock: socket.socket, run: str, successor: _Engine, _: int) -> None:
+        received = packets.receive(sock)
+        message = received[0] if received else {}
+        if "seq" in message:
+            packets.send(sock, {"op": "ack", "seq": message["seq"]})
+        if received is None or (self._restarts and message.get("event") == "started"):
+            loop.forget(sock.fileno())
+            sock.close()
+        if self._restarts and message.get("event") == "started":
+            loop.call_later(0, partial(successor.comes, loop, run))
+
+    def comes(self, loop: Loop, run: str) -> None:
+        folder = os.open(run, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        sock.connect(f"/proc/self/fd/{folder}/shim.sock")
+        os.close(folder)
+        packets.send(sock, {"op": "hello", "n": 1, "version": 1})
+        packets.send(sock, {"op": "watch-log", "n": 2, "on": True})
+        loop.watch(sock.fileno(), READ, partial(self.hears, loop, sock, run, self))
+        loop.call_later(0, lambda: self._reaper.ended(os.getpid(), 0))
 
 
-def _prepare(text: bytes) -> tuple[dict[str, object], list[int]]:
-    """The launcher's part as far as it needs no container."""
-    spec = Spec.from_json(text)
-    root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        users.resolve(root, "")
-    finally:
-        os.close(root)
-    plan(spec, bundle="/", cgroup=CgroupView(1), seccomp=None)
-    cgroups.detect()
+def _warm_answer() -> Answer:
+    warm_up()
     return {}, []
-
-
-def _specification() -> bytes:
-    document = {
-        "root": {"path": "rootfs"},
-        "process": {**_PROCESS, "capabilities": {"bounding": list(defaults.CAPABILITIES)}},
-        "mounts": encode(defaults.mounts(shm_size=1 << 20)),
-        "linux": {
-            "namespaces": [{"type": name} for name in ("pid", "ipc", "uts", "mount", "network", "cgroup")],
-            "devices": encode(defaults.DEVICES),
-            "resources": {"memory": {"limit": 1 << 30}, "devices": encode(defaults.device_rules())},
-            "maskedPaths": list(defaults.MASKED_PATHS),
-            "readonlyPaths": list(defaults.READONLY_PATHS),
-        },
-    }
-    return json.dumps(document).encode()

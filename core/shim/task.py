@@ -16,6 +16,7 @@ from core.linux.syscalls import mount, umount2, unshare
 from core.logs.jsonfile import timestamp
 from core.packets import Message
 from core.shim import starter
+from core.shim.first import First
 from core.shim.protocol import ShimConfig
 from core.shim.stdio import Channels, open_null, open_pipes, terminal
 
@@ -23,8 +24,12 @@ from core.shim.stdio import Channels, open_null, open_pipes, terminal
 class Task:
     """One container's process over all its lives. Owns what dies with the container."""
 
-    def __init__(self, config: ShimConfig) -> None:
+    def __init__(self, config: ShimConfig, message: Message, first: First | None = None) -> None:
+        """`message` is what `config` was made of; `first` was forked ahead, in the mount namespace of our own."""
         self._config = config
+        self._message = message
+        self._first = first
+        self._own_mounts = first is not None
         self._netns: int | None = None
         self._mounted = False
         self._ran = False
@@ -34,17 +39,33 @@ class Task:
         self.pid = 0
         self.started_at = ""
 
+    def prepare(self) -> None:
+        """Have root and cgroup made while the engine makes up the rest. Raises OSError, SyscallFailed."""
+        first = self._first
+        if first is not None and first.own_pids != self._config.own_pids:
+            first.discard()
+            first = self._first = None
+        if first is None:
+            self._leave_mounts()
+            first = First(own_pids=self._config.own_pids)
+        self._ran = True
+        self._first = first
+        first.prepare(self._message, mounted=self._mounted)
+
     def start(self) -> Channels:
         """Make the process; the shim's ends of its streams.
 
         Raises InitFailed (126, 127 where the program is at fault), InvalidSpec, SyscallFailed.
         """
         config = self._config
-        self._leave_mounts()
+        if self._first is None:
+            self.prepare()
+        first, self._first = self._first, None
+        assert first is not None
         channels, ends = open_null() if config.tty else open_pipes(stdin=config.open_stdin)
-        self._ran = True
         try:
-            answer, fds = starter.Start(config, self._mounted, ends.stdio, self._netns, ends.pipes).run()
+            owned = [ends.stdio.index(pipe) for pipe in ends.pipes]
+            answer, fds = first.start(ends.stdio, self._netns, owned)
         except BaseException:
             channels.discard()
             raise
@@ -58,14 +79,9 @@ class Task:
         return terminal(fds[0], stdin=config.open_stdin) if fds else channels
 
     def _leave_mounts(self) -> None:
-        """A mount namespace of our own takes every mount along when the shim dies; the host's still arrive."""
-        if self.started_at:
-            return
-        try:
-            unshare(CLONE_NEWNS)
-            mount("", "/", "", MS_REC | MS_SLAVE)
-        except OSError as error:
-            raise SyscallFailed.of("make container's mount namespace", error) from error
+        if not self._own_mounts:
+            leave_mounts()
+            self._own_mounts = True
 
     def enter(self, message: Message, *, tty: bool, stdin: bool) -> tuple[int, Channels]:
         """Run a further process in the running container: its pid and the shim's ends of its streams.
@@ -141,6 +157,8 @@ class Task:
 
     def close(self) -> None:
         """Give back cgroup and mounts; the shim is about to end."""
+        if self._first is not None:
+            self._first.discard()
         cgroup = self._open_cgroup()
         if cgroup is not None:
             try:
@@ -153,3 +171,15 @@ class Task:
                 umount2(os.path.join(self._config.bundle, "rootfs"), MNT_DETACH)
             except OSError:
                 pass
+
+
+def leave_mounts() -> None:
+    """A mount namespace of our own takes every mount along when the shim dies; the host's still arrive.
+
+    Raises SyscallFailed.
+    """
+    try:
+        unshare(CLONE_NEWNS)
+        mount("", "/", "", MS_REC | MS_SLAVE)
+    except OSError as error:
+        raise SyscallFailed.of("make container's mount namespace", error) from error

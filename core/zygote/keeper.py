@@ -5,13 +5,12 @@ One thread, because the kernel refuses namespaces to a process with two; and it 
 
 from __future__ import annotations
 
-import gc
 import os
 import resource
 import signal
 import socket
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from core import cgroups, packets
@@ -19,13 +18,17 @@ from core.errors import EngineError
 from core.linux.process import set_parent_death_signal
 from core.oci.runtime import Resources
 from core.packets import Message
+from core.shim import job as shim
 from core.shim.loop import GONE, READ, Loop, Timer, child_signals
 from core.shim.rehearsal import rehearse
 from core.zygote import claim, jobs
 from core.zygote.daemon import GIVE_UP, Daemon
+from core.zygote.density import settle
 from core.zygote.options import Options
+from core.zygote.spare import Spare
 
 ENGINE_CGROUP = "/onggi-engine"  # daemon, zygote and shims; beside the containers' /onggi, which is no leaf
+SPARE_PAUSE = 0.02  # seconds after a shim was asked for until the next is made ahead: a start is over then
 STOP_PATIENCE = 10.0  # seconds for the daemon to end before it is killed
 _FILES = 65536  # a descriptor or two for each container and client
 _SIGNALS = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -78,6 +81,9 @@ class Keeper:
         self._stopping = False
         self._code = 0
         self._killing: Timer | None = None
+        self._filling: list[object] = []
+        self._spare = Spare()
+        self._renew = Timer(0.0, self._make_spare)
 
     def run(self) -> int:
         """Serve until stopped; the exit code."""
@@ -92,12 +98,16 @@ class Keeper:
         try:
             next(rounds)
         except StopIteration:
-            _freeze()
+            self._settle()
         except (EngineError, OSError) as error:
             self._say(f"rehearse: {error}")
-            _freeze()
+            self._settle()
         else:
             self._loop.call_later(0, lambda: self._rehearse(rounds))
+
+    def _settle(self) -> None:
+        self._filling = settle()
+        self._make_spare()
 
     def _start_daemon(self) -> None:
         if self._stopping:
@@ -142,28 +152,40 @@ class Keeper:
             os.close(fd)
 
     def _fork(self, message: Message, fds: list[int]) -> None:
+        if message["job"] == jobs.SHIM:
+            self._renew.cancel()
+            self._renew = self._loop.call_later(SPARE_PAUSE, self._make_spare)
+            if self._spare.give(message, fds):
+                return
         try:
-            pid = os.fork()
+            pid = self._child({*fds}, lambda: jobs.run(message, fds), dies=message["job"] != jobs.SHIM)
         except OSError as error:
             self._say(f"fork for {message['job']}: {error.strerror}")
             return  # the closed reply socket tells the daemon
-        if pid == 0:
-            self._work(message, fds)
         if message["job"] != jobs.SHIM:
             self._jobs.add(pid)
 
-    def _work(self, message: Message, fds: list[int]) -> None:
-        """In the child: keep nothing but the job's descriptors, do it, and end. Never returns."""
+    def _make_spare(self) -> None:
+        try:
+            self._spare.make(lambda sock: self._child({sock.fileno()}, lambda: shim.wait(sock), dies=False))
+        except OSError as error:
+            self._say(f"fork a shim ahead: {error.strerror}")
+
+    def _child(self, kept: set[int], work: Callable[[], None], *, dies: bool) -> int:
+        """Fork a child that keeps only `kept`, does `work` and ends; with `dies`, at our end. Raises OSError."""
+        pid = os.fork()
+        if pid:
+            return pid
         code = 1
         try:
             signal.set_wakeup_fd(-1)
             for number in _SIGNALS:
                 signal.signal(number, signal.SIG_DFL)
-            if message.get("job") != jobs.SHIM:
+            if dies:
                 set_parent_death_signal(signal.SIGKILL)  # the next engine sweeps what a half-done job leaves
             os.dup2(self._log, 2)
-            _keep_only({0, 1, 2, *fds})
-            jobs.run(message, fds)
+            _keep_only({0, 1, 2, *kept})
+            work()
             code = 0
         except BaseException:
             sys.excepthook(*sys.exc_info())
@@ -179,6 +201,7 @@ class Keeper:
             if pid == 0:
                 return
             self._jobs.discard(pid)
+            self._spare.ended(pid)
             if pid == self._daemon.pid:
                 self._daemon_ended(os.waitstatus_to_exitcode(status))
 
@@ -223,12 +246,6 @@ class Keeper:
 
     def _say(self, text: str) -> None:
         print(f"onggi: {text}", file=sys.stderr, flush=True)
-
-
-def _freeze() -> None:
-    """A collection in a child must not touch, and so copy, what it shares with us."""
-    gc.collect()
-    gc.freeze()
 
 
 def _keep_only(kept: set[int]) -> None:

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from zygote_bench import Bench, children, until
+from zygote_bench import Bench, Container, children, name_of, until
 
 from core.errors import EngineError, InvalidArgument, ZygoteGone
 from core.zygote.client import Zygote
@@ -132,3 +132,58 @@ def test_the_engine_is_in_a_cgroup_of_its_own(bench: Bench) -> None:
     bench.control().close()
     groups = Path(f"/proc/{bench.process.pid}/cgroup").read_text().splitlines()
     assert any(line.endswith(":/onggi-engine") for line in groups)
+
+
+def spares(bench: Bench) -> list[int]:
+    """The shim that is made ahead, if there is one, ready: its own child waits."""
+    found = [int(word) for word in _children(bench.process.pid) if name_of(int(word)) == "onggi-spare"]
+    return [pid for pid in found if any(name_of(int(word)) == "onggi-first" for word in _children(pid))]
+
+
+def _children(pid: int) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return []
+
+
+async def test_a_shim_is_made_ahead_and_becomes_the_next(container: Container, bench: Bench) -> None:
+    await until(lambda: len(spares(bench)) == 1)
+    (spare,) = spares(bench)
+    (first,) = map(int, _children(spare))
+    shim = await container.spawn("sleep", "1000")
+    assert (await shim.start())["pid"] == first
+    assert name_of(spare) == "onggi-shim"
+    await until(lambda: len(spares(bench)) == 1 and spares(bench) != [spare])
+
+
+async def test_a_spare_that_dies_hurts_nobody(container: Container, bench: Bench) -> None:
+    await until(lambda: len(spares(bench)) == 1)
+    (spare,) = spares(bench)
+    (first,) = map(int, _children(spare))
+    os.kill(spare, signal.SIGKILL)
+    await until(lambda: not name_of(first))
+    shim = await container.spawn("true")
+    await shim.start()
+    assert (await container.event("exited"))["exit_code"] == 0
+    await until(lambda: len(spares(bench)) == 1)
+
+
+async def test_a_spare_serves_a_container_that_shares_the_hosts_processes(
+    container: Container, bench: Bench
+) -> None:
+    await until(lambda: len(spares(bench)) == 1)
+    (spare,) = spares(bench)
+    shim = await container.spawn("sleep", "1000", own_pids=False)
+    await shim.start()
+    assert {name_of(child) for child in map(int, _children(spare))} == {"sleep"}
+
+
+async def test_no_spare_outlives_the_zygote(bench: Bench) -> None:
+    bench.control().close()
+    await until(lambda: len(spares(bench)) == 1)
+    (spare,) = spares(bench)
+    (first,) = map(int, _children(spare))
+    bench.process.kill()
+    bench.process.wait()
+    await until(lambda: not name_of(spare) and not name_of(first))

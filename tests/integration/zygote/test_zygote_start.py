@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from zygote_bench import children
 
 from core.client import spawn
 from core.errors import EngineUnreachable
@@ -140,7 +141,7 @@ def mapped(line: str) -> str:
 def test_sigkill_of_the_daemon_is_healed(paths: Paths, netns: str) -> None:
     spawn.ensure_engine(paths, netns=netns)
     pid = zygote_of(paths)
-    (daemon,) = [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    (daemon,) = children(pid)
     os.kill(daemon, signal.SIGKILL)
     assert spawn.answers(paths.socket), "the listening socket waits for the next daemon"
 
@@ -148,7 +149,7 @@ def test_sigkill_of_the_daemon_is_healed(paths: Paths, netns: str) -> None:
 def test_sigkill_of_the_zygote_takes_the_daemon_along(paths: Paths, netns: str) -> None:
     spawn.ensure_engine(paths, netns=netns)
     first = zygote_of(paths)
-    (daemon,) = [int(word) for word in Path(f"/proc/{first}/task/{first}/children").read_text().split()]
+    (daemon,) = children(first)
     os.kill(first, signal.SIGKILL)
     wait_for(lambda: ended(daemon))
     spawn.ensure_engine(paths, netns=netns)

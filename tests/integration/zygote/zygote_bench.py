@@ -211,8 +211,17 @@ class Container:
 
 
 def children(pid: int) -> set[int]:
-    """The child processes of a process with one thread."""
-    return {int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
+    """The child processes of a process with one thread, but for a shim that is made ahead."""
+    found = {int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
+    return {child for child in found if name_of(child) != "onggi-spare"}
+
+
+def name_of(pid: int) -> str:
+    """What ps calls it; "" when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
 
 
 async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
