@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from core.errors import SyscallFailed
 
+_ATTEMPTS = 50
 _PATIENCE = 1.0  # seconds for processes that were killed to be gone, or for a freeze
 
 
@@ -122,6 +123,26 @@ def whole(delete: Callable[[], None]) -> Iterator[None]:
         if isinstance(error, OSError):
             raise SyscallFailed.of("make cgroup", error) from error
         raise
+
+
+def again(make: Callable[[], None]) -> None:
+    """Make a path of cgroups; when another engine takes an empty one of it away meanwhile, once more."""
+    for _ in range(_ATTEMPTS):
+        try:
+            make()
+            return
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENODEV):
+                raise
+    make()
+
+
+def prune(folder: str) -> None:
+    """Remove a cgroup where it is there and nothing is in it."""
+    try:
+        os.rmdir(folder)
+    except OSError:
+        pass
 
 
 def wait_until(reached: Callable[[], bool]) -> bool:

@@ -92,3 +92,9 @@ class Manager(Protocol):
 
     def open(self, path: str) -> Cgroup:
         """The cgroup at `path`."""
+
+    def leave(self) -> None:
+        """Take this process to the root, out of whatever cgroup it is in. Raises OSError."""
+
+    def prune(self, path: str) -> None:
+        """Remove the cgroup `path` where it is there, has no process and none below."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterable
+from functools import partial
 
 from core.cgroups import files
 from core.cgroups.hierarchies import Hierarchies
@@ -29,14 +30,27 @@ class V1Manager:
         """See Manager."""
         group = self.open(path)
         with files.whole(group.delete):
-            for root in dict.fromkeys(self._hierarchies.mounts.values()):
-                _make(root, path, cpuset=root == self._hierarchies.controllers.get("cpuset"))
+            for root in self._roots():
+                cpuset = root == self._hierarchies.controllers.get("cpuset")
+                files.again(partial(_make, root, path, cpuset=cpuset))
             group.apply(resources)
         return group
 
     def open(self, path: str) -> V1Cgroup:
         """See Manager."""
         return V1Cgroup(self._hierarchies, path)
+
+    def _roots(self) -> list[str]:
+        return list(dict.fromkeys(self._hierarchies.mounts.values()))
+
+    def leave(self) -> None:
+        """See Manager."""
+        files.enter(files.open_all(f"{root}/tasks" for root in self._roots()))
+
+    def prune(self, path: str) -> None:
+        """See Manager."""
+        for root in self._roots():
+            files.prune(root + path)
 
 
 def _make(root: str, path: str, *, cpuset: bool) -> None:

@@ -35,20 +35,38 @@ class V2Manager:
         """See Manager."""
         group = self.open(path)
         with files.whole(group.delete):
-            folder = self._root
-            for name in path.strip("/").split("/"):
-                _switch_on(folder)
-                folder = f"{folder}/{name}"
-                try:
-                    os.mkdir(folder, 0o755)
-                except FileExistsError:
-                    pass
+            files.again(lambda: self._make(path))
             group.apply(resources)
         return group
+
+    def _make(self, path: str) -> None:
+        folder = self._root
+        for name in path.strip("/").split("/"):
+            _switch_on(folder)
+            folder = f"{folder}/{name}"
+            try:
+                os.mkdir(folder, 0o755)
+            except FileExistsError:
+                pass
 
     def open(self, path: str) -> V2Cgroup:
         """See Manager."""
         return V2Cgroup(self._root + path)
+
+    def leave(self) -> None:
+        """See Manager. Where the root may have none, since it is not the machine's, in the leaf for the rest."""
+        try:
+            files.write(self._root, "cgroup.procs", "0")
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                raise
+            leaf = f"{self._root}/{_LEAF}"
+            os.makedirs(leaf, exist_ok=True)
+            files.write(leaf, "cgroup.procs", "0")
+
+    def prune(self, path: str) -> None:
+        """See Manager."""
+        files.prune(self._root + path)
 
 
 def _switch_on(folder: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from core.errors import NoSuchImage
 from core.images.archive_write import Choice
 from core.images.store import ImageStore
 from core.model.image import Image
@@ -28,11 +29,21 @@ def _meant(store: ImageStore, text: str) -> list[tuple[Image, Reference | None]]
     named = _named(store, text)
     if named:
         return [(image, tag) for tag, image in named]
-    image = store.find(text)
+    image = _found(store, text)
     if len(text) >= 64:
         return [(image, None)]
     reference = Reference.parse(text)
     return [(image, reference if str(reference) in image.references else None)]
+
+
+def _found(store: ImageStore, text: str) -> Image:
+    """The image `text` names; not there, Docker says so otherwise than elsewhere, and to a tag than to a name."""
+    try:
+        return store.find(text)
+    except NoSuchImage as error:
+        if len(text) < 64 and Reference.parse(text).tag:
+            raise NoSuchImage("reference does not exist") from error
+        raise NoSuchImage(f"No such image: {text}") from error
 
 
 def _named(store: ImageStore, text: str) -> tuple[tuple[Reference, Image], ...]:

@@ -29,6 +29,7 @@ from core.zygote.spare import Spare
 
 ENGINE_CGROUP = "/onggi-engine"  # daemon, zygote and shims; beside the containers' /onggi, which is no leaf
 SPARE_PAUSE = 0.02  # seconds after a shim was asked for until the next is made ahead: a start is over then
+CONTAINERS_CGROUP = "/onggi"
 STOP_PATIENCE = 10.0  # seconds for the daemon to end before it is killed
 _FILES = 65536  # a descriptor or two for each container and client
 _SIGNALS = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -51,15 +52,30 @@ def serve(options: Options, command: Sequence[str] | None = None) -> int:
     try:
         return Keeper(Daemon(options, listener, lock, command), options, log).run()
     finally:
+        _take_cgroups_away()
         os.close(run_lock)
 
 
 def _leave_cgroup() -> None:
     """Into a group of our own, a leaf: limits and the end of whoever's session started us are not ours."""
+    for more in (True, True, True, False):  # an engine that stops at this moment takes an empty one away
+        try:
+            cgroups.enter(cgroups.detect().create(ENGINE_CGROUP, Resources()).doors())
+            return
+        except (EngineError, OSError) as error:
+            if not more:
+                print(f"onggi: stay in the cgroup of the caller: {error}", file=sys.stderr, flush=True)
+
+
+def _take_cgroups_away() -> None:
+    """What is empty of ours: an engine that stops beside running containers, or others, leaves them theirs."""
     try:
-        cgroups.enter(cgroups.detect().create(ENGINE_CGROUP, Resources()).doors())
-    except (EngineError, OSError) as error:
-        print(f"onggi: stay in the cgroup of the caller: {error}", file=sys.stderr, flush=True)
+        manager = cgroups.detect()
+        manager.leave()
+        for path in (CONTAINERS_CGROUP, ENGINE_CGROUP):
+            manager.prune(path)
+    except OSError as error:
+        print(f"onggi: leave cgroup: {error}", file=sys.stderr, flush=True)
 
 
 def _raise_file_limit() -> None:

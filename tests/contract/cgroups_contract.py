@@ -147,8 +147,9 @@ def freezing_stops_and_thawing_goes_on(manager: Manager) -> None:
         until(lambda: group.stats().cpu_total > 20_000_000, "it uses no time")
         group.freeze()
         os.kill(pid, signal.SIGUSR1)
+        time.sleep(0.05)  # its last slice is still to be counted
         before = group.stats().cpu_total
-        time.sleep(0.05)
+        time.sleep(0.1)
         assert group.stats().cpu_total == before
         assert os.waitpid(pid, os.WNOHANG) == (0, 0)
         group.thaw()
@@ -257,6 +258,54 @@ def only_the_devices_that_are_allowed(manager: Manager) -> None:
         assert code_of(member(group, look)) == 0
 
 
+def only_empty_ones_are_pruned(manager: Manager) -> None:
+    with made(manager) as group:
+        pid = member(group)
+        until(lambda: bool(group.pids()), "it does not go in")
+        for path in (BASE, f"{BASE}/box", f"{BASE}/nowhere"):
+            manager.prune(path)
+        assert group.pids() == [pid]
+        group.kill()
+        code_of(pid)
+        group.delete()
+        manager.prune(BASE)
+        assert not list(Path("/sys/fs/cgroup").glob(f"*{BASE}")) + list(Path("/sys/fs/cgroup").glob(BASE[1:]))
+
+
+def a_process_leaves_and_what_it_was_in_can_go(manager: Manager) -> None:
+    with made(manager) as group:
+
+        def leave() -> None:
+            if not group.pids():
+                os._exit(3)
+            manager.leave()
+            if group.pids():
+                os._exit(4)
+            manager.prune(f"{BASE}/box")
+            manager.prune(BASE)
+
+        assert code_of(member(group, leave)) == 0
+        assert not list(Path("/sys/fs/cgroup").glob(f"*{BASE}")) + list(Path("/sys/fs/cgroup").glob(BASE[1:]))
+
+
+def making_one_while_another_prunes(manager: Manager) -> None:
+    def prune() -> None:
+        while True:
+            manager.prune(BASE)
+
+    pid = os.fork()
+    if pid == 0:
+        prune()
+    try:
+        for number in range(100):
+            group = manager.create(f"{BASE}/box{number}", Resources())
+            group.delete()
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        manager.open(BASE).delete()
+
+
 CHECKS: tuple[Callable[[Manager], None], ...] = (
     names_its_version,
     making_and_deleting_twice_is_no_error,
@@ -274,4 +323,7 @@ CHECKS: tuple[Callable[[Manager], None], ...] = (
     as_many_processes_as_allowed,
     want_of_memory_kills_and_is_counted,
     only_the_devices_that_are_allowed,
+    only_empty_ones_are_pruned,
+    a_process_leaves_and_what_it_was_in_can_go,
+    making_one_while_another_prunes,
 )

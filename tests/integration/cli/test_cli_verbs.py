@@ -208,7 +208,9 @@ def test_save_remove_and_load_again(cli: Cli, tmp_path: Path) -> None:
     assert cli("save", "-o", "/nonexistent/x.tar", "busybox").err.startswith(
         "failed to save image: invalid output path"
     )
-    assert cli("save", "-o", str(tmp_path / "b.tar"), "nope").err.startswith(f"{DAEMON}No such image: nope")
+    for name, words in (("nope", "No such image: nope"), ("nope:1", "reference does not exist")):
+        assert cli("save", "-o", str(tmp_path / "b.tar"), name).first_error == f"{DAEMON}{words}"
+    assert not (tmp_path / "b.tar").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["a.tar"]
     assert cli("load", "-i", "/nonexistent").err == "open /nonexistent: no such file or directory\n"
 

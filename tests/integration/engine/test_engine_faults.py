@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -155,3 +156,26 @@ def test_a_removal_that_was_cut_short_is_finished(fresh_engine: EngineUnderTest)
     engine.remove_all()
     assert not list(engine.paths.root.glob("containers/*"))
     assert engine.output("echo", "works") == "works\n"
+
+
+def test_an_engine_that_stops_takes_its_empty_cgroups_away(fresh_engine: EngineUnderTest) -> None:
+    ident = fresh_engine.run("sleep", "1000")
+    fresh_engine.stop()
+    roots = [Path("/sys/fs/cgroup"), *(path for path in Path("/sys/fs/cgroup").iterdir() if path.is_dir())]
+    assert any((root / "onggi" / ident).is_dir() for root in roots)
+    fresh_engine.start()
+    fresh_engine.client.delete(f"/containers/{ident}", {"force": "1"})
+    fresh_engine.stop()
+
+    def gone_or_used_by_others() -> bool:
+        for root in roots:
+            for name in ("onggi", "onggi-engine"):
+                try:
+                    below = [path for path in (root / name).iterdir() if path.is_dir()]
+                    if not below and not (root / name / "cgroup.procs").read_text():
+                        return False
+                except OSError:
+                    continue
+        return True
+
+    wait_until(gone_or_used_by_others, "nothing empty of ours is left")

@@ -102,13 +102,22 @@ def test_a_follower_of_logs_ends_with_its_engine(faulty: EngineUnderTest) -> Non
 
 def test_a_stop_whose_engine_dies_can_be_repeated(faulty: EngineUnderTest) -> None:
     ident = faulty.run("sh", "-c", "trap '' TERM; while :; do sleep 1; done", host={"NetworkMode": "bridge"})
-    before = at_rest(faulty)
+    since = f"{time.time():.6f}"
+
+    def asked() -> bool:
+        query = {
+            "since": since,
+            "until": f"{time.time():.6f}",
+            "filters": {"container": [ident], "event": ["kill"]},
+        }
+        return bool(list(faulty.client.open("GET", "/events", query).values()))
+
     thread, found = background(faulty, "stop", "-t", "100", ident)
-    wait_until(lambda: connections(faulty) > before, "it waits")
+    wait_until(asked, "it has been asked to end")
     faulty.kill_daemon()
-    thread.join()
-    assert len(found[0].err.splitlines()) <= 2, found
     assert onggi(faulty, "stop", "-t", "0", ident).code == 0
+    thread.join()  # it has asked the next engine by itself, or said that its own died
+    assert len(found[0].err.splitlines()) <= 2, found
     assert faulty.state(ident)["ExitCode"] == 137
 
 
