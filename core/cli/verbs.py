@@ -41,12 +41,12 @@ VERBS: dict[str, str] = {
     "undo": "undo:UNDO",
     "unpause": "lifecycle:UNPAUSE",
     "update": "update:UPDATE",
+    "verify": "verify:VERIFY",
     "version": "system:VERSION",
     "wait": "lifecycle:WAIT",
 }
 
 _OF_CONTAINERS = (
-    "verify": "verify:VERIFY",
     "attach", "commit", "create", "diff", "exec", "export", "kill", "logs", "pause", "port", "rename", "restart",
     "rm", "run", "start", "stats", "stop", "top", "unpause", "update", "wait",
 )  # fmt: skip
@@ -86,16 +86,6 @@ GROUPS: dict[str, tuple[str, dict[str, str]]] = {
     "system": (
         "Manage the engine",
         {"df": "df:DF", "events": "events", "info": "info", "prune": "prune:PRUNE_SYSTEM"},
-    ),
-    "volume": (
-        "Manage volumes",
-        {
-            "create": "volumes:CREATE",
-            "inspect": "inspect:INSPECT_VOLUME",
-            "ls": "volumes:LS",
-            "prune": "prune:PRUNE_VOLUMES",
-            "rm": "volumes:RM",
-        },
     ),
 }
 

@@ -16,8 +16,8 @@ from core.engine.images import ImageActs
 from core.engine.inspection import Inspection
 from core.engine.logs import Logs
 from core.engine.networks import NetworkViews
-from core.engine.records import Records
 from core.engine.pruning import Pruning
+from core.engine.records import Records
 from core.engine.system import System
 from core.engine.transfers import Transfers
 from core.engine.updating import Updating
@@ -45,8 +45,8 @@ class Engine:
     inspection: Inspection
     images: ImageActs
     upkeep: Upkeep
+    pruning: Pruning
     volumes: VolumeActs
     networks: NetworkViews
-    pruning: Pruning
     system: System
     stop: Callable[[], None]

@@ -42,12 +42,12 @@ def _apply_layer(args: Args, fds: list[int]) -> Answer:
     return apply.run_job(args, fds), []
 
 
-def _copy_out(args: Args, fds: list[int]) -> Answer:
-    return copy.run_copy_out(args, fds), []
-
 def _compare_layer(args: Args, fds: list[int]) -> Answer:
     return compare.run_job(args, fds), []
 
+
+def _copy_out(args: Args, fds: list[int]) -> Answer:
+    return copy.run_copy_out(args, fds), []
 
 
 def _diff_layer(args: Args, fds: list[int]) -> Answer:
@@ -95,6 +95,7 @@ def _remove_tree(args: Args, fds: list[int]) -> Answer:
 
 JOBS: dict[str, Callable[[Args, list[int]], Answer]] = {
     "apply-layer": _apply_layer,
+    "compare-layer": _compare_layer,
     "copy-out": _copy_out,
     "diff-layer": _diff_layer,
     "prefill": _prefill,
@@ -115,7 +116,6 @@ def run(args: Args, fds: list[int]) -> None:
     reply = socket.socket(fileno=fds[0])
     if args.get("job") == SHIM:
         shim.become(args, reply)
-    "compare-layer": _compare_layer,
         return
     try:
         function = JOBS.get(str(args.get("job")))
