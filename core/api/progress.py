@@ -14,8 +14,11 @@ Report = Callable[[Progress], None]
 Work = Callable[[Report], Awaitable[Sequence[Mapping[str, Any]]]]
 
 
-async def progress_stream(work: Work, *, quiet: bool) -> AsyncGenerator[bytes, None]:
-    """Lines of what `work` reports, unless `quiet`, then the lines it returns. Closing it cancels the work."""
+async def progress_stream(work: Work, *, quiet: bool, held: bool = False) -> AsyncGenerator[bytes, None]:
+    """Lines of what `work` reports, unless `quiet`, then the lines it returns. Closing it cancels the work.
+
+    `held`: what fails before there is any line is raised, for a `Stream` that is `held` too.
+    """
     queue: asyncio.Queue[Progress | None] = asyncio.Queue()
     loop = asyncio.get_running_loop()
 
@@ -26,13 +29,17 @@ async def progress_stream(work: Work, *, quiet: bool) -> AsyncGenerator[bytes, N
 
     task = asyncio.create_task(_run(work, report))
     task.add_done_callback(lambda _: loop.call_soon(queue.put_nowait, None))
+    begun = False
     try:
         while (step := await queue.get()) is not None:
+            begun = True
             yield json_line(progress_json(step))
         try:
             for line in await task:
                 yield json_line(line)
         except EngineError as error:
+            if held and not begun:
+                raise
             message = one_line(error.message)
             yield json_line({"errorDetail": {"message": message}, "error": message})
     finally:

@@ -105,11 +105,15 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """An answer that comes piece by piece; its head goes out at once, before the first piece."""
+    """An answer that comes piece by piece; its head goes out at once, before the first piece.
+
+    `held`: the head waits for the first piece, and an EngineError instead of it is the whole answer.
+    """
 
     pieces: AsyncGenerator[bytes, None]
     content_type: str = "application/json"
     headers: Headers = field(default_factory=list)
+    held: bool = False
 
 
 class TakenOver:

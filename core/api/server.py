@@ -144,8 +144,18 @@ class Server:
         await connection.respond(reply.status, headers, b"" if bodiless else reply.body)
 
     async def _pump(self, connection: ServerConnection, stream: Stream) -> None:
+        first = b""
+        if stream.held:
+            try:
+                first = await anext(stream.pieces, b"")
+            except EngineError as error:
+                refusal = Reply(error.status, error_body(error))
+                await self._reply(connection, refusal, close=not connection.body_is_read)
+                return
         await connection.start(200, _stream_headers(stream))
         try:
+            if first:
+                await connection.send(first)
             async for piece in stream.pieces:
                 await connection.send(piece)
         except EngineError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from core.cli.parser import Command
 
-COMMON = ("run", "exec", "ps", "images", "version", "info")
+COMMON = ("run", "exec", "ps", "pull", "push", "images", "login", "logout", "search", "version", "info")
 _HERE = "core.cli.verb"
 
 # verb -> module:attribute
@@ -23,16 +23,21 @@ VERBS: dict[str, str] = {
     "inspect": "inspect:INSPECT",
     "kill": "lifecycle:KILL",
     "load": "archives:LOAD",
+    "login": "login:LOGIN",
+    "logout": "logout:LOGOUT",
     "logs": "logs:LOGS",
     "pause": "lifecycle:PAUSE",
     "port": "port:PORT",
     "ps": "ps:PS",
+    "pull": "pull:PULL",
+    "push": "push:PUSH",
     "rename": "lifecycle:RENAME",
     "restart": "lifecycle:RESTART",
     "rm": "removal:RM",
     "rmi": "removal:RMI",
     "run": "run:RUN",
     "save": "archives:SAVE",
+    "search": "search:SEARCH",
     "start": "start:START",
     "stats": "stats:STATS",
     "stop": "lifecycle:STOP",
@@ -75,6 +80,8 @@ GROUPS: dict[str, tuple[str, dict[str, str]]] = {
             "load": "load",
             "ls": "images",
             "prune": "prune:PRUNE_IMAGES",
+            "pull": "pull",
+            "push": "push",
             "receive": "transfer:RECEIVE",
             "rm": "rmi",
             "save": "save",
@@ -82,10 +89,21 @@ GROUPS: dict[str, tuple[str, dict[str, str]]] = {
             "tag": "tag",
         },
     ),
+    "manifest": ("Look at image manifests in a registry", {"inspect": "manifest:INSPECT"}),
     "network": ("Manage networks", {"inspect": "inspect:INSPECT_NETWORK", "ls": "networks:LS"}),
     "system": (
         "Manage the engine",
         {"df": "df:DF", "events": "events", "info": "info", "prune": "prune:PRUNE_SYSTEM"},
+    ),
+    "volume": (
+        "Manage volumes",
+        {
+            "create": "volumes:CREATE",
+            "inspect": "inspect:INSPECT_VOLUME",
+            "ls": "volumes:LS",
+            "prune": "prune:PRUNE_VOLUMES",
+            "rm": "volumes:RM",
+        },
     ),
 }
 
