@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from urllib.parse import unquote
 
@@ -14,6 +15,8 @@ from core.engine.engine import Engine
 from core.errors import InvalidArgument, NoSuchImage
 from core.model.container import ContainerRecord
 from core.wire.codec import parse_create, parse_filters, parse_object
+
+_ID = re.compile(r"[0-9a-f]{64}")
 
 
 async def list_containers(engine: Engine, request: Request) -> Answer:
@@ -66,15 +69,29 @@ async def _size(engine: Engine, record: ContainerRecord) -> tuple[int, int]:
 
 
 async def create(engine: Engine, request: Request) -> Answer:
-    """POST /containers/create"""
+    """POST /containers/create; a client that has chosen the id may ask again, and is told of the same container."""
+    wanted = _wanted_id(request.header("onggi-id"))
+    if wanted and engine.records.find(wanted):
+        return json_reply({"Id": wanted, "Warnings": []}, 201)
     asked = parse_create(request.body)
     others = [name for name in asked.networks if name not in ("default", "bridge", "host", "none")]
     if others:
         engine.networks.get(others[0])
     record, warnings = await engine.creator.create(
-        request.text("name"), asked.config, asked.host, command_line=_command_line(request.header("onggi-command"))
+        request.text("name"),
+        asked.config,
+        asked.host,
+        ident=wanted,
+        command_line=_command_line(request.header("onggi-command")),
     )
     return json_reply({"Id": record.id, "Warnings": warnings}, 201)
+
+
+def _wanted_id(header: str) -> str:
+    """The id that a client has made for its container, "" when it has not. Raises InvalidArgument."""
+    if header and not _ID.fullmatch(header):
+        raise InvalidArgument("invalid Onggi-Id: must be 64 hexadecimal digits")
+    return header
 
 
 def _command_line(header: str) -> tuple[str, ...]:

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 
-from core.cli.failure import CommandFailed
-from core.client.address import Query, chosen_host, default_host
-from core.client.transport import Client
-from core.errors import EngineUnreachable, InvalidArgument
+from core.cli.failure import PROGRAM, CommandFailed
+from core.client.address import chosen_host, default_host
+from core.client.transport import AnswerLost, Client
+from core.errors import EngineUnreachable, InvalidArgument, NotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _socket import socket
-    from typing import Any
+    from collections.abc import Callable, Mapping
+    from typing import Any, TypeVar
+
+    from core.client.address import Query
+    from core.client.transport import Body
+
+    Result = TypeVar("Result")
+
+_PAUSES = (0.02, 0.2, 1.0)  # seconds
+OWN_ID = "Onggi-Id"  # the header of a creation with the id that the container is to have
 
 
 class Engine(Client):
@@ -38,14 +48,43 @@ class Engine(Client):
         except OSError as error:
             raise self._unreachable(error) from error
 
-    def get(self, path: str, query: Query | None = None) -> Any:
-        """`Client.get`, once more when the engine died over it: a question may be repeated, an act not."""
+    def call(
+        self,
+        method: str,
+        path: str,
+        query: Query | None = None,
+        body: Body = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
+        """`Client.call`; what may be asked twice is asked of the next engine too, when this one died over it."""
+
+        def ask() -> Any:
+            return super(Engine, self).call(method, path, query, body, headers=headers)
+
         try:
-            return super().get(path, query)
-        except EngineUnreachable:
+            return ask()
+        except AnswerLost as error:
             if not self._start:
                 raise
-        return super().get(path, query)
+            if not _may_be_asked_twice(method, path, headers or {}):
+                raise AnswerLost(f'{error.message}; see "{PROGRAM} ps -a" for what it has done') from error
+        try:
+            return self.persist(ask)
+        except NotFound:
+            if method != "DELETE":
+                raise
+            return None  # it was removed before the engine died
+
+    @staticmethod
+    def persist(ask: Callable[[], Result]) -> Result:
+        """`ask`, again after a pause when its answer is lost: an engine that dies takes connections to the last."""
+        for pause in _PAUSES:
+            try:
+                return ask()
+            except AnswerLost:
+                time.sleep(pause)
+        return ask()
 
     def _spawn(self) -> None:
         from core.client.spawn import ensure_engine
@@ -57,6 +96,13 @@ class Engine(Client):
         reason = (error.strerror or str(error)).lower()
         help = "try sudo" if isinstance(error, PermissionError) else "is it running?"
         return EngineUnreachable(f"cannot connect to the engine at {self.host}: {reason}; {help}")
+
+
+def _may_be_asked_twice(method: str, path: str, headers: Mapping[str, str]) -> bool:
+    """Whether the second time changes nothing: questions, removals, what a state answers (304), and a creation
+    whose id we have chosen."""
+    removal = method == "DELETE" and not path.startswith("/onggi/")
+    return method == "GET" or removal or path.endswith(("/start", "/stop")) or OWN_ID in headers
 
 
 class Context:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.errors import EngineError
+from core.errors import EngineError, EngineUnreachable
 
 PROGRAM = "onggi"
 
@@ -23,7 +23,7 @@ class UsageError(CommandFailed):
 
 def engine_says(error: EngineError) -> str:
     """The line for a failure: the engine's own words are marked as such, as Docker marks them."""
-    if isinstance(error, CommandFailed) or type(error).__name__ == "EngineUnreachable":
+    if isinstance(error, CommandFailed | EngineUnreachable):
         return error.message
     if error.message.startswith("invalid reference format"):  # Docker's client finds these by itself
         return error.message

@@ -8,7 +8,8 @@ from core.cli.context import Context
 from core.cli.exitwatch import ExitWatch
 from core.cli.parser import Arguments
 from core.client.address import quote
-from core.errors import EngineError
+from core.client.transport import AnswerLost
+from core.errors import EngineError, NotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from core.cli.session import Resize
     from core.client.transport import Stream
 
+NEVER = "0001-01-01T00:00:00Z"  # when a container was started that was not: Go's zero time
 NOT_FOUND, NOT_EXECUTABLE, FAILED = 127, 126, 125
 
 
@@ -48,6 +50,7 @@ class Joined:
         keys: str = "",
         removed: bool = False,
         proxy: bool = True,
+        started_at: str = NEVER,
     ) -> None:
         self._context = context
         self._container = container
@@ -57,6 +60,7 @@ class Joined:
         self._keys = detach_keys.parse(keys)
         self._asked_keys = keys or None
         self._proxy = proxy and not tty
+        self._started_at = started_at
         self._wait = ExitWatch(context, container, removed=removed)
         self._wanted = {"stream": True, "stdin": stdin, "stdout": stdout, "stderr": stderr}
         self._stream: Stream | None = None
@@ -72,6 +76,7 @@ class Joined:
             keys=given.text("detach-keys"),
             removed=container["HostConfig"].get("AutoRemove", False),
             proxy=given.on("sig-proxy"),
+            started_at=container["State"]["StartedAt"],
         )
 
     def open(self, *, running: bool) -> None:
@@ -79,6 +84,9 @@ class Joined:
 
         Raises EngineError.
         """
+        self._context.engine.persist(lambda: self._open(running=running))  # nothing has begun yet
+
+    def _open(self, *, running: bool) -> None:
         try:
             self._wait.ask(running=running)  # both are on their way before the first answer is waited for
             self._stream = self._context.engine.hijack(
@@ -91,15 +99,36 @@ class Joined:
 
     def start(self) -> None:
         """Start it, and read in what its session needs while the engine works. Raises EngineError."""
-        engine = self._context.engine
         try:
-            asked = engine.begin("POST", f"/containers/{quote(self._container)}/start")
-            from core.cli import session  # noqa: F401
-
-            engine.answer(asked).close()
+            try:
+                self._start()
+            except AnswerLost:
+                self._context.engine.persist(self._start_anew)
         except BaseException:
             self.close()
             raise
+
+    def _start_anew(self) -> None:
+        """Where it has begun, its shim has the stream; else that was lost, and the next engine starts it."""
+        if self._has_begun():
+            return
+        self.close()
+        self._open(running=False)
+        self._start()
+
+    def _start(self) -> None:
+        engine = self._context.engine
+        asked = engine.begin("POST", f"/containers/{quote(self._container)}/start")
+        from core.cli import session  # noqa: F401
+
+        engine.answer(asked).close()
+
+    def _has_begun(self) -> bool:
+        try:
+            state = self._context.engine.get(f"/containers/{quote(self._container)}/json")["State"]
+        except NotFound:
+            return True  # it has removed itself already
+        return bool(state["StartedAt"] != self._started_at)
 
     def resize(self) -> None:
         """Tell the container how large this terminal is."""

@@ -18,7 +18,7 @@ from core.engine.events import Events
 from core.engine.limits import HostCpus, check_resources
 from core.engine.merge import arguments, merge
 from core.engine.records import Records
-from core.errors import InvalidArgument
+from core.errors import Conflict, InvalidArgument
 from core.model.container import ContainerConfig, ContainerRecord, HostConfig, MountPoint
 from core.model.image import Image
 from core.model.network import VolumeRecord
@@ -69,11 +69,17 @@ class Creator:
         self._coming: set[str] = set()
 
     async def create(
-        self, name: str, asked: ContainerConfig, host: HostConfig, *, command_line: Sequence[str] = ()
+        self,
+        name: str,
+        asked: ContainerConfig,
+        host: HostConfig,
+        *,
+        ident: str = "",
+        command_line: Sequence[str] = (),
     ) -> tuple[ContainerRecord, list[str]]:
-        """Make a container and return its record and warnings.
+        """Make a container and return its record and warnings. `ident` is the id it is to have; "" = a new one.
 
-        Raises InvalidArgument, NameInUse, NoSuchImage and what the stores raise.
+        Raises InvalidArgument, Conflict, NameInUse, NoSuchImage and what the stores raise.
         """
         wanted = validate.check_name(name) if name else names.random_name(self._taken)
         self._records.check_name(wanted)
@@ -87,11 +93,15 @@ class Creator:
         validate.check_config(config)
         if wanted in self._coming:
             raise InvalidArgument(f"container {wanted} is being made already")
-        self._coming.add(wanted)
+        ident = ident or secrets.token_hex(32)
+        if ident in self._coming or self._records.find(ident):
+            raise Conflict(f"container {ident} is being made already")
+        coming = {wanted, ident}
+        self._coming |= coming
         try:
-            record = await self._make(wanted, config, host, image, tuple(command_line))
+            record = await self._make(ident, wanted, config, host, image, tuple(command_line))
         finally:
-            self._coming.discard(wanted)
+            self._coming -= coming
         announce(self._events, record, "create")
         return record, _warnings(host)
 
@@ -100,13 +110,13 @@ class Creator:
 
     async def _make(
         self,
+        ident: str,
         name: str,
         config: ContainerConfig,
         host: HostConfig,
         image: Image,
         command_line: tuple[str, ...],
     ) -> ContainerRecord:
-        ident = secrets.token_hex(32)
         if not config.hostname and host.uts_mode != "host" and host.network_mode != "host":
             config = msgspec.structs.replace(config, hostname=ident[:12])
         args = arguments(config)

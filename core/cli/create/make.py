@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from core.cli.context import Context, warn
+from core.cli.context import OWN_ID, Context, warn
 from core.cli.failure import PROGRAM, CommandFailed
 from core.cli.parser import Arguments
 from core.client import jsontext
@@ -53,10 +53,11 @@ def _is_image(message: str) -> bool:
 
 def _post(context: Context, given: Arguments, request: dict[str, Any]) -> dict[str, Any]:
     command = quote(jsontext.dumps([PROGRAM, *context.argv]))
-    headers = {"Onggi-Command": command} if len(command) <= _COMMAND_LIMIT else {}
+    headers = {OWN_ID: os.urandom(32).hex()}
+    if len(command) <= _COMMAND_LIMIT:
+        headers["Onggi-Command"] = command
     query = {"name": given.text("name") or None}
-    engine = context.engine
-    made = engine.open("POST", "/containers/create", query, request, headers=headers).json()
+    made = context.engine.call("POST", "/containers/create", query, request, headers=headers)
     if not isinstance(made, dict) or "Id" not in made:
         raise CommandFailed("the engine made a container and did not say which", 125)
     return made

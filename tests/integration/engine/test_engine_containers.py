@@ -74,6 +74,21 @@ def test_a_program_that_cannot_run_leaves_the_container_created(
     engine.client.delete(f"/containers/{ident}")
 
 
+def test_a_creation_with_an_id_of_the_client_may_be_asked_twice(engine: EngineUnderTest) -> None:
+    wanted = "0a" * 32
+    body = {"Image": "busybox", "Cmd": ["true"]}
+    asked = [
+        engine.client.call("POST", "/containers/create", {"name": "once"}, body, headers={"Onggi-Id": wanted})
+        for _ in range(2)
+    ]
+    assert [made["Id"] for made in asked] == [wanted] * 2
+    with pytest.raises(errors.Conflict):
+        engine.client.post("/containers/create", {"name": "once"}, body)
+    with pytest.raises(errors.InvalidArgument, match="64 hexadecimal digits"):
+        engine.client.call("POST", "/containers/create", None, body, headers={"Onggi-Id": "../" + wanted[3:]})
+    engine.client.delete(f"/containers/{wanted}")
+
+
 def test_rm_removes_after_the_exit_and_wait_tells_the_code(engine: EngineUnderTest) -> None:
     ident = engine.create("sh", "-c", "exit 7", host={"AutoRemove": True})
     codes: list[int] = []

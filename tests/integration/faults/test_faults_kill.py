@@ -65,6 +65,22 @@ def test_a_run_rm_whose_engine_dies_twice_ends_with_its_code(faulty: EngineUnder
     wait_until(lambda: not faulty.client.get("/containers/json", {"all": "1"}), "--rm removes it")
 
 
+def test_a_run_whose_engine_is_killed_at_any_moment_goes_on_with_the_next(faulty: EngineUnderTest) -> None:
+    for delay in range(20, 110, 6):  # ms: from before its first request to after its last answer
+        zygote = faulty.zygote_pid()
+        client = subprocess.Popen(
+            command(faulty, "run", "busybox", "echo", "hi"),
+            env=faulty.environment, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        time.sleep(delay / 1000)
+        os.kill(zygote, signal.SIGKILL)
+        out, err = client.communicate(timeout=30)
+        assert (client.returncode, out) == (0, "hi\n"), f"killed after {delay} ms: {err}"
+        wait_until(lambda old=zygote: not running(old), "the old engine is gone")
+        start(faulty)
+
+
 def test_a_killed_shim_ends_its_container_and_the_client(faulty: EngineUnderTest) -> None:
     with terminal(faulty, *RUN) as shell:
         shell.read_until("# ")

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from core.cli.context import Engine
-from core.errors import EngineUnreachable
+from core.cli.context import OWN_ID, Engine
+from core.errors import EngineUnreachable, NotFound
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+MISSING = b"HTTP/1.1 404 Not Found\r\nContent-Length: 16\r\n\r\n" + b'{"message":"no"}'
 
 
 @contextmanager
@@ -39,9 +40,31 @@ def test_a_question_is_asked_again_when_the_engine_died_over_it(tmp_path: Path) 
         assert Engine(host, start=True).get("/info") == {}
 
 
-def test_an_act_is_not_repeated(tmp_path: Path) -> None:
-    with listening(tmp_path / "s", [b""]) as host, pytest.raises(EngineUnreachable):
-        Engine(host, start=True).post("/containers/create")
+@pytest.mark.parametrize(
+    ("method", "path", "headers"),
+    [
+        ("POST", "/containers/web/start", {}),
+        ("POST", "/containers/web/stop", {}),
+        ("POST", "/containers/create", {OWN_ID: "ab" * 32}),
+        ("DELETE", "/containers/web", {}),
+    ],
+)
+def test_what_may_be_asked_twice_is(method: str, path: str, headers: dict[str, str], tmp_path: Path) -> None:
+    with listening(tmp_path / "s", [b"", ANSWER]) as host:
+        assert Engine(host, start=True).call(method, path, headers=headers) == {}
+
+
+@pytest.mark.parametrize("path", ["/containers/create", "/containers/web/kill", "/containers/web/exec"])
+def test_another_act_is_not_repeated_and_the_line_says_where_to_look(path: str, tmp_path: Path) -> None:
+    with listening(tmp_path / "s", [b""]) as host, pytest.raises(EngineUnreachable, match='see "onggi ps -a"'):
+        Engine(host, start=True).post(path)
+
+
+def test_what_the_engine_removed_before_it_died_is_no_failure(tmp_path: Path) -> None:
+    with listening(tmp_path / "s", [b"", MISSING]) as host:
+        assert Engine(host, start=True).delete("/containers/web") is None
+    with listening(tmp_path / "t", [MISSING]) as host, pytest.raises(NotFound):
+        Engine(host, start=True).delete("/containers/web")
 
 
 def test_a_foreign_engine_is_asked_once(tmp_path: Path) -> None:
