@@ -86,7 +86,7 @@ class Images:
     async def starter(self, progress: Report) -> Image:
         """Make, or make again, an image of what this machine has, without any network. Raises Unsupported."""
         async with self._collector.working():
-            return self._room.image(await make_starter(self._importer, self._content, progress))
+            return self._room.image(await make_starter(self._importer, self._content, self._room.zygote, progress))
 
     async def tag(self, source: str, target: str) -> Image:
         """Give the image another name, which any other image loses. Raises NoSuchImage, BadReference."""

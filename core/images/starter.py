@@ -6,12 +6,12 @@ of the newest file that went in, so the same machine gives the same image id.
 
 from __future__ import annotations
 
-import asyncio
 import datetime
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any, Protocol
 
 from core.aio import off_loop_to_end
 from core.errors import Unsupported
@@ -48,12 +48,25 @@ _SKELETON = (
 )
 
 
-async def make_starter(importer: Importer, content: ContentStore, report: Callable[[Progress], None]) -> Digest:
+class Zygote(Protocol):
+    """Who runs a program for us."""
+
+    async def run(
+        self, job: str, args: dict[str, Any] | None = None, fds: Sequence[int] = ()
+    ) -> tuple[dict[str, Any], list[int]]: ...
+
+
+async def make_starter(
+    importer: Importer, content: ContentStore, zygote: Zygote, report: Callable[[Progress], None]
+) -> Digest:
     """Make the image and name it; its id. Raises Unsupported where the machine has not even a shell."""
     report(Progress(status="Collecting files of this machine"))
     busybox = await off_loop_to_end(find_busybox)
     if busybox is not None:
-        items, comment = busybox_root(busybox, await applets(busybox)), f"Made from {busybox} of this machine"
+        items, comment = (
+            busybox_root(busybox, await applets(zygote, busybox)),
+            f"Made from {busybox} of this machine",
+        )
     else:
         items, comment = await off_loop_to_end(host_root), "Made from the shell and core tools of this machine"
     fd = content.scratch()
@@ -85,17 +98,10 @@ def find_busybox(candidates: Sequence[str] = BUSYBOX) -> Path | None:
     return None
 
 
-async def applets(busybox: Path) -> tuple[str, ...]:
-    """Where busybox wants its applets: paths like `bin/ls`."""
-    process = await asyncio.create_subprocess_exec(
-        str(busybox), "--list-full", stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL, env={}, cwd="/",
-    )  # fmt: skip
-    output, _ = await process.communicate()
-    names = [line for line in output.decode("utf-8", "replace").split() if not line.startswith("/")]
-    if process.returncode or "bin/sh" not in names:
-        raise Unsupported(f"{busybox} does not tell its applets")
-    return tuple(sorted(names))
+async def applets(zygote: Zygote, busybox: Path) -> tuple[str, ...]:
+    """Where busybox wants its applets: paths like `bin/ls`. Raises Unsupported where it does not tell."""
+    answer, _ = await zygote.run("list-applets", {"path": str(busybox)})
+    return tuple(map(str, answer["names"]))
 
 
 def busybox_root(busybox: Path, names: Iterable[str]) -> tuple[Item, ...]:

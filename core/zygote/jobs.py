@@ -10,6 +10,7 @@ the caller's side. It runs in a forked child of its own: it may enter namespaces
 | compare-layer | | blob, directory? | digest diff_id size count differences |
 | copy-out | rootfs path flat | output | size |
 | diff-layer | rootfs list | output | size left_out |
+| list-applets | path | | names |
 | prefill | rootfs path | target directory | copied |
 | read-file | rootfs path limit | output | size mode |
 | look-at-sources | rootfs? sources exclude | output, directory? | count directory |
@@ -33,6 +34,7 @@ from core.linux import namespaces
 from core.runtime import users
 from core.shim import job as shim
 from core.storage import apply, compare, copy, diff, peek, place, sources, tree
+from core.zygote import applets
 
 Args = dict[str, Any]
 Answer = tuple[Args, list[int]]
@@ -80,6 +82,10 @@ def _owner(root: int, name: str) -> tuple[int, int]:
     return found.uid, found.gid
 
 
+def _list_applets(args: Args, fds: list[int]) -> Answer:
+    return applets.run_job(args), []
+
+
 def _make_netns(args: Args, fds: list[int]) -> Answer:
     return {"ok": True}, list(namespaces.make_netns())
 
@@ -98,6 +104,7 @@ JOBS: dict[str, Callable[[Args, list[int]], Answer]] = {
     "compare-layer": _compare_layer,
     "copy-out": _copy_out,
     "diff-layer": _diff_layer,
+    "list-applets": _list_applets,
     "prefill": _prefill,
     "read-file": _read_file,
     "look-at-sources": _look_at_sources,
