@@ -7,13 +7,13 @@ from core.cli.context import Context, warn
 from core.cli.failure import CommandFailed
 from core.client.credentials import ConfigFile, hostname, key_of
 from core.errors import EngineError, InvalidArgument
+from core.model.registry import Credentials
 from core.oci.reference import Reference
 from core.wire.credentials import HEADER, encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from core.client.address import Query
-    from core.model.registry import Credentials
 
 
 def parse(name: str) -> Reference:
@@ -53,16 +53,17 @@ def fetch(
 
 
 def headers_for(server: str) -> dict[str, str]:
-    """The header that brings the user's credentials for a registry along; empty for who has none.
+    """The header that brings the user's credentials for a registry along; it is there for who has none too.
 
-    A configuration that cannot be read is told, and does not keep anybody from what is public.
+    Engines before API 1.44 refuse a push without one. A configuration that cannot be read is told, and does not
+    keep anybody from what is public.
     """
     try:
         found = ConfigFile.load().find(server)
     except InvalidArgument as error:
         warn(f"WARNING: {error}")
-        return {}
-    return {HEADER: encode(found)} if found else {}
+        found = None
+    return {HEADER: encode(found or Credentials())}
 
 
 def server_of(asked: str) -> str:

@@ -59,6 +59,7 @@ CREATE_FLAGS: tuple[Flag, ...] = (
     number("oom-score-adj", "", "Tune host's OOM preferences (-1000 to 1000)"),
     option("pid", "", "PID namespace to use"),
     number("pids-limit", "", "Tune container pids limit (set -1 for unlimited)"),
+    option("platform", "", "Set platform if server is multi-platform capable"),
     switch("privileged", "", "Give extended privileges to this container"),
     several("publish", "p", "Publish a container's port(s) to the host"),
     switch("publish-all", "P", "Publish all exposed ports to random ports"),

@@ -30,13 +30,14 @@ def make(context: Context, given: Arguments, request: dict[str, Any]) -> str:
         raise CommandFailed(message, 125)
     image = given.operands[0]
     if pull == "always":
-        fetch(context, image, quiet=given.on("quiet"))
+        fetch(context, image, platform=given.text("platform"), quiet=given.on("quiet"))
     try:
         made = _post(context, given, request)
     except NotFound as error:
         if pull != "missing" or not _is_image(error.message):
             raise
-        warn(f"Unable to find image '{familiar(image)}' locally")
+        if not given.on("quiet"):
+            warn(f"Unable to find image '{familiar(image)}' locally")
         _fetch_with_hint(context, given)
         made = _post(context, given, request)
     for warning in made.get("Warnings") or ():
@@ -56,7 +57,7 @@ def _post(context: Context, given: Arguments, request: dict[str, Any]) -> dict[s
     headers = {OWN_ID: os.urandom(32).hex()}
     if len(command) <= _COMMAND_LIMIT:
         headers["Onggi-Command"] = command
-    query = {"name": given.text("name") or None}
+    query = {"name": given.text("name") or None, "platform": given.text("platform").lower() or None}
     made = context.engine.call("POST", "/containers/create", query, request, headers=headers)
     if not isinstance(made, dict) or "Id" not in made:
         raise CommandFailed("the engine made a container and did not say which", 125)
@@ -65,7 +66,7 @@ def _post(context: Context, given: Arguments, request: dict[str, Any]) -> dict[s
 
 def _fetch_with_hint(context: Context, given: Arguments) -> None:
     try:
-        fetch(context, given.operands[0], quiet=given.on("quiet"))
+        fetch(context, given.operands[0], platform=given.text("platform"), quiet=given.on("quiet"))
     except EngineError:
         from core.cli import hints
 
@@ -75,13 +76,12 @@ def _fetch_with_hint(context: Context, given: Arguments) -> None:
         raise
 
 
-def fetch(context: Context, image: str, *, quiet: bool) -> None:
-    """Pull an image. Raises CommandFailed with the registry's or the engine's reason."""
-    from core.cli import progress
+def fetch(context: Context, image: str, *, platform: str = "", quiet: bool) -> None:
+    """Pull an image, telling on stderr. Raises CommandFailed with the registry's or the engine's reason."""
+    from core.cli import registries
 
-    name, _, tag = (image, "", "") if "@" in image else familiar(image).rpartition(":")
-    response = context.engine.open("POST", "/images/create", {"fromImage": name, "tag": tag or None})
-    progress.follow(response.values(), quiet=quiet)
+    reference = registries.parse(image).with_default_tag()
+    registries.fetch(context, reference, platform=platform, quiet=quiet, to_stderr=True)
 
 
 def familiar(image: str) -> str:

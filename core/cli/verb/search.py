@@ -26,7 +26,7 @@ def search(context: Context, given: Arguments) -> int:
     response = context.engine.open(
         "GET",
         "/images/search",
-        {"term": term, "limit": given.number("limit"), "filters": values.filters(given.texts("filter"))},
+        {"term": term, "limit": given.number("limit") or None, "filters": values.filters(given.texts("filter"))},
         headers=registries.headers_for(_server(term)),
     )
     rows = [_row(hit, full=given.on("no-trunc")) for hit in response.json() or ()]
