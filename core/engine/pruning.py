@@ -164,7 +164,7 @@ class Pruning:
         ]
 
     def _item(self, image: Image) -> Item:
-        return Item(str(image.id), _names(image), self._layer_bytes(self._room.collector.released([image])))
+        return Item(str(image.id), names(image), self._layer_bytes(self._room.collector.released([image])))
 
     def _layer_bytes(self, layers: Sequence[str]) -> int:
         return sum(self._room.snapshots.size(name) for name in layers)
@@ -181,7 +181,7 @@ class Pruning:
 
     async def _remove_image(self, item: Item, kept: Kept) -> tuple[Sequence[Mapping[str, Any]], int]:
         image = self._room.store.get(Digest(item.id))
-        if image is None or _names(image) != item.names or self._images.containers_of(image.id):
+        if image is None or names(image) != item.names or self._images.containers_of(image.id):
             kept.append((item.id, "it is gone already" if image is None else "it is used or named by now"))
             return (), 0
         sizes = {str(name): self._room.snapshots.size(name) for name in image.config.chain}
@@ -221,7 +221,8 @@ def is_true(filters: Filters, name: str, default: str = "false") -> bool:
     return (*filters.get(name, ()), default)[0].lower() in ("true", "1")
 
 
-def _names(image: Image) -> tuple[str, ...]:
+def names(image: Image) -> tuple[str, ...]:
+    """An image's tags as people write them."""
     return tuple(Reference.parse(name).familiar for name in image.references)
 
 

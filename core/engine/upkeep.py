@@ -38,7 +38,7 @@ class Upkeep:
 
     async def undo(self, ident: int | None) -> Restored:
         """Bring back what removal `ident`, or the last one, took away. Raises NotFound."""
-        async with self._room.collector.working():
+        async with self._room.collector.holding():
             entry = self._room.journal.find(ident)
             done = restore(entry, self._room.store)
             self._room.journal.drop(entry)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from core.errors import NoSuchImage
 from core.images.gc import Collector
 from core.images.layers import Layers
+from core.images.policy import Uses
 from core.images.store import ImageStore
 from core.images.undo import Journal
 from core.images.unpack import Unpacker, Zygote
@@ -29,6 +30,7 @@ class ImageRoom:
     unpacker: Unpacker
     zygote: Zygote
     journal: Journal
+    uses: Uses
 
     @classmethod
     def open(
@@ -39,7 +41,7 @@ class ImageRoom:
         journal = Journal(db, content, kept=undo)
         collector = Collector(content, snapshots, layers, store, journal)
         unpacker = Unpacker(content, snapshots, layers, zygote)
-        return cls(content, snapshots, layers, store, collector, unpacker, zygote, journal)
+        return cls(content, snapshots, layers, store, collector, unpacker, zygote, journal, Uses(db))
 
     def image(self, ident: Digest) -> Image:
         """Raises NoSuchImage."""

@@ -115,6 +115,11 @@ class Images:
     async def prepare(self, container_id: str, image: Image) -> None:
         """Make a container's root on top of the image's layers: snapshot `container_id`. Raises NotFound."""
         await self._snapshots.prepare(container_id, image.snapshot)
+        self._room.uses.note(image.id)
+
+    def last_used(self, image: Image) -> float:
+        """When a container was made from it last, in seconds since the epoch; 0 = never."""
+        return self._room.uses.last(image)
 
     async def history(self, reference: str) -> Objects:
         """The steps an image was made in, newest first, as Docker shows them. Raises NoSuchImage."""

@@ -131,3 +131,27 @@ def test_dockers_own_prunes_say_what_they_freed(engine: EngineUnderTest) -> None
             engine.client.post(path, {"filters": {"nonsense": ["1"]}})
     with pytest.raises(InvalidArgument):
         engine.client.post("/onggi/v1/prune", None, {"Images": [{"Id": "short"}]})
+
+
+def test_the_policy_shows_its_plan_and_never_takes_what_a_container_has(engine: EngineUnderTest) -> None:
+    off = engine.client.get("/onggi/v1/policy")
+    assert (off["Active"], off["Images"]) == (False, [])
+    old, used = load(engine, "r:1", b"old"), load(engine, "r:2", b"used")
+    engine.create("true", Image="r:1")
+    load(engine, "r:3", b"new")
+    wanted = {"Keep": 1}
+    planned = engine.client.post("/onggi/v1/policy/plan", None, wanted)
+    assert [item["Names"] for item in planned["Images"]] == [["r:2"]]
+    assert engine.client.get("/onggi/v1/policy")["Active"] is False
+    assert engine.client.post("/onggi/v1/policy", None, wanted)["Keep"] == 1
+    engine.kill_daemon()
+    assert engine.client.get("/onggi/v1/policy")["Keep"] == 1
+    done = engine.client.post("/onggi/v1/policy/run")
+    assert done["ImagesDeleted"][:2] == [{"Untagged": "r:2"}, {"Deleted": used}]
+    assert old in {image["Id"] for image in engine.client.get("/images/json")}
+    assert engine.client.get("/onggi/v1/undo")[0]["Command"] == "clean-up policy"
+    with pytest.raises(InvalidArgument):
+        engine.client.post("/onggi/v1/policy", None, {"HighWater": 200})
+    with pytest.raises(InvalidArgument):
+        engine.client.post("/onggi/v1/policy", None, {"Keep": "many"})
+    assert engine.client.post("/onggi/v1/policy", None, {})["Active"] is False
