@@ -179,7 +179,7 @@ def _unused(file: Dockerfile, stages: Sequence[PlannedStage], asked: Asked) -> t
     declared = {name for arg in file.args for name, _ in arg.names}
     for planned in stages:
         declared |= {name for c in planned.stage.commands if isinstance(c, Arg) for name, _ in c.names}
-    return tuple(sorted(set(asked.args) - declared - PROXIES - set(platform_args(asked))))
+    return tuple(sorted(set(asked.args) - declared - PROXIES - set(platform_args(asked)) - {"SOURCE_DATE_EPOCH"}))
 
 
 def _expand(instruction: Instruction, text: str, variables: Mapping[str, str]) -> str:

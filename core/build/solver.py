@@ -75,6 +75,7 @@ class Hands:
     layering: Layering
     cache: Cache
     report: Report
+    caught_up: Callable[[], Awaitable[None]]  # waits for a listener that lags behind: programs are held meanwhile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +158,7 @@ class Solver:
             base = await self._base(planned.base_image, planned.platform, step)
         else:
             base = State(scope=self._scope, key=step_key("", "scratch"), platform=self._scope.asked.platform)
-        self._hands.report(Finished(id=step.told.id, cached=False, seconds=time.monotonic() - began))
+        self._hands.report(Finished(id=step.told.id, cached=False, seconds=time.monotonic() - began, key=base.key))
         return replace(base, scope=self._scope, config=with_path(base.config), has_command=False)
 
     async def _base(self, name: str, platform: str, step: Step) -> State:
@@ -187,14 +188,15 @@ class Solver:
         if entry is not None and self._hands.layering.has(entry.diff_ids):
             self._hands.report(
                 Finished(
-                    id=step.told.id, cached=True, seconds=0.0, layer=str(entry.layer or ""), size=entry.size
+                    id=step.told.id, cached=True, seconds=0.0, key=key, layer=str(entry.layer or ""),
+                    size=entry.size,
                 )
             )  # fmt: skip
             return prepared.state.next(
                 key, layer=entry.layer, created_by=prepared.created_by, created=created_text(entry.created_at)
             )
         began = time.monotonic()
-        self._hands.report(Started(id=step.told.id, cause=self._cause(step, state, prepared)))
+        self._hands.report(Started(id=step.told.id, cause=self._cause(step, state, prepared), key=key))
         layer, size = (await prepared.do() if prepared.do else None) or (None, 0)
         moment = time.time() if self._options.epoch is None else float(self._options.epoch)
         after = prepared.state.next(key, layer=layer, created_by=prepared.created_by, created=created_text(moment))
@@ -203,7 +205,8 @@ class Solver:
         )
         self._hands.report(
             Finished(
-                id=step.told.id, cached=False, seconds=time.monotonic() - began, layer=str(layer or ""), size=size
+                id=step.told.id, cached=False, seconds=time.monotonic() - began, key=key, layer=str(layer or ""),
+                size=size,
             )
         )  # fmt: skip
         return after
@@ -251,6 +254,7 @@ class Solver:
     ) -> None:  # fmt: skip
         async def output(stream: int, data: bytes) -> None:
             self._hands.report(Output(id=step.told.id, stream=stream, data=data))
+            await self._hands.caught_up()
 
         work = RunWork(
             key=key, words=words, env=env, config=state.config, mounts=tuple(mounts), network=run.network,

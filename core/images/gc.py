@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 
 from core.aio import off_loop_to_end
@@ -17,7 +17,7 @@ from core.images.layers import Layers
 from core.images.store import ImageStore
 from core.images.undo import Journal
 from core.model.image import Image
-from core.oci.digest import Digest
+from core.oci.digest import Digest, chain_ids
 from core.oci.document import decode
 from core.oci.image import Manifest
 from core.storage.content import ContentStore
@@ -42,6 +42,7 @@ class Collector:
         self._gate = asyncio.Lock()
         self._workers = 0
         self._missed = False
+        self._kept_stacks: list[Callable[[], Iterable[Sequence[Digest]]]] = []
         self._spared: dict[Digest, float] = {}
 
     @asynccontextmanager
@@ -113,8 +114,16 @@ class Collector:
     def _kept_images(self) -> list[Image]:
         return [*self._store.all(), *self._journal.images()]
 
+    def keep(self, layers: Callable[[], Iterable[Sequence[Digest]]]) -> None:
+        """From now on the layers of these stacks (diffIDs, bottom first) are no garbage: those of a build cache."""
+        self._kept_stacks.append(layers)
+
+    def _stacks(self) -> list[tuple[Digest, ...]]:
+        return [tuple(stack) for kept in self._kept_stacks for stack in kept()]
+
     def _used_snapshots(self, images: Sequence[Image], without: Collection[str] = ()) -> set[str]:
         used = {str(name) for image in images for name in image.config.chain}
+        used |= {str(name) for stack in self._stacks() for name in chain_ids(stack)}
         for snapshot in self._snapshots.all():
             if not snapshot.committed and snapshot.name not in without:
                 used.update(self._snapshots.parents(snapshot.parent))
@@ -133,12 +142,16 @@ class Collector:
         used = set(self._spared)
         for image in self._kept_images():
             used |= {image.id, image.manifest.digest}
-            for diff_id in image.config.rootfs.diff_ids:
-                layer = self._layers.get(diff_id)
-                if layer is not None:
-                    used.add(layer.blob)
             used |= self._named_by_manifest(image)
+        for diff_id in self._wanted_layers():
+            layer = self._layers.get(diff_id)
+            if layer is not None:
+                used.add(layer.blob)
         return used
+
+    def _wanted_layers(self) -> set[Digest]:
+        stacks = [image.config.rootfs.diff_ids for image in self._kept_images()] + self._stacks()
+        return {diff_id for stack in stacks for diff_id in stack}
 
     def _named_by_manifest(self, image: Image) -> set[Digest]:
         """The very blobs of an image that came with a manifest: a push gives them back."""
@@ -150,7 +163,7 @@ class Collector:
         return {layer.digest for layer in manifest.layers}
 
     def _collect_blobs(self, used: set[Digest]) -> None:
-        wanted = {diff_id for image in self._kept_images() for diff_id in image.config.rootfs.diff_ids}
+        wanted = self._wanted_layers()
         for layer in self._layers.all():
             if layer.diff_id not in wanted:
                 self._layers.delete(layer.diff_id)

@@ -32,6 +32,7 @@ class Started(msgspec.Struct, frozen=True, rename="pascal", tag_field="Event", t
 
     id: int
     cause: str = ""
+    key: str = ""
 
 
 class Output(msgspec.Struct, frozen=True, rename="pascal", tag_field="Event", tag="output"):
@@ -53,11 +54,15 @@ class Progressed(msgspec.Struct, frozen=True, rename="pascal", tag_field="Event"
 
 
 class Finished(msgspec.Struct, frozen=True, rename="pascal", tag_field="Event", tag="finished"):
-    """A step is done. `layer` is the diffID it made, "" for none; `size` its bytes; `seconds` it took."""
+    """A step is done. `layer` is the diffID it made, "" for none; `size` its bytes; `seconds` it took.
+
+    `key` names what the step came to: the same for the same result.
+    """
 
     id: int
     cached: bool
     seconds: float
+    key: str = ""
     layer: str = ""
     size: int = 0
 
@@ -70,5 +75,13 @@ class Failed(msgspec.Struct, frozen=True, rename="pascal", tag_field="Event", ta
     exit_code: int = 0
 
 
-Event: TypeAlias = Planned | Started | Output | Progressed | Finished | Failed
+class Built(msgspec.Struct, frozen=True, rename="pascal", tag_field="Event", tag="built"):
+    """The last word of a build that came to an end: the image's id, and its names."""
+
+    image: str
+    names: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+Event: TypeAlias = Planned | Started | Output | Progressed | Finished | Failed | Built
 Report = Callable[[Event], None]

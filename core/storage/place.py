@@ -19,8 +19,8 @@ from core.errors import BadArchive, InvalidArgument, SyscallFailed, Unsupported
 from core.linux.constants import CLONE_NEWNS, MS_PRIVATE, MS_REC, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS
 from core.linux.mounts import mount_overlay
 from core.linux.syscalls import mount, openat2, syncfs, unshare
-from core.storage.apply import Layer
-from core.storage.compression import stream_of
+from core.storage.apply import Layer, enter
+from core.storage.compression import get_ready, stream_of
 from core.storage.roots import Root, inside
 from core.storage.sources import Owner, Source, find, open_tree_of
 from core.storage.tarball import TarReader
@@ -68,6 +68,23 @@ def run_make_folder(args: dict[str, Any], fds: list[int]) -> dict[str, Any]:
     except OSError as error:
         raise SyscallFailed.of(f"make {args['path']}", error) from error
     return {"ok": True}
+
+
+def run_unpack(args: dict[str, Any], fds: list[int]) -> dict[str, Any]:
+    """The zygote's job `unpack`: the archive `fds[0]`, compressed or not, into the empty directory `fds[1]`.
+
+    A build context: no name is a whiteout. `limit_bytes` bounds it unpacked. Raises BadArchive, SyscallFailed.
+    """
+    archive, target = fds
+    get_ready(archive)
+    enter(target)
+    try:
+        with Root(target) as root:
+            limit = args.get("limit_bytes")
+            stream = stream_of(archive, limit=None if limit is None else int(limit))
+            return {"size": Layer(root, TarReader(stream), whiteouts=False).unpack()}
+    except OSError as error:
+        raise SyscallFailed.of("unpack build context", error) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,10 @@ class NoDownloads:
         raise AssertionError(f"nothing is to be fetched: {url}")
 
 
+async def caught_up() -> None:
+    pass
+
+
 class Bench:
     """A store and a context folder."""
 
@@ -77,7 +81,7 @@ class Bench:
         )
         hands = Hands(
             files=files, programs=NoPrograms(), bases=Bases(self.store), layering=StoreLayering(room),
-            cache=self.cache, report=self.told.append,
+            cache=self.cache, report=self.told.append, caught_up=caught_up,
         )  # fmt: skip
         async with room.collector.holding():
             solver = Solver(file, plan, Scope(wanted, plan.args, file.escape), hands, Options(place="x"))

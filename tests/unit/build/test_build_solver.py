@@ -28,6 +28,10 @@ from core.storage.db import Database
 BASE = Digest("sha256:" + "b" * 64)
 
 
+async def caught_up() -> None:
+    pass
+
+
 class Bench:
     """Every hand in one: a world in which a program leaves its command line behind."""
 
@@ -97,7 +101,13 @@ class Bench:
         plan = make_plan(file, wanted)
         self.told.clear()
         hands = Hands(
-            files=self, programs=self, bases=self, layering=self, cache=self.cache, report=self.told.append
+            files=self,
+            programs=self,
+            bases=self,
+            layering=self,
+            cache=self.cache,
+            report=self.told.append,
+            caught_up=caught_up,
         )
         options = Options(no_cache=no_cache, place="test", epoch=epoch)
         return await Solver(file, plan, Scope(wanted, plan.args, file.escape), hands, options).solve()

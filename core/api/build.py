@@ -1,0 +1,112 @@
+"""Routes of builds."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from typing import Any
+
+from core.api.build_views import ClassicLines, event_line
+from core.api.routing import Answer, Request, Route, Stream
+from core.api.spool import spool
+from core.engine.builds import BuildWish, CaughtUp
+from core.engine.engine import Engine
+from core.errors import EngineError, InvalidArgument, Unsupported
+from core.model.build import Built, Event, Failed, Report
+from core.wire.codec import json_line, one_line
+
+LAG = 64  # events that a slow client may be behind
+Work = Callable[[Report, CaughtUp], Awaitable[None]]
+View = Callable[[Event], Iterator[dict[str, Any]]]
+
+
+async def build(engine: Engine, request: Request) -> Answer:
+    """POST /build; with `onggi=1` the answer is our own events instead of Docker's lines"""
+    wish = wish_of(request)
+    if request.text("remote"):
+        raise Unsupported("build from a URL is not supported: send the context itself")
+    archive = await spool(engine.paths, request.connection.body())
+    quiet = request.flag("q")
+    view: View = event_line if request.flag("onggi") else ClassicLines(quiet=quiet)
+
+    async def work(report: Report, caught_up: CaughtUp) -> None:
+        with archive:
+            await engine.builds.build(wish, archive.fileno(), report, caught_up)
+
+    return Stream(_lines(work, view, quiet=quiet))
+
+
+def wish_of(request: Request) -> BuildWish:
+    """The query of a build. Raises InvalidArgument."""
+    return BuildWish(
+        dockerfile=request.text("dockerfile") or "Dockerfile",
+        names=request.texts("t"),
+        target=request.text("target"),
+        args={name: value for name, value in _mapping(request, "buildargs").items() if value is not None},
+        labels={name: value or "" for name, value in _mapping(request, "labels").items()},
+        platform=request.text("platform"),
+        no_cache=request.flag("nocache"),
+        pull=request.flag("pull"),
+        place=request.text("place"),
+    )
+
+
+def _mapping(request: Request, name: str) -> dict[str, str | None]:
+    text = request.text(name)
+    try:
+        found = json.loads(text) if text else {}
+    except (ValueError, RecursionError) as error:
+        raise InvalidArgument(f"invalid {name}: {text[:80]}") from error
+    if not isinstance(found, dict) or not all(isinstance(value, str | None) for value in found.values()):
+        raise InvalidArgument(f"invalid {name}: must be an object of texts")
+    return found
+
+
+class _Channel:
+    """Events from a build to its client. The build's programs wait when the client lags behind."""
+
+    def __init__(self) -> None:
+        self._queue: asyncio.Queue[Event | None] = asyncio.Queue()
+        self._room = asyncio.Event()
+        self._room.set()
+
+    def put(self, event: Event | None) -> None:
+        self._queue.put_nowait(event)
+        if self._queue.qsize() >= LAG:
+            self._room.clear()
+
+    async def get(self) -> Event | None:
+        event = await self._queue.get()
+        if self._queue.qsize() < LAG:
+            self._room.set()
+        return event
+
+    async def caught_up(self) -> None:
+        await self._room.wait()
+
+
+async def _lines(work: Work, view: View, *, quiet: bool) -> AsyncGenerator[bytes, None]:
+    """Lines of what `work` tells. Closing it ends the build."""
+    channel = _Channel()
+    failed = False
+    task = asyncio.ensure_future(work(channel.put, channel.caught_up))
+    task.add_done_callback(lambda _: channel.put(None))
+    try:
+        while (event := await channel.get()) is not None:
+            failed = failed or isinstance(event, Failed)
+            if not quiet or isinstance(event, Built | Failed):
+                for line in view(event):
+                    yield json_line(line)
+        try:
+            await task
+        except EngineError as error:
+            if not failed:  # a step has said it already
+                message = one_line(error.message)
+                yield json_line({"errorDetail": {"message": message}, "error": message})
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+ROUTES = (Route("POST", "/build", build, streams_body=True),)

@@ -1,0 +1,170 @@
+"""Builds: a request and its context become an image. Each is one task; when its client leaves, it ends."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from core.aio import off_loop, off_loop_to_end
+from core.build.cache import Cache
+from core.build.downloads import Downloads
+from core.build.files import BuildFiles
+from core.build.finish import register
+from core.build.labels import with_labels
+from core.build.layering import StoreLayering
+from core.build.plan import Asked, make_plan
+from core.build.scope import Scope
+from core.build.solver import KEY, Hands, Options, Solver, parse_platform
+from core.build.work import Bases
+from core.dockerfile.parser import parse
+from core.engine.buildruns import BuildRuns
+from core.engine.events import Events
+from core.errors import InvalidArgument, NoSuchPath
+from core.images.importer import parse_target
+from core.images.layouts import host_platform
+from core.images.room import ImageRoom
+from core.model.build import Built, Report
+from core.model.image import Image
+from core.oci.reference import Reference
+from core.paths import Paths
+
+CaughtUp = Callable[[], Awaitable[None]]
+_DOCKERFILE_LIMIT = 1 << 20  # bytes
+_EPOCH = re.compile(r"\d{1,12}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildWish:
+    """What a client asks for. `text` is the Dockerfile itself where it does not lie in the context."""
+
+    dockerfile: str = "Dockerfile"
+    text: bytes | None = None
+    names: Sequence[str] = ()
+    target: str = ""
+    args: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    platform: str = ""
+    no_cache: bool = False
+    pull: bool = False
+    place: str = ""  # where the context came from: builds from the same place are of the same thing
+
+
+class Builds:
+    """Runs builds."""
+
+    def __init__(
+        self,
+        paths: Paths,
+        room: ImageRoom,
+        cache: Cache,
+        events: Events,
+        programs: BuildRuns,
+        *,
+        bases: Callable[[bool], Bases],
+    ) -> None:
+        """`bases(pull)` finds images, and with `pull` asks their registry for newer ones."""
+        self._paths = paths
+        self._room = room
+        self._cache = cache
+        self._events = events
+        self._programs = programs
+        self._bases = bases
+
+    async def build(self, wish: BuildWish, archive: int | None, report: Report, caught_up: CaughtUp) -> Image:
+        """Build the image; `archive` is a descriptor of the context's tar, None where there is none.
+
+        Raises DockerfileError, StepFailed, InvalidArgument, BadArchive and what a step raises.
+        """
+        began = time.monotonic()
+        names = [parse_target(name) for name in wish.names]
+        platform = parse_platform(wish.platform) if wish.platform else host_platform()
+        async with self._folder() as home:
+            context = None if archive is None else await self._unpack(archive, home)
+            data = wish.text if wish.text is not None else await self._dockerfile(context, wish.dockerfile)
+            image = await self._solve(wish, data, Asked(
+                target=wish.target, args=wish.args, platform=platform, machine=host_platform()
+            ), names, context, home, report, caught_up)  # fmt: skip
+        shown = tuple(name.familiar for name in names)
+        for name in shown:
+            self._events.publish("image", "tag", image.id, {"name": name})
+        report(Built(image=image.id, names=shown, seconds=time.monotonic() - began))
+        return image
+
+    async def recover(self, containers: Collection[str]) -> None:
+        """At start: end and remove what an engine that died over a build has left."""
+        await self._programs.sweep(containers)
+        await off_loop(shutil.rmtree, self._paths.root / "build", True)
+
+    async def _solve(
+        self, wish: BuildWish, data: bytes, asked: Asked, names: Sequence[Reference], context: Path | None,
+        home: Path, report: Report, caught_up: CaughtUp,
+    ) -> Image:  # fmt: skip
+        file = with_labels(parse(data, wish.dockerfile), wish.labels, wish.target)
+        plan = make_plan(file, asked)
+        room = self._room
+        scratch = home / "scratch"
+        scratch.mkdir(mode=0o700)
+        hands = Hands(
+            files=BuildFiles(
+                room.zygote, room.snapshots, context=context, scratch=scratch, downloads=Downloads()
+            ),
+            programs=self._programs, bases=self._bases(wish.pull), layering=StoreLayering(room),
+            cache=self._cache, report=report, caught_up=caught_up,
+        )  # fmt: skip
+        options = Options(
+            no_cache=wish.no_cache, place=f"{wish.place}/{wish.dockerfile}",
+            epoch=_epoch(wish.args.get("SOURCE_DATE_EPOCH", "")),
+        )  # fmt: skip
+        async with room.collector.working():
+            state = await Solver(file, plan, Scope(asked, plan.args, file.escape), hands, options).solve()
+            return await register(room, state, names)
+
+    @asynccontextmanager
+    async def _folder(self) -> AsyncIterator[Path]:
+        home = self._paths.root / "build" / (KEY + secrets.token_hex(8))
+        await off_loop(home.mkdir, 0o700, True, True)
+        try:
+            yield home
+        finally:
+            await off_loop_to_end(shutil.rmtree, home, True)
+
+    async def _unpack(self, archive: int, home: Path) -> Path:
+        context = home / "context"
+        await off_loop(context.mkdir, 0o755)
+        target = os.open(context, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            await self._room.zygote.run("unpack", {"limit_bytes": self._room.content.room()}, [archive, target])
+        finally:
+            os.close(target)
+        return context
+
+    async def _dockerfile(self, context: Path | None, name: str) -> bytes:
+        """Read it inside the context, where a link of it cannot lead out."""
+        if context is None:
+            raise InvalidArgument("there is neither a Dockerfile nor a build context")
+        output = os.open(context.parent, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            rootfs = {"lower": [str(context)], "upper": None, "work": None}
+            args = {"rootfs": rootfs, "path": name, "limit": _DOCKERFILE_LIMIT + 1}
+            await self._room.zygote.run("read-file", args, [output])
+            return await off_loop(os.pread, output, _DOCKERFILE_LIMIT + 1, 0)
+        except NoSuchPath as error:
+            raise InvalidArgument(f"Cannot locate specified Dockerfile: {name}") from error
+        finally:
+            os.close(output)
+
+
+def _epoch(text: str) -> int | None:
+    """SOURCE_DATE_EPOCH. reproducible-builds.org/docs/source-date-epoch."""
+    if not text:
+        return None
+    if not _EPOCH.fullmatch(text):
+        raise InvalidArgument(f"invalid SOURCE_DATE_EPOCH: {text}")
+    return int(text)
