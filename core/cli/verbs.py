@@ -11,6 +11,7 @@ _HERE = "core.cli.verb"
 VERBS: dict[str, str] = {
     "attach": "attach:ATTACH",
     "commit": "commit:COMMIT",
+    "completion": "completion:COMPLETION",
     "create": "create:CREATE",
     "diff": "commit:DIFF",
     "events": "events:EVENTS",
