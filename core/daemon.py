@@ -21,11 +21,17 @@ from typing import Any
 from core import cgroups
 from core.api.server import Server
 from core.api.table import TABLE
+from core.build.cache import Cache
 from core.engine.adoption import Adoption
 from core.engine.attaching import Attaching
+from core.engine.buildbases import BuildBases
+from core.engine.buildruns import BuildRuns
+from core.engine.builds import Builds
 from core.engine.bundle import Bundles
+from core.engine.cleaning import Cleaner
 from core.engine.committing import Committing
 from core.engine.containers import Containers
+from core.engine.copying import Copying
 from core.engine.creation import Creator
 from core.engine.engine import Engine
 from core.engine.events import Events
@@ -122,19 +128,23 @@ async def _run(paths: Paths) -> None:
     await _make_ready(stores, machinery.records, adoption)
     checks.adopt()
     await engine.committing.recover()
+    await engine.builds.recover({record.id for record in machinery.records.all()})
     work = [
         asyncio.create_task(Server(engine, TABLE, hangups).run(listening)),
         asyncio.create_task(zygote.gone()),
         asyncio.create_task(stopping.wait()),
     ]
-    due = asyncio.create_task(adoption.start_due(fresh=_is_fresh(paths)))
+    aside = [
+        asyncio.create_task(adoption.start_due(fresh=_is_fresh(paths))),
+        asyncio.create_task(engine.cleaner.watch()),
+    ]
     log.info("ready: root %s, run %s", paths.root, paths.run)
     await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
     checks.close()
     machinery.tasks.close()
-    for task in (due, *work):
+    for task in (*aside, *work):
         task.cancel()
-    await asyncio.gather(due, *work, return_exceptions=True)
+    await asyncio.gather(*aside, *work, return_exceptions=True)
     await stores.networks.close()
     db.close()
 
@@ -177,6 +187,7 @@ def _is_fresh(paths: Paths) -> bool:
 class Stores:
     """What lies under ROOT and in the kernel."""
 
+    db: Database
     room: ImageRoom
     images: Images
     snapshots: Snapshots
@@ -191,6 +202,7 @@ def _open_stores(paths: Paths, db: Database, zygote: Zygote) -> Stores:
     room = ImageRoom.open(db, ContentStore(paths), snapshots, zygote, undo=KEPT)
     manager = cgroups.detect()
     return Stores(
+        db,
         room,
         Images(room),
         snapshots,
@@ -219,6 +231,7 @@ class Machinery:
     tasks: Tasks
     containers: Containers
     attaching: Attaching
+    bundles: Bundles
     start: Callable[[str], Awaitable[None]]
 
 
@@ -241,16 +254,30 @@ def _build_machinery(paths: Paths, db: Database, zygote: Zygote, stores: Stores,
     tasks = Tasks(paths, zygote, lifecycle)
     execs.use(tasks)
     filters = Programs(paths.root / "seccomp", _compile_default)
+    bundles = Bundles(paths, filters, cgroup_version=stores.cgroups.version)
     starter = Starter(
-        paths, records, events, locks, tasks, parking,
-        bundles=Bundles(paths, filters, cgroup_version=stores.cgroups.version),
+        paths, records, events, locks, tasks, parking, bundles=bundles,
         snapshots=stores.snapshots, networks=stores.networks, removal=removal,
     )  # fmt: skip
     containers = Containers(
         records, events, waiters, locks, tasks, parking, starter=starter, removal=removal, freezer=groups
     )
     attaching = Attaching(records, events, tasks, parking)
-    return Machinery(records, events, locks, execs, groups, removal, lifecycle, tasks, containers, attaching, start)
+    return Machinery(
+        records, events, locks, execs, groups, removal, lifecycle, tasks, containers, attaching, bundles, start
+    )
+
+
+def _builds(paths: Paths, zygote: Zygote, stores: Stores, machinery: Machinery) -> Builds:
+    cache = Cache(stores.db)
+    stores.room.collector.keep(cache.chains)
+    programs = BuildRuns(
+        paths, zygote, bundles=machinery.bundles, snapshots=stores.snapshots, networks=stores.networks
+    )
+    return Builds(
+        paths, stores.room, cache, machinery.events, programs,
+        bases=lambda always: BuildBases(stores.images, None, always),
+    )  # fmt: skip
 
 
 def _build_engine(
@@ -271,17 +298,26 @@ def _build_engine(
         cgroup_version=version,
         warnings=stores.networks.warnings,
     )
+    exporting = Exporting(zygote, stores.snapshots, events)
+    pruning = Pruning(
+        stores.room, records,
+        containers=machinery.containers, images=images, volumes=volumes, sizes=inspection, folders=system,
+    )  # fmt: skip
     return Engine(
         paths=paths,
         records=records,
         events=events,
         creator=creator,
+        builds=_builds(paths, zygote, stores, machinery),
         containers=machinery.containers,
         updating=Updating(records, events, tasks, groups, host_cpus),
         execs=machinery.execs,
         attaching=machinery.attaching,
         logs=Logs(paths, records, tasks),
-        exporting=Exporting(zygote, stores.snapshots, events),
+        exporting=exporting,
+        copying=Copying(
+            paths, records, events, machinery.locks, jobs=zygote, snapshots=stores.snapshots, exporting=exporting
+        ),
         committing=Committing(
             paths, records, events, machinery.locks, machinery.containers,
             images=stores.images, snapshots=stores.snapshots, committer=Committer(stores.room),
@@ -290,10 +326,8 @@ def _build_engine(
         inspection=inspection,
         images=images,
         upkeep=Upkeep(stores.room, records, events),
-        pruning=Pruning(
-            stores.room, records,
-            containers=machinery.containers, images=images, volumes=volumes, sizes=inspection, folders=system,
-        ),
+        pruning=pruning,
+        cleaner=Cleaner(stores.room, records, pruning),
         volumes=volumes,
         networks=NetworkViews(stores.networks, records),
         system=system,

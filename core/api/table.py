@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from core.api import (
+    archive,
+    build,
+    cleaning,
     committing,
     container_streams,
     containers,
@@ -23,12 +26,15 @@ TABLE = Table(
         *containers.ROUTES,
         *container_streams.ROUTES,
         *committing.ROUTES,
+        *archive.ROUTES,
+        *build.ROUTES,
         *execs.ROUTES,
         *images.ROUTES,
         *stores.ROUTES,
         *transfers.ROUTES,
         *upkeep.ROUTES,
         *pruning.ROUTES,
+        *cleaning.ROUTES,
         *handover.ROUTES,
     )
 )

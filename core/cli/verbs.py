@@ -12,6 +12,7 @@ VERBS: dict[str, str] = {
     "attach": "attach:ATTACH",
     "commit": "commit:COMMIT",
     "completion": "completion:COMPLETION",
+    "cp": "cp:CP",
     "create": "create:CREATE",
     "diff": "commit:DIFF",
     "events": "events:EVENTS",
@@ -53,8 +54,8 @@ VERBS: dict[str, str] = {
 }
 
 _OF_CONTAINERS = (
-    "attach", "commit", "create", "diff", "exec", "export", "kill", "logs", "pause", "port", "rename", "restart",
-    "rm", "run", "start", "stats", "stop", "top", "unpause", "update", "wait",
+    "attach", "commit", "cp", "create", "diff", "exec", "export", "kill", "logs", "pause", "port", "rename",
+    "restart", "rm", "run", "start", "stats", "stop", "top", "unpause", "update", "wait",
 )  # fmt: skip
 
 # group -> (summary, {verb -> module:attribute, or a name of VERBS})
@@ -94,7 +95,13 @@ GROUPS: dict[str, tuple[str, dict[str, str]]] = {
     "network": ("Manage networks", {"inspect": "inspect:INSPECT_NETWORK", "ls": "networks:LS"}),
     "system": (
         "Manage the engine",
-        {"df": "df:DF", "events": "events", "info": "info", "prune": "prune:PRUNE_SYSTEM"},
+        {
+            "df": "df:DF",
+            "events": "events",
+            "info": "info",
+            "policy": "policy:POLICY",
+            "prune": "prune:PRUNE_SYSTEM",
+        },
     ),
     "volume": (
         "Manage volumes",

@@ -6,8 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from core.engine.attaching import Attaching
+from core.engine.builds import Builds
+from core.engine.cleaning import Cleaner
 from core.engine.committing import Committing
 from core.engine.containers import Containers
+from core.engine.copying import Copying
 from core.engine.creation import Creator
 from core.engine.events import Events
 from core.engine.execs import Execs
@@ -34,18 +37,21 @@ class Engine:
     records: Records
     events: Events
     creator: Creator
+    builds: Builds
     containers: Containers
     updating: Updating
     execs: Execs
     attaching: Attaching
     logs: Logs
     exporting: Exporting
+    copying: Copying
     committing: Committing
     transfers: Transfers
     inspection: Inspection
     images: ImageActs
     upkeep: Upkeep
     pruning: Pruning
+    cleaner: Cleaner
     volumes: VolumeActs
     networks: NetworkViews
     system: System

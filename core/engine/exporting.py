@@ -42,10 +42,15 @@ class Exporting:
         """
         live = bool(record.state.pid)
         rootfs = {"pid": record.state.pid} if live else dict(self._snapshots.rootfs(record.id))
+        pieces = await self.stream("copy-out", {"rootfs": rootfs, "path": "/", "flat": True})
+        announce(self._events, record, "export")
+        return pieces
+
+    async def stream(self, job_name: str, args: Message) -> AsyncGenerator[bytes, None]:
+        """What a job writes, in pieces. Raises what the job raises, before the first piece where it can."""
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
-        args = {"rootfs": rootfs, "path": "/", "flat": True}
-        job = asyncio.create_task(self._jobs.run("copy-out", args, [theirs.fileno()]))
+        job = asyncio.create_task(self._jobs.run(job_name, args, [theirs.fileno()]))
         job.add_done_callback(lambda _: theirs.close())
         pieces = self._pieces(ours, job)
         try:
@@ -53,7 +58,6 @@ class Exporting:
         except BaseException:
             await pieces.aclose()
             raise
-        announce(self._events, record, "export")
         return _with_first(first, pieces)
 
     @staticmethod

@@ -18,7 +18,7 @@ from core.errors import BadArchive, SyscallFailed
 from core.linux.syscalls import syncfs
 from core.storage.compression import get_ready, stream_of
 from core.storage.roots import Root
-from core.storage.tarball import Entry, Kind, TarReader, components, shown
+from core.storage.tarball import Entries, Entry, Kind, TarReader, components, shown
 
 MEMORY_LIMIT = 512 << 20  # bytes of address space; the working set is a few MiB
 _ID_LIMIT = (1 << 32) - 1
@@ -103,7 +103,7 @@ def apply(
 class Layer:
     """One pass over one tar. `whiteouts` off takes names as they are: a plain copy of a tree."""
 
-    def __init__(self, root: Root, reader: TarReader, *, whiteouts: bool = True) -> None:
+    def __init__(self, root: Root, reader: Entries, *, whiteouts: bool = True) -> None:
         self._root = root
         self._reader = reader
         self._whiteouts = whiteouts

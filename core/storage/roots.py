@@ -21,16 +21,20 @@ Path = tuple[bytes, ...]
 
 
 class Root:
-    """Directories of a tree that is being written; one parent is kept open, because entries come in groups."""
+    """Directories of a tree that is being written; one parent is kept open, because entries come in groups.
 
-    def __init__(self, dir_fd: int) -> None:
+    `cross_mounts` = what is mounted inside belongs to it.
+    """
+
+    def __init__(self, dir_fd: int, *, cross_mounts: bool = False) -> None:
+        self._resolve = _RESOLVE & ~RESOLVE_NO_XDEV if cross_mounts else _RESOLVE
         self.fd = os.open(".", os.O_RDONLY | _DIRECTORY, dir_fd=dir_fd)
         self._parent_path: Path | None = None
         self._parent_fd = -1
 
     def open_parent(self, path: Path) -> int:
         """A new descriptor of the existing directory that holds `path`."""
-        return openat2(self.fd, _joined(path[:-1]), os.O_PATH | _DIRECTORY, 0, _RESOLVE)
+        return openat2(self.fd, _joined(path[:-1]), os.O_PATH | _DIRECTORY, 0, self._resolve)
 
     def parent(self, path: Path) -> int:
         """The directory that holds `path`, made when missing; the descriptor stays ours."""
@@ -79,7 +83,7 @@ class Root:
 
     def fd_for_reading(self, path: Path) -> int:
         """A new descriptor of an existing directory, which takes fchmod and setxattr."""
-        return openat2(self.fd, _joined(path), os.O_RDONLY | _DIRECTORY, 0, _RESOLVE)
+        return openat2(self.fd, _joined(path), os.O_RDONLY | _DIRECTORY, 0, self._resolve)
 
     def kind_of(self, parent: int, name: bytes) -> int | None:
         """st_mode of what is at `name`, itself; None when nothing is."""

@@ -71,6 +71,13 @@ class Entry:
     offset: int
 
 
+class Entries(Protocol):
+    """A tar, or what stands between it and its reader. `body` is that of the entry given last."""
+
+    def __iter__(self) -> Iterator[Entry]: ...
+    def body(self) -> Iterator[bytes]: ...
+
+
 class Source(Protocol):
     """Bytes in order; both give less than asked only at the end."""
 

@@ -10,12 +10,16 @@ the caller's side. It runs in a forked child of its own: it may enter namespaces
 | compare-layer | | blob, directory? | digest diff_id size count differences |
 | copy-out | rootfs path flat | output | size |
 | diff-layer | rootfs list | output | size left_out |
+| stat-path | rootfs mounts path | | name size mode mtime_ns link |
+| take-path | rootfs mounts path | output | size |
+| put-path | rootfs mounts path user keep_kinds limit | tar | size |
 | list-applets | path | | names |
 | prefill | rootfs path | target directory | copied |
 | read-file | rootfs path limit | output | size mode |
 | look-at-sources | rootfs? sources exclude | output, directory? | count directory |
 | place | rootfs tree? sources target folder chown chmod exclude unpack | directory? | size |
 | make-folder | rootfs path | | |
+| unpack | limit_bytes | archive, directory | size |
 | make-netns | | | + netns, netlink socket born in it |
 | open-netns | | netns | + netlink socket born in it |
 | remove-tree | name | parent directory | |
@@ -33,7 +37,7 @@ from core.errors import InvalidArgument, to_wire
 from core.linux import namespaces
 from core.runtime import users
 from core.shim import job as shim
-from core.storage import apply, compare, copy, diff, peek, place, sources, tree
+from core.storage import apply, archive, compare, copy, diff, peek, place, sources, tree
 from core.zygote import applets
 
 Args = dict[str, Any]
@@ -60,6 +64,23 @@ def _prefill(args: Args, fds: list[int]) -> Answer:
     return copy.run_prefill(args, fds), []
 
 
+def _stat_path(args: Args, fds: list[int]) -> Answer:
+    return archive.run_stat(args, fds), []
+
+
+def _take_path(args: Args, fds: list[int]) -> Answer:
+    return archive.run_take(args, fds), []
+
+
+def _put_path(args: Args, fds: list[int]) -> Answer:
+    return archive.run_put(args, fds, _user), []
+
+
+def _user(root: int, name: str) -> tuple[int, int]:
+    found = users.resolve(root, name).user
+    return found.uid, found.gid
+
+
 def _read_file(args: Args, fds: list[int]) -> Answer:
     return peek.run_read_file(args, fds), []
 
@@ -74,6 +95,10 @@ def _place(args: Args, fds: list[int]) -> Answer:
 
 def _make_folder(args: Args, fds: list[int]) -> Answer:
     return place.run_make_folder(args, fds), []
+
+
+def _unpack(args: Args, fds: list[int]) -> Answer:
+    return place.run_unpack(args, fds), []
 
 
 def _owner(root: int, name: str) -> tuple[int, int]:
@@ -104,12 +129,16 @@ JOBS: dict[str, Callable[[Args, list[int]], Answer]] = {
     "compare-layer": _compare_layer,
     "copy-out": _copy_out,
     "diff-layer": _diff_layer,
+    "stat-path": _stat_path,
+    "take-path": _take_path,
+    "put-path": _put_path,
     "list-applets": _list_applets,
     "prefill": _prefill,
     "read-file": _read_file,
     "look-at-sources": _look_at_sources,
     "place": _place,
     "make-folder": _make_folder,
+    "unpack": _unpack,
     "make-netns": _make_netns,
     "open-netns": _open_netns,
     "remove-tree": _remove_tree,

@@ -17,6 +17,7 @@ from tests.integration.conftest import EngineUnderTest
 
 Members = dict[str, tuple[object, ...]]
 WHITEOUT = ".wh."
+PROGRAM = Path(sys.executable).with_name("onggi")
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,8 @@ def members(layer: bytes, *, timed: Sequence[str] = ()) -> Members:
 
 def onggi(engine: EngineUnderTest, *words: str, stdin: bytes = b"", code: int = 0) -> str:
     """Run our own command line against an engine: what it wrote."""
-    program = Path(sys.executable).with_name("onggi")
     done = subprocess.run(
-        [program, *words], input=stdin, env=engine.environment, capture_output=True, timeout=120, check=False
+        [PROGRAM, *words], input=stdin, env=engine.environment, capture_output=True, timeout=120, check=False
     )
     text = (done.stdout + done.stderr).decode()
     assert done.returncode == code, text
