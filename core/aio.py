@@ -57,7 +57,7 @@ class Link:
             packets.send(self._sock, message, fds)
         except BlockingIOError:
             self._queue.append((message, [os.dup(fd) for fd in fds]))
-            self._loop.add_writer(self._sock, self._drain)
+            self._loop.add_writer(self._sock.fileno(), self._drain)
 
     def _drain(self) -> None:
         while self._queue:
@@ -71,7 +71,7 @@ class Link:
                 break
             del self._queue[0]
             _close_all(fds)
-        self._loop.remove_writer(self._sock)
+        self._loop.remove_writer(self._sock.fileno())
 
     def _discard(self) -> None:
         for _, fds in self._queue:
@@ -90,11 +90,13 @@ class Link:
 
     async def _readable(self) -> None:
         ready: asyncio.Future[Any] = self._loop.create_future()
-        self._loop.add_reader(self._sock, _settle, ready)
+        # By number: of a socket that it does not know yet, the loop makes a text with both addresses, 30 us.
+        self._loop.add_reader(self._sock.fileno(), _settle, ready)
         try:
             await ready
         finally:
-            self._loop.remove_reader(self._sock)
+            if self._sock.fileno() >= 0:  # else `close` has done it
+                self._loop.remove_reader(self._sock.fileno())
 
     def shut(self) -> None:
         """Send nothing more; the other end hears so."""
@@ -107,8 +109,8 @@ class Link:
     def close(self) -> None:
         """Close the socket and what still waited to be sent."""
         if self._sock.fileno() >= 0:
-            self._loop.remove_writer(self._sock)
-            self._loop.remove_reader(self._sock)
+            self._loop.remove_writer(self._sock.fileno())
+            self._loop.remove_reader(self._sock.fileno())
         self._discard()
         self._sock.close()
 
