@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from core import errors
-from tests.integration.conftest import EngineUnderTest
+from tests.integration.conftest import EngineUnderTest, wait_until
 
 pytestmark = pytest.mark.root
 
@@ -29,10 +29,10 @@ def test_a_container_on_the_bridge_has_an_address_and_says_so(engine: EngineUnde
     assert settings["Networks"]["bridge"]["IPAddress"] == address
     text = in_namespace(engine, "/bin/busybox", "ping", "-c1", "-W5", address)
     assert "1 packets received" in text
+    wait_until(lambda: f"{address}\t{ident[:12]}" in engine.logs(ident), "the container has said so")
     log = engine.logs(ident)
     assert f"inet {address}/16" in log
     assert f"default via {gateway}" in log
-    assert f"{address}\t{ident[:12]}" in log
     network = engine.client.get("/networks/bridge")
     assert network["Containers"][ident]["IPv4Address"] == f"{address}/16"
     engine.client.delete(f"/containers/{ident}", {"force": "1"})
