@@ -1,4 +1,4 @@
-"""`onggi push`: an image to a registry."""
+"""`onggi push`: an image to a registry, or images to the engine of another machine."""
 
 from __future__ import annotations
 
@@ -8,9 +8,19 @@ from core.cli.failure import CommandFailed
 from core.cli.parser import Arguments, Command, option, switch
 from core.client.address import quote
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_SSH = "ssh://"
+
 
 def push(context: Context, given: Arguments) -> int:
-    """Layers that the registry has already are not sent again."""
+    """Layers that the other side has already are not sent again."""
+    if given.operands[0].startswith(_SSH):
+        from core.cli.verb.transfer import push_ssh
+
+        return push_ssh(context, given.operands[0], given.operands[1:], quiet=given.on("quiet"))
     all_tags, quiet = given.on("all-tags"), given.on("quiet")
     reference = registries.tagged(given.operands[0], all_tags=all_tags, quiet=quiet)
     if reference.digest:
@@ -27,10 +37,20 @@ def push(context: Context, given: Arguments) -> int:
     return 0
 
 
-PUSH = Command(
+class _Push(Command):
+    """An address of a machine takes images after it; a name is alone."""
+
+    def parse(self, path: str, argv: Sequence[str]) -> Arguments | None:
+        """See `Command.parse`."""
+        to_machine = any(word.startswith(_SSH) for word in argv)
+        self.least, self.most = (2, None) if to_machine else (1, 1)
+        return super().parse(path, argv)
+
+
+PUSH = _Push(
     push,
-    "Upload an image to a registry",
-    "NAME[:TAG]",
+    "Upload an image to a registry, or images to the engine of another machine",
+    "NAME[:TAG] | ssh://[USER@]HOST[:PORT] IMAGE [IMAGE...]",
     (
         switch("all-tags", "a", "Push all tags of an image to the repository"),
         switch("disable-content-trust", "", "Skip image signing", default=True),

@@ -5,20 +5,17 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from commit_kit import image, onggi
+from commit_kit import PROGRAM, image, onggi
 
 from core.cli.failure import CommandFailed
 from core.cli.verb.transfer import ssh_command
 from tests.integration.conftest import EngineUnderTest, running_engine, wait_until
 
 pytestmark = pytest.mark.root
-
-PROGRAM = Path(sys.executable).with_name("onggi")
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +91,23 @@ def test_a_cut_stream_goes_on(engine: EngineUnderTest, other: EngineUnderTest, m
     engine.client.delete(f"/containers/{ident}")
     for each in (engine, other):
         each.client.delete("/images/made:2")
+
+
+def test_push_to_another_machine_goes_by_ssh(
+    engine: EngineUnderTest, other: EngineUnderTest, made: str, tmp_path: Path
+) -> None:
+    """A program `ssh` that runs what it is told right here, for the other engine."""
+    script = f'#!/bin/sh\necho "$@" > {tmp_path}/called\nexec {receiving(other, "--duplex")}\n'
+    (tmp_path / "ssh").write_text(script)
+    (tmp_path / "ssh").chmod(0o755)
+    environment = {**engine.environment, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    command = [PROGRAM, "push", "ssh://me@far:2222", "made:1"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "Loaded image: made:1\n"
+    assert image(other, "made:1")["Id"] == made
+    assert (tmp_path / "called").read_text() == "-p 2222 -l me -- far onggi image receive --duplex\n"
+    assert "requires at least 2 arguments" in onggi(engine, "push", "ssh://far", code=1)
+    assert "requires 1 argument" in onggi(engine, "push", "a", "b", code=1)
 
 
 def test_what_goes_wrong_on_the_other_side_is_said(engine: EngineUnderTest, made: str) -> None:
