@@ -43,7 +43,7 @@ def fetch(
 ) -> None:
     """Have the engine pull `reference`; no tag and no digest = every tag. Raises EngineError, CommandFailed."""
     query: Query = {
-        "fromImage": reference.name,
+        "fromImage": reference.familiar_name,  # a short name may stand for another registry's at the engine
         "tag": str(reference.digest or reference.tag or "") or None,
         "platform": platform.lower() or None,
     }

@@ -14,6 +14,10 @@ from core.errors import EngineError, InvalidArgument, Unauthorized
 from core.model.registry import Credentials
 from core.wire.credentials import proved, to_document
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _INSECURE = "WARNING! Using --password via the CLI is insecure. Use --password-stdin."
 _UNENCRYPTED = """
 WARNING! Your credentials are stored unencrypted in '{path}'.
@@ -81,16 +85,25 @@ def _asked(server: str, user: str, password: str, usual: str) -> Credentials:
     if not user:
         if server == HUB_KEY:
             print(f"{_HUB}\n")
-        user = input(f"Username ({usual}): " if usual else "Username: ").strip() or usual
+        user = _typed(input, f"Username ({usual}): " if usual else "Username: ") or usual
         if not user:
             raise CommandFailed("Error: Non-null Username Required")
     if not password:
         from getpass import getpass
 
-        password = getpass("Password: ").strip()
+        password = _typed(getpass, "Password: ")
         if not password:
             raise CommandFailed("Error: Password Required")
     return Credentials(username=user, password=password, server_address=server)
+
+
+def _typed(ask: Callable[[str], str], prompt: str) -> str:
+    """What was typed; "" where the terminal ended instead."""
+    try:
+        return ask(prompt).strip()
+    except EOFError:
+        print()
+        return ""
 
 
 def _prove(context: Context, asked: Credentials) -> Credentials:
