@@ -14,7 +14,7 @@ Line = dict[str, Any]
 
 def event_line(event: Event) -> Iterator[Line]:
     """An event as onggi's own clients get it."""
-    yield msgspec.to_builtins(event)
+    yield msgspec.to_builtins(event, enc_hook=str)  # a Digest is a text
 
 
 class ClassicLines:

@@ -90,16 +90,15 @@ class Cache:
                 self._entries.pop(key, None)
 
     def cause(self, place: str, parts: Parts) -> str:
-        """Why the step at `place` is done anew, "" the first time. Remembers `parts`.
+        """Why the step at `place` is not what it was the last time, "" the first time. Remembers `parts`.
 
         `place` names the step over many builds: which Dockerfile, stage and line of it.
         """
+        text = json.dumps(parts, sort_keys=True)
         rows = self._db.query("SELECT parts FROM build_place WHERE place = ?", (place,))
-        self._db.execute(
-            "INSERT OR REPLACE INTO build_place VALUES (?, ?)",
-            (place, json.dumps(parts, sort_keys=True)),
-            durable=False,
-        )
+        if rows and rows[0][0] == text:
+            return "not in the cache any more"
+        self._db.execute("INSERT OR REPLACE INTO build_place VALUES (?, ?)", (place, text), durable=False)
         return difference(json.loads(rows[0][0]), parts) if rows else ""
 
 

@@ -184,6 +184,7 @@ class Solver:
         """One instruction: from the cache, or done now."""
         prepared = await self._prepare(planned, state, step, instruction)
         key = step_key(state.key, dict(prepared.parts))
+        cause = self._cause(step, state, prepared)
         entry = None if self._options.no_cache else self._hands.cache.find(key)
         if entry is not None and self._hands.layering.has(entry.diff_ids):
             self._hands.report(
@@ -196,7 +197,7 @@ class Solver:
                 key, layer=entry.layer, created_by=prepared.created_by, created=created_text(entry.created_at)
             )
         began = time.monotonic()
-        self._hands.report(Started(id=step.told.id, cause=self._cause(step, state, prepared), key=key))
+        self._hands.report(Started(id=step.told.id, cause=cause, key=key))
         layer, size = (await prepared.do() if prepared.do else None) or (None, 0)
         moment = time.time() if self._options.epoch is None else float(self._options.epoch)
         after = prepared.state.next(key, layer=layer, created_by=prepared.created_by, created=created_text(moment))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from core.cli.parser import Command
 
-COMMON = ("run", "exec", "ps", "pull", "push", "images", "login", "logout", "search", "version", "info")
+COMMON = ("run", "exec", "ps", "build", "pull", "push", "images", "login", "logout", "search", "version", "info")
 _HERE = "core.cli.verb"
 
 # verb -> module:attribute
 VERBS: dict[str, str] = {
     "attach": "attach:ATTACH",
+    "build": "build:BUILD",
     "commit": "commit:COMMIT",
     "completion": "completion:COMPLETION",
     "cp": "cp:CP",
@@ -76,6 +77,7 @@ GROUPS: dict[str, tuple[str, dict[str, str]]] = {
     "image": (
         "Manage images",
         {
+            "build": "build",
             "history": "history",
             "import": "import",
             "inspect": "inspect:INSPECT_IMAGE",

@@ -94,7 +94,7 @@ class Builds:
         shown = tuple(name.familiar for name in names)
         for name in shown:
             self._events.publish("image", "tag", image.id, {"name": name})
-        report(Built(image=image.id, names=shown, seconds=time.monotonic() - began))
+        report(Built(image=str(image.id), names=shown, seconds=time.monotonic() - began))
         return image
 
     async def recover(self, containers: Collection[str]) -> None:

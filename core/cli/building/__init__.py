@@ -1,0 +1,1 @@
+"""`onggi build`: what goes to the engine, and how its words are shown."""

@@ -1,0 +1,154 @@
+"""`onggi build`: an image from a Dockerfile."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+from core.cli.building import view
+from core.cli.context import Context
+from core.cli.failure import CommandFailed
+from core.cli.parser import Arguments, Command, option, several, switch
+from core.client import buildcontext
+from core.errors import EngineError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import IO, Any
+
+_PROGRESS = ("auto", "plain", "tty", "quiet", "rawjson", "json")
+
+
+def build(context: Context, given: Arguments) -> int:
+    """Progress goes to stderr; with -q only the image's id comes, on stdout."""
+    progress = "quiet" if given.on("quiet") else given.text("progress") or "auto"
+    if progress not in _PROGRESS:
+        raise CommandFailed(f"invalid progress: {progress}; it is one of {', '.join(_PROGRESS)}")
+    archive, dockerfile, source = _context(given)
+    with archive:
+        query = _query(given, dockerfile)
+        response = context.engine.open("POST", "/build", query, archive)
+        image = _follow(response, progress, source)
+    if given.text("iidfile"):
+        with open(given.text("iidfile"), "w") as file:
+            file.write(image)
+    if given.on("quiet"):
+        print(image)
+    return 0
+
+
+def _follow(response: Any, progress: str, source: str) -> str:
+    """Show what comes; the image's id. Raises CommandFailed with the last word."""
+    if progress in ("rawjson", "json"):
+        shown: view.Build = view.Build(sys.stderr)
+    else:
+        shown = view.make_view(progress)
+    for event in response.values():
+        if progress in ("rawjson", "json"):
+            print(json.dumps(event), flush=True)
+        shown.take(event)
+    shown.close()
+    if shown.error or not shown.image:
+        for line in view.explain(shown, source):
+            shown.say(line)
+        raise CommandFailed(
+            f"ERROR: failed to build: {shown.error or 'the engine ended before the image was done'}"
+        )
+    return shown.image
+
+
+def _context(given: Arguments) -> tuple[IO[bytes], str, str]:
+    """The context's tar, where the Dockerfile is in it, and its text as far as we have it."""
+    where, dockerfile = given.operands[0], given.text("file")
+    try:
+        if where == "-":
+            return _from_stdin(dockerfile)
+        if dockerfile == "-":
+            data = sys.stdin.buffer.read()
+            return _with_dockerfile(where, data)
+        archive, name = buildcontext.pack(where, dockerfile)
+    except EngineError as error:
+        raise CommandFailed(f"ERROR: {error.message}") from error
+    with open(dockerfile or os.path.join(where, "Dockerfile"), errors="replace") as file:  # noqa: PTH118
+        return archive, name, file.read()
+
+
+def _from_stdin(dockerfile: str) -> tuple[IO[bytes], str, str]:
+    import io
+
+    if sys.stdin.isatty():
+        raise CommandFailed("ERROR: failed to read context from stdin: it is a terminal")
+    stdin = sys.stdin.buffer
+    head = stdin.peek(512)[:512] if isinstance(stdin, io.BufferedReader) else b""
+    if buildcontext.is_archive(head):
+        return stdin, dockerfile or "Dockerfile", ""
+    data = stdin.read()
+    return buildcontext.pack_text(data), buildcontext.ELSEWHERE, data.decode("utf-8", "replace")
+
+
+def _with_dockerfile(where: str, data: bytes) -> tuple[IO[bytes], str, str]:
+    """`-f -`: the Dockerfile from stdin, the context from a folder."""
+    import tempfile
+
+    with tempfile.NamedTemporaryFile(prefix="Dockerfile-") as file:
+        file.write(data)
+        file.flush()
+        archive, name = buildcontext.pack(where, file.name)
+    return archive, name, data.decode("utf-8", "replace")
+
+
+def _query(given: Arguments, dockerfile: str) -> dict[str, Any]:
+    query: dict[str, Any] = {
+        "onggi": "1",
+        "dockerfile": dockerfile,
+        "t": given.texts("tag"),
+        "target": given.text("target"),
+        "platform": given.text("platform"),
+        "buildargs": json.dumps(_build_args(given.texts("build-arg"))),
+        "labels": json.dumps(dict(_pair(text) for text in given.texts("label"))),
+        "place": os.path.realpath(given.operands[0]) if given.operands[0] != "-" else "",
+    }
+    query |= {name: "1" for flag, name in (("no-cache", "nocache"), ("pull", "pull")) if given.on(flag)}
+    return {name: value for name, value in query.items() if value not in ("", [])}
+
+
+def _build_args(texts: list[str]) -> dict[str, str]:
+    """`NAME=VALUE`, or `NAME` for the value it has here; a name that has none here is not given at all."""
+    args = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if equals:
+            args[name] = value
+        elif name in os.environ:
+            args[name] = os.environ[name]
+    return args
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, _, value = text.partition("=")
+    return name, value
+
+
+BUILD = Command(
+    build,
+    "Build an image from a Dockerfile",
+    "PATH | -",
+    (
+        several("build-arg", "", "Set build-time variables"),
+        option("file", "f", 'Name of the Dockerfile (default: "PATH/Dockerfile"; "-" reads it from stdin)'),
+        switch("force-rm", "", "Always remove intermediate containers (there are none)"),
+        option("iidfile", "", "Write the image ID to a file"),
+        several("label", "", "Set metadata for an image"),
+        switch("no-cache", "", "Do not use cache when building the image"),
+        option("platform", "", "Set target platform for build"),
+        option("progress", "", 'Set type of progress output ("auto", "plain", "tty", "quiet", "rawjson")'),
+        switch("pull", "", "Always attempt to pull all referenced images"),
+        switch("quiet", "q", "Suppress the build output and print image ID on success"),
+        switch("rm", "", "Remove intermediate containers (there are none)", default=True),
+        several("tag", "t", 'Name and optionally a tag (format: "name:tag")', metavar="list"),
+        option("target", "", "Set the target build stage to build"),
+    ),
+    least=1,
+    most=1,
+)
