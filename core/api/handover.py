@@ -11,29 +11,72 @@ import fcntl
 import os
 import socket
 import stat
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
+from core.aio import off_loop_to_end
 from core.api.progress import Work, progress_stream
 from core.api.routing import Answer, Request, Route, TakenOver
 from core.engine.engine import Engine
 from core.engine.images import Report
-from core.errors import EngineError, InvalidArgument
+from core.errors import EngineError, InvalidArgument, SyscallFailed
 from core.wire.codec import json_line, one_line
 from core.wire.http import hijack_head
 from core.wire.streams import RAW_STREAM
 
 _PATIENCE = 30.0  # seconds for the descriptor to come
 
+Lines = list[dict[str, object]]
+FileWork = Callable[[int, Report], Awaitable[Lines]]
+
 
 async def load(engine: Engine, request: Request) -> Answer:
     """POST /onggi/v1/images/load"""
+
+    async def work(archive: int, report: Report) -> Lines:
+        lines: Lines = [{"stream": f"{line}\n"} for line in await engine.images.load(archive, report)]
+        return [*lines, {"aux": {"Images": len(lines)}}]
+
+    return await _serve(request, work, writable=False)
+
+
+async def save(engine: Engine, request: Request) -> Answer:
+    """POST /onggi/v1/images/save"""
+    names = tuple(part for name in request.texts("names") for part in name.split(",") if part)
+    if not names:
+        raise InvalidArgument("no image to save: give at least one name")
+    engine.images.check_saved(names)
+
+    async def work(archive: int, report: Report) -> Lines:
+        size = 0
+
+        async def write(piece: bytes) -> None:
+            nonlocal size
+            size += len(piece)
+            try:
+                await off_loop_to_end(_write_all, archive, piece)
+            except OSError as error:
+                raise SyscallFailed.of("write archive", error) from error
+
+        await engine.images.save(names, write)
+        return [{"aux": {"Bytes": size}}]
+
+    return await _serve(request, work, writable=True)
+
+
+def _write_all(fd: int, piece: bytes) -> None:
+    view = memoryview(piece)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+async def _serve(request: Request, work: FileWork, *, writable: bool) -> Answer:
     if not request.upgrades:
-        raise InvalidArgument("load by descriptor: ask for an upgrade to tcp")
+        raise InvalidArgument("work on a descriptor: ask for an upgrade to tcp")
     quiet = request.flag("quiet")
     sock, _ = request.take_over()
     try:
         await asyncio.get_running_loop().sock_sendall(sock, hijack_head(RAW_STREAM, upgrade=True))
-        await _load(engine, sock, quiet=quiet)
+        await _with_file(sock, work, quiet=quiet, writable=writable)
     except OSError:
         pass  # the client has gone
     finally:
@@ -41,25 +84,18 @@ async def load(engine: Engine, request: Request) -> Answer:
     return TakenOver()
 
 
-async def _load(engine: Engine, sock: socket.socket, *, quiet: bool) -> None:
+async def _with_file(sock: socket.socket, work: FileWork, *, quiet: bool, writable: bool) -> None:
     try:
-        archive = await asyncio.wait_for(receive_file(sock), _PATIENCE)
+        file = await asyncio.wait_for(receive_file(sock, writable=writable), _PATIENCE)
     except TimeoutError:
         return
     except EngineError as error:
         await _send(sock, json_line({"errorDetail": {"message": error.message}, "error": one_line(error.message)}))
         return
-
-    async def work(report: Report) -> list[dict[str, object]]:
-        lines: list[dict[str, object]] = [
-            {"stream": f"{line}\n"} for line in await engine.images.load(archive, report)
-        ]
-        return [*lines, {"aux": {"Images": len(lines)}}]
-
     try:
-        await _follow(sock, work, quiet=quiet)
+        await _follow(sock, lambda report: work(file, report), quiet=quiet)
     finally:
-        os.close(archive)
+        os.close(file)
 
 
 async def _follow(sock: socket.socket, work: Work, *, quiet: bool) -> None:
@@ -88,10 +124,10 @@ async def _send(sock: socket.socket, data: bytes) -> None:
     await asyncio.get_running_loop().sock_sendall(sock, data)
 
 
-async def receive_file(sock: socket.socket) -> int:
-    """The regular file that the client sends, the caller's to close. Raises InvalidArgument for anything else.
+async def receive_file(sock: socket.socket, *, writable: bool = False) -> int:
+    """The regular file that the client sends, open for reading or writing, the caller's to close.
 
-    A pipe or a device would let the client decide how long we wait for it.
+    Raises InvalidArgument for anything else: a pipe or a device would let the client decide how long we wait.
     """
     loop = asyncio.get_running_loop()
     readable = asyncio.Event()
@@ -105,14 +141,19 @@ async def receive_file(sock: socket.socket) -> int:
         if not data:
             raise ConnectionError("the client has gone")
         if len(fds) != 1:
-            raise InvalidArgument("load by descriptor: exactly one descriptor is needed")
+            raise InvalidArgument("work on a descriptor: exactly one descriptor is needed")
         mode = fcntl.fcntl(fds[0], fcntl.F_GETFL) & (os.O_ACCMODE | os.O_PATH)
-        if mode not in (os.O_RDONLY, os.O_RDWR) or not stat.S_ISREG(os.fstat(fds[0]).st_mode):
-            raise InvalidArgument("load by descriptor: it is no regular file that is open for reading")
+        wanted = (os.O_WRONLY, os.O_RDWR) if writable else (os.O_RDONLY, os.O_RDWR)
+        if mode not in wanted or not stat.S_ISREG(os.fstat(fds[0]).st_mode):
+            way = "writing" if writable else "reading"
+            raise InvalidArgument(f"work on a descriptor: it is no regular file that is open for {way}")
         return os.dup(fds[0])
     finally:
         for fd in fds:
             os.close(fd)
 
 
-ROUTES = (Route("POST", "/onggi/v1/images/load", load),)
+ROUTES = (
+    Route("POST", "/onggi/v1/images/load", load),
+    Route("POST", "/onggi/v1/images/save", save),
+)

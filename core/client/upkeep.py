@@ -9,6 +9,7 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from typing import IO, Any
 
 from core.client.aclient import AsyncClient
@@ -45,10 +46,27 @@ async def file(client: AsyncClient, image: str, path: str, *, layer: int | None 
 async def load_file(client: AsyncClient, file: IO[bytes]) -> AsyncGenerator[dict[str, Any], None]:
     """Have the engine load a file of this machine, which it reads itself: the lines of its progress stream.
 
-    Raises NotFound before anything is done where the engine does not know how; InvalidArgument for what is no
-    regular file, EngineUnreachable where the engine ended over it.
+    Raises NotFound before anything is done where the engine does not know how, EngineUnreachable where it ended
+    over it; what is no regular file is an `error` line.
     """
-    stream = await client.hijack("/onggi/v1/images/load")
+    async with aclosing(_handed_over(client, "/onggi/v1/images/load", {}, file)) as values:
+        async for value in values:
+            yield value
+
+
+async def save_file(
+    client: AsyncClient, images: Sequence[str], file: IO[bytes]
+) -> AsyncGenerator[dict[str, Any], None]:
+    """Have the engine write an archive of images into a file of this machine, as `load_file` reads one."""
+    async with aclosing(_handed_over(client, "/onggi/v1/images/save", {"names": list(images)}, file)) as values:
+        async for value in values:
+            yield value
+
+
+async def _handed_over(
+    client: AsyncClient, path: str, query: dict[str, Any], file: IO[bytes]
+) -> AsyncGenerator[dict[str, Any], None]:
+    stream = await client.hijack(path, **query)
     try:
         socket.send_fds(stream.sock, [b"\0"], [file.fileno()])
         pending, done = stream.early, False

@@ -96,7 +96,7 @@ class Verifier:
             for image in users:
                 if await off_loop_to_end(self._written_again, image):
                     return "written again from its layers"
-        return await self._fetch_again(digest, users)
+        return await self._fetch_again(finding, digest, users)
 
     def _written_again(self, image: Image) -> bool:
         self._room.content.delete(image.manifest.digest)
@@ -104,10 +104,12 @@ class Verifier:
         made = store_manifest(self._room.content, self._room.layers, config, image.config.rootfs.diff_ids)
         return made.digest == image.manifest.digest
 
-    async def _fetch_again(self, digest: Digest, users: Sequence[Image]) -> str:
+    async def _fetch_again(self, finding: Finding, digest: Digest, users: Sequence[Image]) -> str:
         sources = [source for image in users for source in _sources(image)]
+        if finding.what == "blob":  # what does not hash to its name is worth nothing, and would be taken for it
+            await off_loop_to_end(self._room.content.delete, digest)
         if not sources:
-            raise DataLoss("no registry is known to have it")
+            raise DataLoss("no registry is known to have it: load or pull the image again")
         if self._puller is None:
             raise DataLoss(f"pull {Reference.parse(sources[0]).familiar} to have it again")
         await off_loop_to_end(self._room.content.delete, digest)

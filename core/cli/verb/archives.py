@@ -26,7 +26,13 @@ def save(context: Context, given: Arguments) -> int:
     """Images with their layers, names and history."""
     _refuse_terminal(given)
     path = _output_path(given, "failed to save image")
-    _keep(context.engine.open("GET", "/images/get", {"names": given.operands}), path)
+    query: Query = {"names": given.operands}
+    if path and not _is_special(path) and context.host.startswith("unix://"):
+        with _beside(path) as file:
+            if not _handed_over(context, "/onggi/v1/images/save", query, file, quiet=False):
+                file.writelines(context.engine.open("GET", "/images/get", query))
+        return 0
+    _keep(context.engine.open("GET", "/images/get", query), path)
     return 0
 
 
@@ -58,14 +64,26 @@ def _keep(response: Response, path: str) -> None:
             sys.stdout.buffer.write(piece)
         sys.stdout.buffer.flush()
         return
-    if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113  (a device or pipe: never replace it)
+    if _is_special(path):
         with open(path, "wb") as file:
             file.writelines(response)
         return
+    with _beside(path) as file:
+        file.writelines(response)
+
+
+def _is_special(path: str) -> bool:
+    """A device or a pipe, which is never replaced by a file."""
+    return os.path.exists(path) and not os.path.isfile(path)  # noqa: PTH110, PTH113
+
+
+@contextmanager
+def _beside(path: str) -> Iterator[IO[bytes]]:
+    """A file that becomes `path` when all went well, and goes when not."""
     beside = f"{path}.part-{os.getpid()}"
     try:
         with open(beside, "xb") as file:
-            file.writelines(response)
+            yield file
         os.replace(beside, path)  # noqa: PTH105
     except BaseException:
         if os.path.exists(beside):  # noqa: PTH110
@@ -95,13 +113,13 @@ def load(context: Context, given: Arguments) -> int:
         raise CommandFailed("requested load from stdin, but stdin is empty")
     query: Query = {"quiet": given.on("quiet") or not sys.stdout.isatty()}
     with _source(path) as file:
-        if not _handed_over(context, query, file, quiet=given.on("quiet")):
+        if not _handed_over(context, "/onggi/v1/images/load", query, file, quiet=given.on("quiet")):
             _send(context, "/images/load", query, file, quiet=given.on("quiet"))
     return 0
 
 
-def _handed_over(context: Context, query: Query, file: IO[bytes], *, quiet: bool) -> bool:
-    """Let the engine read the file itself, where it is on this machine and knows how; False where not."""
+def _handed_over(context: Context, path: str, query: Query, file: IO[bytes], *, quiet: bool) -> bool:
+    """Let the engine read or write the file itself, where it is on this machine and knows how; False where not."""
     import stat
 
     from core.client.transport import hand_over
@@ -111,9 +129,9 @@ def _handed_over(context: Context, query: Query, file: IO[bytes], *, quiet: bool
         return False
     try:
         headers = {"Connection": "Upgrade", "Upgrade": "tcp"}
-        response = context.engine.open("POST", "/onggi/v1/images/load", query, headers=headers)
+        response = context.engine.open("POST", path, query, headers=headers)
     except EngineError:
-        return False  # another engine, or an older one
+        return False  # another engine, or an older one; or it says the same to the usual call
     hand_over(response.sock, file.fileno())
     if not _follow(response, quiet=quiet):
         raise CommandFailed("the engine closed the connection inside an answer")

@@ -139,6 +139,8 @@ async def test_a_blob_only_a_registry_can_give_back(store: Store, lost: bool) ->
     assert found.digest == f"sha256:{blob.name}"
     assert found.repaired == ""
     assert "no registry is known to have it" in found.detail
+    await store.load(docker_archive([ONE, TWO], ["t:1"], packed=True))  # the bytes were not taken for whole ones
+    assert (await verify(store)).findings == ()
 
 
 async def test_a_registry_gives_a_blob_back(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
