@@ -32,7 +32,6 @@ from core.linux.constants import (
 from core.linux.syscalls import mount, openat2, setns, unshare
 from core.storage.apply import Layer
 from core.storage.compression import stream_of
-from core.storage.copy import open_rootfs
 from core.storage.diff import limit_memory
 from core.storage.roots import Root, inside
 from core.storage.tarball import Entry, Kind, TarReader, components, shown
@@ -183,23 +182,35 @@ def open_container(args: dict[str, Any], *, writable: bool = False) -> int:
     """A descriptor of the root of `rootfs`, with `mounts` (source, destination, readonly) in it.
 
     Of a running container (`pid`) it is the very mount that it runs on, without what it may have mounted there
-    itself. Raises OSError.
+    itself. Of a stopped one, it can be written to with `writable` only. Raises OSError.
     """
     rootfs = args["rootfs"]
-    if not writable and "pid" not in rootfs:
-        root = open_rootfs(rootfs, with_mounts=False)
+    unshare(CLONE_NEWNS)
+    mount("", "/", "", MS_REC | MS_PRIVATE)
+    folder = os.path.commonpath([*rootfs["lower"], rootfs["upper"]])
+    if "pid" in rootfs:
+        _attach_running(int(rootfs["pid"]), folder)
+    elif writable:
+        mounts.mount_overlay(rootfs["lower"], rootfs["upper"], rootfs["work"], folder)
     else:
-        unshare(CLONE_NEWNS)
-        mount("", "/", "", MS_REC | MS_PRIVATE)
-        folder = os.path.commonpath([*rootfs["lower"], rootfs["upper"]])
-        if "pid" in rootfs:
-            _attach_running(int(rootfs["pid"]), folder)
-        else:
-            mounts.mount_overlay(rootfs["lower"], rootfs["upper"], rootfs["work"], folder)
-        root = os.open(folder, _DIRECTORY)
+        _attach_scratch(rootfs, folder)
+    root = os.open(folder, _DIRECTORY)
     for volume in args.get("mounts") or ():
-        _bind(root, volume, make=writable)
+        _bind(root, volume)
     return root
+
+
+def _attach_scratch(rootfs: dict[str, Any], folder: str) -> None:
+    """Attach a stopped container's layers at `folder`; what is written, places for its volumes, is forgotten."""
+    scratch = rootfs["work"]  # hidden by this mount for this process alone
+    mount("tmpfs", scratch, "tmpfs", 0, "mode=700")
+    for name in ("upper", "work"):
+        os.mkdir(f"{scratch}/{name}", 0o755)
+    found = os.stat(rootfs["upper"])
+    os.chown(f"{scratch}/upper", found.st_uid, found.st_gid)
+    os.chmod(f"{scratch}/upper", stat.S_IMODE(found.st_mode))
+    lower = [rootfs["upper"], *rootfs["lower"]]
+    mounts.mount_overlay(lower, f"{scratch}/upper", f"{scratch}/work", folder)
 
 
 def _attach_running(pid: int, folder: str) -> None:
@@ -216,26 +227,34 @@ def _attach_running(pid: int, folder: str) -> None:
         os.close(fd)
 
 
-def _bind(root: int, volume: dict[str, Any], *, make: bool) -> None:
-    """Where the image has no place for it and none may be made, there is nothing to see either."""
+def _bind(root: int, volume: dict[str, Any]) -> None:
+    """Bind a volume to its place, which is made where it is missing, as a start makes it."""
     path = inside(str(volume["destination"]))
     source = mounts.clone(AT_FDCWD, str(volume["source"]), recursive=True)
     try:
         mounts.change(source, propagation=MS_PRIVATE, recursive=True)
         if volume.get("readonly"):
             mounts.change(source, set_=MOUNT_ATTR_RDONLY, recursive=True)
-        if make and stat.S_ISDIR(os.fstat(source).st_mode):
-            with Root(root, cross_mounts=True) as tree:
-                tree.make_directories(path)
-        target = _open(root, os.fsdecode(b"/".join(path)) or ".", os.O_PATH | os.O_CLOEXEC)
+        target = _place(root, path, folder=stat.S_ISDIR(os.fstat(source).st_mode))
         try:
             mounts.attach(source, target)
         finally:
             os.close(target)
-    except (FileNotFoundError, NotADirectoryError):
-        pass
     finally:
         os.close(source)
+
+
+def _place(root: int, path: Path, *, folder: bool) -> int:
+    name = os.fsdecode(b"/".join(path)) or "."
+    try:
+        return _open(root, name, os.O_PATH | os.O_CLOEXEC)
+    except FileNotFoundError:
+        with Root(root, cross_mounts=True) as tree:
+            tree.make_directories(path if folder else path[:-1])
+            if not folder:
+                flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+                os.close(os.open(path[-1], flags, 0o644, dir_fd=tree.parent(path)))
+    return _open(root, name, os.O_PATH | os.O_CLOEXEC)
 
 
 def follow(root: int, path: Path) -> Path:

@@ -117,7 +117,7 @@ def test_what_goes_wrong_on_the_other_side_is_said(engine: EngineUnderTest, made
     assert "no disk" in onggi(engine, *send, """echo '{"error":"no disk"}'; exit 1""", "made:1", code=1)
     want = """echo '{"want":["sha256:%s"]}'; cat >/dev/null""" % ("0" * 64)
     assert "ended before everything had arrived" in onggi(engine, *send, want, "made:1", code=1)
-    assert "No such image: nope:latest" in onggi(engine, *send, "true", "nope", code=1)
+    assert "No such image: nope" in onggi(engine, *send, "true", "nope", code=1)
 
 
 def test_what_is_no_stream_is_told_with_what_to_do(engine: EngineUnderTest) -> None:
