@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, ClassVar, Final
 
 from textual.app import App
+from textual.filter import LineFilter
 from textual.screen import Screen
 
 from tui import config as settings
@@ -16,7 +17,7 @@ from tui import keymaps, themes
 from tui.backend import Backend
 from tui.calls import Calls, Client
 from tui.config import Config
-from tui.glyphs import ASCII, UNICODE
+from tui.glyphs import ASCII, UNICODE, PlainMarks
 from tui.header import Host
 from tui.screens.main import MainScreen
 from tui.terminal.driver import TerminalDriver
@@ -116,6 +117,11 @@ class OnggiApp(App[None], inherit_bindings=False):
         name = names[(at + 1) % len(names)]
         self.use_theme(name)
         return name
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Textual's own, and one that keeps columns straight where marks are two cells wide."""
+        filters = super().get_line_filters()
+        return [*filters, PlainMarks()] if self.glyphs is ASCII else filters
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """While a terminal has the keyboard no binding runs, priority or not: every key is the container's."""

@@ -9,6 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Final
 
+from rich.segment import Segment
+from textual.color import Color
+from textual.filter import LineFilter
+
 
 @dataclass(frozen=True, slots=True)
 class Glyphs:
@@ -67,3 +71,32 @@ HEALTH: Final = {"healthy": "+", "starting": "~", "unhealthy": "!"}
 """Stands after a container's name; no check, no mark."""
 
 NAMES: Final = tuple(field.name for field in fields(Glyphs))
+
+_PLAIN: Final = {
+    "-": "·─▪▄▅",
+    "~": "…",
+    ">": "→▸▹",
+    "<": "←‹",
+    "^": "↑",
+    "v": "↓▿",
+    "*": "●",
+    "@": "◌",
+    "=": "║━",
+    "x": "×",
+    "#": "†█▇▆▀▐▌",
+    "o": "◦",
+    "|": "│┃▏",
+    "+": "◆╭╮╰╯┌┐└┘├┤┬┴┼┏┓┗┛",
+    "X": "■",
+    "_": "□▁▂",
+    ".": "▃",
+}
+_TABLE: Final = {ord(wide): plain for plain, row in _PLAIN.items() for wide in row}
+"""Characters of ambiguous width (UAX #11) that the interface is drawn with, or that fonts without them replace."""
+
+
+class PlainMarks(LineFilter):
+    """The last door before the terminal: everything of ambiguous width becomes ASCII, whoever has written it."""
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        return [Segment(text.translate(_TABLE), style, control) for text, style, control in segments]

@@ -415,7 +415,12 @@ class StageClient:
         self, path: str, body: object = None, headers: Mapping[str, str] | None = None, /, **query: Any
     ) -> Any:
         self.stage.calls.append(("POST", path, body if body is not None else query))
-        return {"Id": one_id("new")} if path.endswith(("/create", "/exec")) else None
+        answers: dict[str, Any] = {
+            "/onggi/v1/undo": {"Names": [one["What"] for one in self.stage.removals[:1]]},
+            "/onggi/v1/prune": {"SpaceReclaimed": 212 << 20},
+        }
+        made = path.endswith(("/create", "/exec", "/commit"))
+        return {"Id": one_id("new")} if made else answers.get(path)
 
     async def delete(self, path: str, **query: Any) -> Any:
         self.stage.calls.append(("DELETE", path, query))

@@ -273,8 +273,9 @@ class Browser(Dialog[tuple[str, str]]):
         self._enter()
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        if isinstance(event.widget, Column) and event.widget.number != self._here:
-            self._go(event.widget.number)
+        column = event.widget
+        if isinstance(column, Column) and column is self.focused and column.number != self._here:
+            self._go(column.number)
 
     def pressed(self, event: events.Key) -> None:
         typing = self.has_class("-typing")

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from tui.screens.acts import Acts
     from tui.screens.main import MainScreen
 
-PARTS_STAY = "the parts that came are kept for a resume"
-_BLOBS_STAY = "what was sent stays there for a resume"
+PARTS_STAY = "parts are kept for a resume"
+_BLOBS_STAY = "what was sent stays for a resume"
 
 
 class Remote:
