@@ -37,7 +37,8 @@ def base_of(path: str) -> str:
     """The name of what `path` means; "" where its contents are meant (`dir/.`, `.`), or it is the root."""
     if path in (".", "") or path.endswith("/."):
         return ""
-    return posixpath.basename(posixpath.normpath(path))
+    name = posixpath.basename(posixpath.normpath(path))
+    return "" if name == "." else name
 
 
 def asserts_directory(path: str) -> bool:

@@ -149,7 +149,9 @@ def _send(context: Context, given: Arguments, source: str, container: str, path:
             raise CommandFailed(f'destination "{container}:{path}" must be a directory')
         context.engine.open("PUT", _archive(container), {**query, "path": place.path}, sys.stdin.buffer).read()
         return 0
-    name = base_of(source) or (base_of(os.path.abspath(source)) if source == ".." else "")  # noqa: PTH100
+    name = base_of(source)
+    if name == "..":
+        name = base_of(os.path.realpath(source))
     subject = _source(source, follow=given.on("follow-link"))
     where = aim(name, os.path.isdir(subject) and not os.path.islink(subject), place)  # noqa: PTH112, PTH114
     reader, writer = os.pipe()
