@@ -26,7 +26,9 @@ from core.storage.db import Database
 
 
 class Forker:
-    """The zygote's one job that a network needs, done by the same function in a forked child."""
+    """The zygote's one job that a network needs, done by the same function in a forked child; `done` counts."""
+
+    done = 0
 
     async def run(
         self, job: str, args: dict[str, Any] | None = None, fds: Sequence[int] = ()
@@ -42,6 +44,7 @@ class Forker:
         ours.close()
         await asyncio.to_thread(os.waitpid, child, 0)
         assert answer is not None
+        self.done += 1
         return answer
 
 
@@ -50,7 +53,8 @@ class Host:
 
     def __init__(self, root: str) -> None:
         paths = Paths(Path(root), Path(root))
-        self.networks = Networks(Database(paths.database), paths, Forker())
+        self.zygote = Forker()
+        self.networks = Networks(Database(paths.database), paths, self.zygote)
         self.held: dict[str, int] = {}
         self.endpoints: dict[str, Endpoint] = {}
 
@@ -63,6 +67,14 @@ class Host:
         """Start and attach in one breath."""
         await self.networks.start()
         return await self.attach(ident, "bridge", ports)
+
+    async def ahead(self, wanted: int) -> dict[str, Any]:
+        """Make ready for the next container; how many namespaces there have been, when it should be `wanted`."""
+        self.networks.make_ahead()
+        async with asyncio.timeout(10):
+            while self.zygote.done < wanted:
+                await asyncio.sleep(0.01)
+        return {"made": self.zygote.done}
 
     async def relieve(self, root: str, ident: str) -> dict[str, Any]:
         """As `readopt`, and the container ends in the same breath."""

@@ -33,6 +33,19 @@ def test_a_container_has_dockers_addresses(machines: Machines) -> None:
     assert "default via 172.17.0.1 dev eth0" in run(answer["netns"], "ip", "route")
 
 
+def test_a_namespace_that_was_made_ahead_serves_the_next_container(machines: Machines) -> None:
+    networks = machines.networks()
+    networks.ask("start")
+    assert networks.ask("ahead", 0) == {"made": 0}, "nobody has used the bridge"
+    networks.ask("attach", WEB, "bridge", {})
+    assert networks.ask("ahead", 2) == {"made": 2}
+    other = networks.ask("attach", OTHER, "bridge", {})
+    assert networks.ask("ahead", 3) == {"made": 3}, "one for the container after this"
+    assert networks.ask("ahead", 3) == {"made": 3}
+    shown = run(other["netns"], "ip", "-o", "addr")
+    assert "inet 172.17.0.3/16" in shown and "lo    inet 127.0.0.1/8" in shown
+
+
 def test_published_port_from_everywhere(machines: Machines) -> None:
     networks = machines.networks()
     networks.ask("start")
