@@ -22,7 +22,7 @@ Message = dict[str, Any]
 
 # Made once, and plain numbers instead of enumerations: this runs in every child of the zygote, where whatever is
 # touched first is copied first.
-_encode = json.JSONEncoder(separators=(",", ":")).encode
+encode = json.JSONEncoder(separators=(",", ":")).encode
 _decoder = json.JSONDecoder()
 _RECEIVE = int(socket.MSG_CMSG_CLOEXEC)
 _SEND = int(socket.MSG_NOSIGNAL)
@@ -41,7 +41,7 @@ def send(sock: socket.socket, message: Message, fds: Sequence[int] = ()) -> None
 
     Raises OSError (EPIPE when the other end is gone, EAGAIN on a full non-blocking socket).
     """
-    body = _encode(message).encode()
+    body = encode(message).encode()
     if len(body) <= INLINE_LIMIT:
         _send_raw(sock, body, fds)
         return

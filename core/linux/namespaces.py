@@ -50,6 +50,20 @@ def children_in(flags: int, joined: int | None = None) -> Iterator[None]:
             os.close(fd)
 
 
+def fork_first() -> int:
+    """fork(2), with the child born as the first process of a new pid namespace. Raises OSError."""
+    home = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+    pid = -1
+    try:
+        unshare(k.CLONE_NEWPID)
+        pid = os.fork()
+    finally:
+        if pid:
+            setns(home, k.CLONE_NEWPID)
+        os.close(home)
+    return pid
+
+
 def make_netns() -> tuple[int, int]:
     """Put this process into a new network namespace with its loopback up.
 

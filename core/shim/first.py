@@ -25,9 +25,8 @@ from core import cgroups, packets
 from core.cgroups import Cgroup
 from core.cgroups.files import close_all, whole
 from core.errors import EngineError, InitFailed, from_wire, to_wire
-from core.linux.constants import CLONE_NEWPID
 from core.linux.mounts import mount_overlay
-from core.linux.namespaces import children_in
+from core.linux.namespaces import fork_first
 from core.linux.process import set_name, set_parent_death_signal
 from core.oci.runtime import Resources, Spec
 from core.packets import Message
@@ -45,11 +44,13 @@ class First:
     def __init__(self, *, own_pids: bool, warm: Warm | None = None) -> None:
         """Fork it; with `warm` it does that before it listens. Raises OSError."""
         ours, theirs = packets.pair()
-        with theirs, children_in(CLONE_NEWPID if own_pids else 0):
-            pid = os.fork()
+        try:
+            pid = fork_first() if own_pids else os.fork()
             if pid == 0:
                 ours.close()
                 _live(theirs, own_pids, warm)
+        finally:
+            theirs.close()
         self._sock = ours
         self._pid = pid
         self.own_pids = own_pids

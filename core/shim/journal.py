@@ -10,6 +10,8 @@ import json
 import os
 from typing import Any
 
+from core.packets import encode
+
 Event = dict[str, Any]
 
 _WAITING_LIMIT = 1000  # a container may restart for weeks while no engine runs
@@ -62,7 +64,7 @@ class Journal:
 
     def _write(self, line: Event) -> None:
         try:
-            os.write(self._fd, json.dumps(line, separators=(",", ":")).encode() + b"\n")
+            os.write(self._fd, encode(line).encode() + b"\n")
         except OSError:
             pass
 

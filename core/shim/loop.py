@@ -17,6 +17,10 @@ GONE = select.EPOLLHUP | select.EPOLLERR
 Handler = Callable[[int], None]
 
 
+# Without the enumerations that `signal.signal` makes of numbers, and what each child would copy of them.
+set_handler = getattr(signal.signal, "__wrapped__", signal.signal)
+
+
 class Timer:
     """A call that waits for its time; `cancel` forgets it."""
 
@@ -119,7 +123,7 @@ def child_signals(loop: Loop, on_signal: Callable[[int], None], numbers: tuple[i
     """Deliver the signals `numbers` as calls of `on_signal` on the loop; the descriptor to close at the end."""
     read_end, write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     for number in numbers:
-        signal.signal(number, _ignore)
+        set_handler(number, _ignore)
         signal.siginterrupt(number, False)
     signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
 

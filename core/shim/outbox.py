@@ -54,21 +54,28 @@ class Outbox:
 
     def listen(self) -> None:
         """Make `run/shim.sock` (0600) and `run/pid`. Raises OSError."""
-        os.makedirs(self._run, 0o700, exist_ok=True)
+        try:
+            os.mkdir(self._run, 0o700)
+        except FileExistsError:
+            pass
         directory = os.open(self._run, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             # By descriptor, because the path of a socket is limited to 107 bytes. unix(7)
             path = f"/proc/self/fd/{directory}/shim.sock"
-            if os.path.lexists(path):
+            try:
                 os.unlink(path)
+            except FileNotFoundError:
+                pass
             self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
             self._listener.bind(path)
             os.chmod(path, 0o600)
             self._listener.listen(8)
+            # Not as text: an encoder and three layers of files would be copied into every idle shim.
+            file = os.open("pid", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644, dir_fd=directory)
+            os.write(file, b"%d" % os.getpid())
+            os.close(file)
         finally:
             os.close(directory)
-        with open(os.path.join(self._run, "pid"), "w", encoding="ascii") as file:
-            file.write(str(os.getpid()))
         self._loop.watch(self._listener.fileno(), READ, self._accept)
 
     def _accept(self, _: int) -> None:

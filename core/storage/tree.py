@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 
 from core.linux.constants import RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS, RESOLVE_NO_XDEV
 from core.linux.syscalls import openat2
@@ -61,7 +60,7 @@ def _remove_directory(top: int, name: str) -> None:
             children = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
         for child, is_dir in children:
             if is_dir:
-                os.rename(child, f".{secrets.token_hex(8)}", src_dir_fd=inner, dst_dir_fd=top)
+                os.rename(child, f".{os.urandom(8).hex()}", src_dir_fd=inner, dst_dir_fd=top)
             else:
                 os.unlink(child, dir_fd=inner)
     finally:

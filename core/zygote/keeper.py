@@ -25,7 +25,7 @@ from core.zygote import claim, jobs
 from core.zygote.daemon import GIVE_UP, Daemon
 from core.zygote.density import settle
 from core.zygote.options import Options
-from core.zygote.spare import Spare
+from core.zygote.spare import Spare, be_mold
 
 ENGINE_CGROUP = "/onggi-engine"  # daemon, zygote and shims; beside the containers' /onggi, which is no leaf
 SPARE_PAUSE = 0.02  # seconds after a shim was asked for until the next is made ahead: a start is over then
@@ -183,7 +183,9 @@ class Keeper:
 
     def _make_spare(self) -> None:
         try:
-            self._spare.make(lambda sock: self._child({sock.fileno()}, lambda: shim.wait(sock), dies=False))
+            self._spare.make(
+                lambda sock: self._child({sock.fileno()}, lambda: be_mold(sock, shim.wait), dies=False)
+            )
         except OSError as error:
             self._say(f"fork a shim ahead: {error.strerror}")
 

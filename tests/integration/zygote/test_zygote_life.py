@@ -134,9 +134,15 @@ def test_the_engine_is_in_a_cgroup_of_its_own(bench: Bench) -> None:
     assert any(line.endswith(":/onggi-engine") for line in groups)
 
 
+def mold(bench: Bench) -> int:
+    """The child of the zygote that forks the shims."""
+    found = [int(word) for word in _children(bench.process.pid) if name_of(int(word)) == "onggi-mold"]
+    return found[0] if found else 0
+
+
 def spares(bench: Bench) -> list[int]:
     """The shim that is made ahead, if there is one, ready: its own child waits."""
-    found = [int(word) for word in _children(bench.process.pid) if name_of(int(word)) == "onggi-spare"]
+    found = [int(word) for word in _children(mold(bench)) if name_of(int(word)) == "onggi-spare"]
     return [pid for pid in found if any(name_of(int(word)) == "onggi-first" for word in _children(pid))]
 
 
@@ -176,7 +182,7 @@ async def test_a_spare_serves_a_container_that_shares_the_hosts_processes(
     (spare,) = spares(bench)
     shim = await container.spawn("sleep", "1000", own_pids=False)
     await shim.start()
-    assert {name_of(child) for child in map(int, _children(spare))} == {"sleep"}
+    await until(lambda: {name_of(int(child)) for child in _children(spare)} == {"sleep"})
 
 
 async def test_no_spare_outlives_the_zygote(bench: Bench) -> None:
@@ -187,3 +193,15 @@ async def test_no_spare_outlives_the_zygote(bench: Bench) -> None:
     bench.process.kill()
     bench.process.wait()
     await until(lambda: not name_of(spare) and not name_of(first))
+
+
+async def test_a_mold_that_dies_is_made_again(container: Container, bench: Bench) -> None:
+    await until(lambda: len(spares(bench)) == 1)
+    first = mold(bench)
+    os.kill(first, signal.SIGKILL)
+    await until(lambda: not name_of(first))
+    shim = await container.spawn("true")
+    await shim.start()
+    assert (await container.event("exited"))["exit_code"] == 0
+    await until(lambda: len(spares(bench)) == 1)
+    assert mold(bench) != first

@@ -211,9 +211,9 @@ class Container:
 
 
 def children(pid: int) -> set[int]:
-    """The child processes of a process with one thread, but for a shim that is made ahead."""
+    """The child processes of a process with one thread, but for those that make shims ahead."""
     found = {int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
-    return {child for child in found if name_of(child) != "onggi-spare"}
+    return {child for child in found if name_of(child) != "onggi-mold"}
 
 
 def name_of(pid: int) -> str:
