@@ -64,7 +64,7 @@ def _comment(instruction: Instruction, config: ExecutionConfig, expander: Expand
         case Entrypoint():
             return f"ENTRYPOINT {_quoted(config.entrypoint)}"
         case Expose():
-            return f"EXPOSE {' '.join(expander.word(port) for port in instruction.ports)}"
+            return f"EXPOSE {' '.join(sorted(expander.word(port) for port in instruction.ports))}"
         case Volume():
             return f"VOLUME [{' '.join(expander.word(path) for path in instruction.paths)}]"
         case User():

@@ -269,9 +269,8 @@ class Solver:
         work = copy_work(copy, state, await self._tree(planned, step, copy.from_))
         found = await self._hands.files.fingerprint(work)
         name = "ADD" if copy.add else "COPY"
-        target = work.target if work.target == "/" or not work.target_is_folder else f"{work.target}/"
         source = f"{found.kind}:{found.digest}"
-        created_by = describe.created_by_copy(name, source, target, chown=work.chown, shell=state.config.shell)
+        created_by = describe.created_by_copy(name, source, work.shown, chown=work.chown, shell=state.config.shell)
 
         async def do() -> Made:
             return await self._in_snapshot(state, lambda key: self._hands.files.copy(work, key))

@@ -70,7 +70,7 @@ def copy_work(instruction: Copy, state: State, tree: Tree | None) -> CopyWork:
     absolute = posixpath.normpath(posixpath.join("/", state.config.working_dir, target))
     return CopyWork(
         instruction=instruction, sources=sources, target="/" + absolute.lstrip("/"), target_is_folder=is_folder,
-        tree=tree, chown=expander.word(instruction.chown), chmod=expander.word(instruction.chmod),
+        tree=tree, shown=target, chown=expander.word(instruction.chown), chmod=expander.word(instruction.chmod),
         variables=state.env | {name: value for name, value in state.scope.args.items() if value is not None},
     )  # fmt: skip
 

@@ -38,6 +38,7 @@ class CopyWork:
     target: str
     target_is_folder: bool
     tree: Tree | None
+    shown: str = ""  # the target as written: history shows it so
     chown: str = ""
     chmod: str = ""
     variables: Mapping[str, str] = field(default_factory=dict)  # for heredocs that expand
