@@ -15,6 +15,9 @@ import pytest
 
 from core.client.aclient import AsyncClient
 from tests.integration.conftest import EngineUnderTest
+from tests.support.dockerd import Dockerd, private_dockerd
+from tests.support.dockerd import available as dockerd_available
+from tests.support.images import busybox_archive
 from tui.leaving import KeptPty, KeptSource
 from tui.terminal.source import FdSource, PtySource, TerminalSource
 
@@ -62,19 +65,49 @@ def attached(stack: ExitStack, request: pytest.FixtureRequest) -> TerminalSource
     engine: EngineUnderTest = request.getfixturevalue("engine")
     ident = engine.create("sh", "-c", ECHO, Tty=True, OpenStdin=True)
     stack.callback(engine.client.delete, f"/containers/{ident}", {"force": "1"})
+    return attach(engine.host, ident)
 
-    async def attach() -> int:
-        client = AsyncClient(engine.host)
+
+def attach(host: str, ident: str) -> TerminalSource:
+    """As the app does it."""
+
+    async def work() -> int:
+        client = AsyncClient(host)
         stream = await client.hijack(f"/containers/{ident}/attach", stream=True, stdin=True, stdout=True)
         await client.post(f"/containers/{ident}/start")
         assert not stream.early
         return stream.sock.detach()
 
-    return FdSource(asyncio.run(attach()))
+    return FdSource(asyncio.run(work()))
+
+
+@pytest.fixture(scope="module")
+def dockerd() -> Iterator[Dockerd]:
+    """Docker's own engine with the image busybox."""
+    if not dockerd_available():
+        pytest.skip("needs dockerd")
+    with private_dockerd() as daemon, busybox_archive() as image:
+        daemon.run("load", stdin=image.read())
+        yield daemon
+
+
+def attached_to_docker(stack: ExitStack, request: pytest.FixtureRequest) -> TerminalSource:
+    """The same through Docker's engine."""
+    daemon: Dockerd = request.getfixturevalue("dockerd")
+    ident = daemon.run("create", "-it", "--network", "none", "busybox", "sh", "-c", ECHO).strip()
+    stack.callback(daemon.run, "rm", "-f", ident)
+    return attach(daemon.host, ident)
 
 
 @pytest.fixture(
-    params=[plain, kept, pty, kept_pty, pytest.param(attached, marks=pytest.mark.root)],
+    params=[
+        plain,
+        kept,
+        pty,
+        kept_pty,
+        pytest.param(attached, marks=pytest.mark.root),
+        pytest.param(attached_to_docker, marks=[pytest.mark.root, pytest.mark.docker]),
+    ],
     ids=lambda making: making.__name__,
 )
 def source(request: pytest.FixtureRequest) -> Iterator[TerminalSource]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 from pathlib import Path
 
 import pytest
 
 from core.errors import InvalidArgument
 from tests.integration.conftest import EngineUnderTest, wait_until
+from tests.support.images import archive, busybox_layer
 
 pytestmark = pytest.mark.root
 INIT = {"Init": True}
@@ -83,3 +86,16 @@ def test_a_terminal_s_signals_reach_the_program(engine: EngineUnderTest) -> None
 def test_not_in_the_host_s_pid_namespace(engine: EngineUnderTest) -> None:
     assert "docker-init" not in engine.output("cat", "/proc/self/cmdline", host=INIT | {"PidMode": "host"})
     assert engine.output("sh", "-c", "test -e /sbin/docker-init; echo $?", host=INIT | {"PidMode": "host"}) == "1\n"
+
+
+def test_where_the_image_has_a_link_in_its_place(engine: EngineUnderTest) -> None:
+    links = io.BytesIO()
+    with tarfile.open(fileobj=links, mode="w") as tar:
+        for name, kind, target in (("usr/sbin", tarfile.DIRTYPE, ""), ("sbin", tarfile.SYMTYPE, "usr/sbin")):
+            info = tarfile.TarInfo(name)
+            info.type, info.mode, info.linkname = kind, 0o755, target
+            tar.addfile(info)
+    data = archive([busybox_layer(), links.getvalue()], "merged:1", {"Env": ["PATH=/bin"]})
+    engine.client.open("POST", "/images/load", None, data, headers={"Content-Type": "application/x-tar"}).read()
+    found = engine.output("sh", "-c", "cat /proc/1/comm; ls /usr/sbin", host=INIT, Image="merged:1")
+    assert found == "docker-init\ndocker-init\n"
