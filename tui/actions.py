@@ -140,9 +140,12 @@ BY_ID: Final = {action.id: action for action in ACTIONS}
 
 
 def scopes_of(place: str, about: str = "") -> tuple[Scope, ...]:
-    """The scopes whose acts work in `place`, the narrowest first; `about` = the list whose object it shows."""
+    """The scopes whose acts work in `place`, the narrowest first; `about` = the list whose object it shows.
+
+    Among the jobs no act is about that object: the eye is elsewhere.
+    """
     narrow: tuple[Scope, ...] = (place,)  # type: ignore[assignment]  # a place is a scope by its name
-    shown: tuple[Scope, ...] = (about,) if about in LISTS else ()  # type: ignore[assignment]
+    shown: tuple[Scope, ...] = (about,) if about in LISTS and place != "jobs" else ()  # type: ignore[assignment]
     middle: tuple[Scope, ...] = ("list",) if place in LISTS else shown
     return (*narrow, *middle, "everywhere")
 

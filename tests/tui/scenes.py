@@ -134,7 +134,8 @@ SCENES = (
 
 PICTURES = (
     "main-120x40", "main-80x24", "main-200x60", "logs-80x24", "terminal-120x40", "isolation-120x40",
-    "images-120x40", "layers-120x40", "run-120x40", "welcome-120x40", "delete-120x40", "help-120x40",
+    "images-120x40", "layers-120x40", "jobs-120x40", "pull-120x40", "registries-120x40", "prune-120x40",
+    "run-120x40", "welcome-120x40", "delete-120x40", "help-120x40",
     "palette-120x40", "engine-down-120x40", "cheongja", "baekja", "heukja",
 )  # fmt: skip
 """The scenes that the README shows."""

@@ -121,7 +121,7 @@ async def test_a_pull_is_a_job_that_pauses_goes_on_and_is_cancelled() -> None:
         assert "x cancels, parts are kept for a resume" in text_of(app)
         await pilot.press("p")
         await until(pilot, lambda: "paused by you" in text_of(app))
-        assert "p go on" in text_of(app)
+        await until(pilot, lambda: "p go on" in text_of(app))
         await pilot.press("p")
         await until(pilot, lambda: len([call for call in stage.calls if call[1] == "/images/create"]) == 2)
         await pilot.press("x")

@@ -101,6 +101,8 @@ class Runner:
         self._waits = False
         screen = self._screen
         screen.update_header()
+        if self.pane.has_focus:
+            screen.update_footer()
         if self.pane.shown:
             before = len(self.pane.row_ids)
             self.pane.redraw()
