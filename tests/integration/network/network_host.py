@@ -28,7 +28,9 @@ from core.storage.db import Database
 class Forker:
     """The zygote's one job that a network needs, done by the same function in a forked child; `done` counts."""
 
-    done = 0
+    def __init__(self) -> None:
+        self.done = 0
+        self.worked = asyncio.Event()
 
     async def run(
         self, job: str, args: dict[str, Any] | None = None, fds: Sequence[int] = ()
@@ -45,6 +47,7 @@ class Forker:
         await asyncio.to_thread(os.waitpid, child, 0)
         assert answer is not None
         self.done += 1
+        self.worked.set()
         return answer
 
 
@@ -73,7 +76,8 @@ class Host:
         self.networks.make_ahead()
         async with asyncio.timeout(10):
             while self.zygote.done < wanted:
-                await asyncio.sleep(0.01)
+                self.zygote.worked.clear()
+                await self.zygote.worked.wait()
         return {"made": self.zygote.done}
 
     async def relieve(self, root: str, ident: str) -> dict[str, Any]:
