@@ -29,7 +29,7 @@ def check(filters: Filters) -> None:
             raise InvalidArgument(f"Unrecognised filter value for status: {value}")
     for value in filters.get("health", ()):
         if value not in ("none", *HealthStatus):
-            raise InvalidArgument(f"unrecognised filter value for health: {value}")
+            raise InvalidArgument(f"Unrecognised filter value for health: {value}")
     for value in filters.get("exited", ()):
         if not value.lstrip("-").isdigit():
             raise InvalidArgument(f"invalid filter 'exited={value}'")

@@ -388,7 +388,7 @@ def test_health_in_lists_and_events(cli: Cli) -> None:
     wait_until(lambda: cli.ok("ps", "--format", "{{.Status}}").endswith("(healthy)"), "it is healthy")
     assert cli.ok("ps", "--format", "{{.Names}}", "-f", "health=healthy") == "well"
     assert cli.ok("ps", "--format", "{{.Names}}", "-f", "health=none") == ""
-    assert cli("ps", "-f", "health=ill").first_error == f"{DAEMON}unrecognised filter value for health: ill"
+    assert cli("ps", "-f", "health=ill").first_error == f"{DAEMON}Unrecognised filter value for health: ill"
     assert state(cli, "well", ".State.Health.Status") == "healthy"
     assert "health_status: healthy" in cli.ok("events", "--since", "1m", "--until", "0s")
     cli.ok("rm", "-f", "well")

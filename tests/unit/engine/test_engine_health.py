@@ -184,7 +184,7 @@ def test_the_filter() -> None:
     well = record(Health(HealthStatus.HEALTHY))
     assert matches(well, {"health": ["healthy"]}) and not matches(well, {"health": ["none", "starting"]})
     assert matches(record(), {"health": ["none"]}) and not matches(record(), {"health": ["healthy"]})
-    with pytest.raises(InvalidArgument, match="unrecognised filter value for health: ill"):
+    with pytest.raises(InvalidArgument, match="Unrecognised filter value for health: ill"):
         check({"health": ["ill"]})
 
 
