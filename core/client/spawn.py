@@ -20,7 +20,9 @@ from core.paths import Paths
 START_PATIENCE = 10.0  # seconds
 _PAUSE = 0.01
 _LOG_LIMIT = 4 * 1024 * 1024  # bytes of engine.log before a new start puts it aside
-_KEPT = ("PATH", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
+_KEPT = (
+    "PATH", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "ONGGI_CONFIG",
+)  # fmt: skip
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 

@@ -16,6 +16,7 @@ SCHEMA = (
         media_type TEXT NOT NULL,
         blob_size INTEGER NOT NULL,
         size INTEGER NOT NULL)""",
+    "CREATE TABLE compressed (diff_id TEXT PRIMARY KEY, blob TEXT NOT NULL, blob_size INTEGER NOT NULL)",
 )
 # OCI has no names for bzip2 and xz; they are read, and written again as plain tars.
 MEDIA_TYPES = {"": OCI_LAYER, "gzip": OCI_LAYER_GZIP, "zstd": OCI_LAYER_ZSTD}
@@ -46,6 +47,8 @@ class Layers:
         rows = db.query("SELECT diff_id, blob, media_type, blob_size, size FROM layer")
         found = [Layer(Digest(row[0]), Digest(row[1]), row[2], row[3], row[4]) for row in rows]
         self._layers = {layer.diff_id: layer for layer in found}
+        compressed = db.query("SELECT diff_id, blob, blob_size FROM compressed")
+        self._compressed = {Digest(row[0]): (Digest(row[1]), int(row[2])) for row in compressed}
 
     def get(self, diff_id: Digest) -> Layer | None:
         """The layer with this diffID, if it is known."""
@@ -60,6 +63,15 @@ class Layers:
         )
         self._layers[layer.diff_id] = layer
 
+    def compressed(self, diff_id: Digest) -> tuple[Digest, int] | None:
+        """Digest and bytes of what a plain layer was compressed to for a push; the blob itself is not kept."""
+        return self._compressed.get(diff_id)
+
+    def remember_compressed(self, diff_id: Digest, blob: Digest, size: int) -> None:
+        """Note what a plain layer compresses to: the next push need not do it to know."""
+        self._db.execute("INSERT OR REPLACE INTO compressed VALUES (?, ?, ?)", (diff_id, blob, size), durable=False)
+        self._compressed[diff_id] = (blob, size)
+
     def all(self) -> tuple[Layer, ...]:
         """Every layer."""
         return tuple(self._layers.values())
@@ -67,4 +79,6 @@ class Layers:
     def delete(self, diff_id: Digest) -> None:
         """Forget a layer."""
         self._db.execute("DELETE FROM layer WHERE diff_id = ?", (diff_id,), durable=False)
+        self._db.execute("DELETE FROM compressed WHERE diff_id = ?", (diff_id,), durable=False)
         self._layers.pop(diff_id, None)
+        self._compressed.pop(diff_id, None)

@@ -17,17 +17,30 @@ if TYPE_CHECKING:
     from core.images.unpack import Unpacker
 
 Report = Callable[[Progress], None]
+Stacked = Callable[[Digest], None]
 
 
 class Pile:
-    """`put` each layer's blob, bottom first; `size` waits for all. Leaving it drops what is not stacked yet."""
+    """`put` each layer's blob, bottom first; `size` waits for all. Leaving it drops what is not stacked yet.
 
-    def __init__(self, unpacker: Unpacker, diff_ids: Sequence[Digest], *, label: str, report: Report) -> None:
+    `stacked` hears the diffID of each layer that is done.
+    """
+
+    def __init__(
+        self,
+        unpacker: Unpacker,
+        diff_ids: Sequence[Digest],
+        *,
+        label: str,
+        report: Report,
+        stacked: Stacked = lambda diff_id: None,
+    ) -> None:
         self._unpacker = unpacker
         self._diff_ids = tuple(diff_ids)
         self._chain = chain_ids(self._diff_ids)
         self._label = label
         self._report = report
+        self._stacked = stacked
         self._layers: list[asyncio.Task[None]] = []
 
     async def put(self, blob: Digest) -> None:
@@ -66,6 +79,7 @@ class Pile:
             raise
         await self._unpacker.remember(applied, blob, diff_id, label)
         await self._unpacker.stack(applied, name, self._chain[number - 1] if number else None)
+        self._stacked(diff_id)
 
     async def __aenter__(self) -> Pile:
         return self

@@ -40,6 +40,7 @@ class NewImage:
     config: ImageConfig
     size: int  # bytes of its layers when unpacked
     references: tuple[Reference, ...] = ()
+    repo_digests: tuple[str, ...] = ()  # `name@digest` that registries have it as
 
 
 class ImageStore:
@@ -50,6 +51,7 @@ class ImageStore:
         self._content = content
         self._images: dict[Digest, Image] = {}
         self._tags: dict[str, Digest] = {}
+        self._repo_digests: dict[str, Digest] = {}
         self._broken: dict[Digest, str] = {}
         db.migrate("images", SCHEMA)
         for ident, manifest, size, created_at in db.query("SELECT id, manifest, size, created_at FROM image"):
@@ -57,6 +59,9 @@ class ImageStore:
         for reference, ident in db.query("SELECT reference, image FROM tag"):
             if ident in self._images:
                 self._tags[reference] = Digest(ident)
+        for reference, ident in db.query("SELECT reference, image FROM repo_digest"):
+            if ident in self._images:
+                self._repo_digests[reference] = Digest(ident)
         self._refresh(self._images)
 
     def all(self) -> tuple[Image, ...]:
@@ -107,7 +112,8 @@ class ImageStore:
     def register(self, images: Sequence[NewImage]) -> None:
         """Name new images, all or none of them: the last step of whatever brings images in.
 
-        A tag that another image had moves; an image that is here already only gains the tags.
+        A tag that another image had moves; an image that is here already only gains the names, and the manifest
+        that a registry has for it.
         """
         now = time.time()
         with self._db.transaction():
@@ -118,12 +124,22 @@ class ImageStore:
                 )
                 for reference in image.references:
                     self._db.execute("INSERT OR REPLACE INTO tag VALUES (?, ?)", (str(reference), image.id))
+                if image.repo_digests:
+                    self._db.execute(
+                        "UPDATE image SET manifest = ? WHERE id = ?", (encode(image.manifest), image.id)
+                    )
+                for name in image.repo_digests:
+                    self._db.execute("INSERT OR REPLACE INTO repo_digest VALUES (?, ?)", (name, image.id))
         for image in images:
-            if image.id not in self._images:
+            known = self._images.get(image.id)
+            if known is not None and image.repo_digests:
+                self._images[image.id] = msgspec.structs.replace(known, manifest=image.manifest)
+            elif known is None:
                 self._images[image.id] = Image(
                     id=image.id, manifest=image.manifest, config=image.config, size=image.size, created_at=now
                 )
             self._tags |= {str(reference): image.id for reference in image.references}
+            self._repo_digests |= dict.fromkeys(image.repo_digests, image.id)
         self._refresh(self._images)
 
     def tag(self, image: Image, reference: Reference) -> None:
@@ -132,11 +148,26 @@ class ImageStore:
         self._tags[str(reference)] = image.id
         self._refresh(self._images)
 
+    def add_repo_digest(self, image: Image, name: str) -> None:
+        """A registry has `image` as `name` (`name@digest`)."""
+        self._db.execute("INSERT OR REPLACE INTO repo_digest VALUES (?, ?)", (name, image.id))
+        self._repo_digests[name] = image.id
+        self._refresh([image.id])
+
     def untag(self, reference: str) -> None:
-        """Drop a tag, given in full."""
+        """Drop a tag, given in full, and with the last tag of a repository what that has the image as."""
         self._db.execute("DELETE FROM tag WHERE reference = ?", (reference,))
-        if self._tags.pop(reference, None) is not None:
-            self._refresh(self._images)
+        holder = self._tags.pop(reference, None)
+        if holder is None:
+            return
+        name = Reference.parse(reference).name
+        left = [tag for tag, ident in self._tags.items() if ident == holder]
+        if not any(Reference.parse(tag).name == name for tag in left):
+            for known in self._images[holder].repo_digests:
+                if known.startswith(f"{name}@"):
+                    self._db.execute("DELETE FROM repo_digest WHERE reference = ?", (known,))
+                    self._repo_digests.pop(known, None)
+        self._refresh(self._images)
 
     def delete(self, ident: Digest) -> None:
         """Forget an image with all its names; its blobs are garbage from here on."""
@@ -144,6 +175,7 @@ class ImageStore:
         self._images.pop(ident, None)
         self._broken.pop(ident, None)
         self._tags = {reference: holder for reference, holder in self._tags.items() if holder != ident}
+        self._repo_digests = {name: holder for name, holder in self._repo_digests.items() if holder != ident}
 
     def _by_reference(self, reference: Reference) -> Image | None:
         if reference.digest is None:
@@ -172,8 +204,11 @@ class ImageStore:
         tags: dict[Digest, list[str]] = {}
         for reference, ident in self._tags.items():
             tags.setdefault(ident, []).append(reference)
+        digests: dict[Digest, list[str]] = {}
+        for name, ident in self._repo_digests.items():
+            digests.setdefault(ident, []).append(name)
         for ident in list(idents):
             image = self._images[ident]
-            references = tuple(sorted(tags.get(ident, ())))
-            if references != image.references:
-                self._images[ident] = msgspec.structs.replace(image, references=references)
+            references, names = tuple(sorted(tags.get(ident, ()))), tuple(sorted(digests.get(ident, ())))
+            if (references, names) != (image.references, image.repo_digests):
+                self._images[ident] = msgspec.structs.replace(image, references=references, repo_digests=names)

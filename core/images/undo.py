@@ -201,7 +201,9 @@ def restore(entry: Removal, store: ImageStore) -> Restored:
         names += free
         if free or store.get(image.id) is None:
             references = tuple(Reference.parse(text) for text in free)
-            back.append(NewImage(image.id, image.manifest, image.config, image.size, references))
+            back.append(
+                NewImage(image.id, image.manifest, image.config, image.size, references, image.repo_digests)
+            )
     store.register(back)
     return Restored(entry, tuple(image.id for image in back), tuple(names), tuple(taken))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +19,7 @@ from core.linux.syscalls import syncfs
 from core.oci.digest import Digest
 from core.oci.document import DOCUMENT_LIMIT
 from core.paths import Paths
+from core.storage.partial import KEPT, PREFIX, PartialBlob
 
 RESERVE = 64 << 20  # bytes
 SHORT_BYTES = 1 << 30  # a disk with less room than both of these is short
@@ -116,6 +118,7 @@ class ContentStore:
         self._blobs = paths.content / "blobs" / "sha256"
         self._ingest = paths.content / "ingest"
         self._beside: dict[Digest, Path] = {}
+        self._arriving: set[str] = set()
         for folder in (self._blobs, self._ingest):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
@@ -127,6 +130,34 @@ class ContentStore:
     def writer(self) -> BlobWriter:
         """Begin a new blob."""
         return BlobWriter(self._ingest, self._blobs, self._beside)
+
+    def partial(self, digest: Digest) -> PartialBlob:
+        """Go on with a blob that comes in parts. Blocks while what is here is hashed. See `arrived`, `left`."""
+        blob = PartialBlob(self._ingest, digest)
+        self._arriving.add(blob.path.name)
+        return blob
+
+    def arrived(self, blob: PartialBlob, digest: Digest) -> None:
+        """It is whole: it waits beside its place for `settle`. Raises DigestMismatch."""
+        blob.check()
+        whole = self._ingest / secrets.token_hex(16)
+        blob.path.rename(whole)
+        if self.has(digest):
+            whole.unlink()
+        else:
+            self._beside[digest] = whole
+
+    def left(self, blob: PartialBlob) -> None:
+        """Close it; what has not arrived whole stays for another time."""
+        self._arriving.discard(blob.path.name)
+        blob.close()
+
+    def drop_partials(self, older: float = KEPT) -> None:
+        """Remove parts that nothing has been added to for `older` seconds."""
+        for entry in os.scandir(self._ingest):
+            idle = entry.name.startswith(PREFIX) and entry.name not in self._arriving
+            if idle and time.time() - entry.stat().st_mtime >= older:
+                os.unlink(entry.path)
 
     def put(self, data: bytes, *, settled: bool = True) -> tuple[Digest, int]:
         """Store a small blob: digest and size. See `BlobWriter.commit`."""
@@ -201,10 +232,15 @@ class ContentStore:
                 yield Digest(f"sha256:{entry.name}")
 
     def sweep(self) -> None:
-        """Remove what was half-written when an engine ended. Only when nothing is being written."""
+        """Remove what was half-written when an engine ended. Only when nothing is being written.
+
+        Parts of blobs stay for a while: a pull goes on with them.
+        """
         self._beside.clear()
         for entry in os.scandir(self._ingest):
-            os.unlink(entry.path)
+            if not entry.name.startswith(PREFIX):
+                os.unlink(entry.path)
+        self.drop_partials(0.0 if self.is_short() else KEPT)
 
     def room(self) -> int:
         """Bytes that may still be written to the store's disk."""

@@ -20,7 +20,9 @@ GIVE_UP = 78  # EX_CONFIG of sysexits.h: starting it again would not help
 STEADY_AFTER = 5.0  # seconds; a daemon that lived this long is started anew at once
 LONGEST_PAUSE = 5.0
 
-_PASSED_ON = ("PATH", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
+_PASSED_ON = (
+    "PATH", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "ONGGI_CONFIG",
+)  # fmt: skip
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 

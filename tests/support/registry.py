@@ -17,7 +17,8 @@ from pathlib import Path
 
 PATIENCE = 30.0  # seconds until it must answer
 USER, PASSWORD = "alice", "s3cret"
-_HTPASSWD = f"{USER}:$2b$04$tD8ar.jfELSdfZ/rqx4AR.PAlDW1qEkfZWCbp4BLbzo09HQDIMrgy\n"  # bcrypt of PASSWORD, at the least cost
+# bcrypt of PASSWORD, at the least cost
+_HTPASSWD = f"{USER}:$2b$04$tD8ar.jfELSdfZ/rqx4AR.PAlDW1qEkfZWCbp4BLbzo09HQDIMrgy\n"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,25 @@
+"""Platforms as people write them: `os/architecture[/variant]`, or a part of it. containerd's platforms package."""
+
+from __future__ import annotations
+
+import re
+
+from core.errors import InvalidArgument
+from core.oci.image import Platform
+
+_PART = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_ARCHITECTURES = {
+    "x86_64": ("amd64", ""), "x86-64": ("amd64", ""), "i386": ("386", ""), "i686": ("386", ""),
+    "aarch64": ("arm64", ""), "armhf": ("arm", "v7"), "armel": ("arm", "v6"),
+}  # fmt: skip
+
+
+def parse_platform(text: str) -> Platform:
+    """`linux/arm64/v8`, `arm64` (of linux). Raises InvalidArgument."""
+    parts = text.lower().split("/")
+    if not 1 <= len(parts) <= 3 or not all(_PART.fullmatch(part) for part in parts):
+        raise InvalidArgument(f'"{text[:80]}" is an invalid platform specifier: must be os/architecture/variant')
+    if len(parts) == 1:
+        parts = [parts[0], ""] if parts[0] in ("linux", "windows", "freebsd") else ["linux", parts[0]]
+    architecture, variant = _ARCHITECTURES.get(parts[1], (parts[1], ""))
+    return Platform(parts[0], architecture or "amd64", parts[2] if len(parts) == 3 else variant)

@@ -1,0 +1,102 @@
+"""A blob to a registry: in one piece, and in chunks where it breaks off. distribution-spec, "Pushing blobs"."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable
+from urllib.parse import quote, urlsplit
+
+from core.aio import off_loop
+from core.errors import Unavailable
+from core.oci.digest import Digest
+from core.registry.answers import Refused
+from core.registry.repository import Repository
+from core.registry.session import TRIES, Stumbled
+
+PIECE = 1 << 18  # bytes read at once
+CHUNK = 8 << 20  # bytes of one PATCH, once a whole blob would not go through
+
+Advance = Callable[[int], None]
+
+
+async def upload(repository: Repository, fd: int, digest: Digest, size: int, url: str, advance: Advance) -> None:
+    """Send the `size` bytes of `fd` to the upload at `url`. `advance` hears the bytes so far.
+
+    Raises Refused, Unavailable.
+    """
+    sent = 0
+    for number in range(TRIES):
+        try:
+            if number == 0:
+                await _whole(repository, fd, digest, size, url, advance)
+            else:
+                await _in_chunks(repository, fd, digest, size, url, sent, advance)
+            return
+        except Stumbled as error:
+            if number == TRIES - 1:
+                raise Unavailable(error.message) from error
+            await repository.session.pause(number, error.after)
+            if await repository.size(digest) == size:
+                return  # it was only the answer that got lost
+            url, sent = await _where(repository, digest, url)
+        except Refused as error:
+            # Proxies in front of registries bound the size of one request: 413; and some uploads vanish: 404.
+            if number or error.http_status not in (404, 413, 416):
+                raise
+            url, sent = await _where(repository, digest, "")
+
+
+async def _whole(repository: Repository, fd: int, digest: Digest, size: int, url: str, advance: Advance) -> None:
+    fields = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
+    await repository.send("PUT", _with_digest(url, digest), lambda: _pieces(fd, 0, size, advance), fields)
+    advance(size)
+
+
+async def _in_chunks(
+    repository: Repository, fd: int, digest: Digest, size: int, url: str, sent: int, advance: Advance
+) -> None:
+    while sent < size:
+        end = min(size, sent + CHUNK)
+        fields = {
+            "Content-Type": "application/octet-stream",
+            "Content-Length": str(end - sent),
+            "Content-Range": f"{sent}-{end - 1}",
+        }
+        start = sent
+
+        def body(start: int = start, end: int = end) -> AsyncIterator[bytes]:
+            return _pieces(fd, start, end, advance)
+
+        _, following = await repository.send("PATCH", url, body, fields)
+        url, sent = following or url, end
+    await repository.send("PUT", _with_digest(url, digest), b"", {"Content-Length": "0"})
+    advance(size)
+
+
+async def _where(repository: Repository, digest: Digest, url: str) -> tuple[str, int]:
+    """Where an upload that broke off goes on, and how much of it is there; a new one where it is gone."""
+    if url:
+        try:
+            taken = await repository.uploaded(url)
+            if taken:
+                return url, taken
+        except (Refused, Unavailable):
+            pass
+    fresh = await repository.begin(digest)
+    if fresh is None:
+        raise Unavailable("the registry mounts a blob that nobody asked it to")
+    return fresh, 0
+
+
+def _with_digest(url: str, digest: Digest) -> str:
+    return f"{url}{'&' if urlsplit(url).query else '?'}digest={quote(digest, safe='')}"
+
+
+async def _pieces(fd: int, start: int, end: int, advance: Advance) -> AsyncIterator[bytes]:
+    while start < end:
+        data = await off_loop(os.pread, fd, min(PIECE, end - start), start)
+        if not data:
+            raise OSError(5, "the blob has become shorter")
+        start += len(data)
+        yield data
+        advance(start)
