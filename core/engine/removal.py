@@ -6,6 +6,7 @@ import asyncio
 import logging
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -15,7 +16,7 @@ from core.engine.events import Events
 from core.engine.locks import Locks
 from core.engine.records import Records
 from core.engine.waiters import Waiters
-from core.errors import Conflict, EngineError
+from core.errors import Conflict, EngineError, VolumeInUse
 from core.model.container import ContainerRecord, Status
 from core.model.network import VolumeRecord
 from core.paths import Paths
@@ -32,7 +33,7 @@ class Snapshots(Protocol):
 class Volumes(Protocol):
     """The part of the volumes that removal needs."""
 
-    async def remove(self, name: str) -> None: ...
+    async def remove(self, name: str, *, check: Callable[[], None] = ...) -> None: ...
     async def get(self, name: str) -> VolumeRecord: ...
 
 
@@ -139,11 +140,17 @@ class Removal:
     async def _remove_anonymous(self, record: ContainerRecord) -> None:
         for name in anonymous_volumes(record):
             try:
-                if (await self._volumes.get(name)).anonymous and not self._records.users(name):
-                    await self._volumes.remove(name)
+                if (await self._volumes.get(name)).anonymous:
+                    await self._volumes.remove(name, check=partial(self._check_unused, name))
                     self._events.publish("volume", "destroy", name, {"driver": "local"})
+            except VolumeInUse:
+                continue  # another container mounts it by its name
             except EngineError as error:
                 log.warning("remove volume %s: %s", name, error)
+
+    def _check_unused(self, name: str) -> None:
+        if self._records.users(name):
+            raise VolumeInUse(f"volume {name} is in use")
 
 
 def anonymous_volumes(record: ContainerRecord) -> tuple[str, ...]:
