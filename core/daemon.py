@@ -49,6 +49,7 @@ from core.engine.parking import Parking
 from core.engine.probing import Prober
 from core.engine.pruning import Pruning
 from core.engine.records import Records
+from core.engine.remote import RemoteActs
 from core.engine.removal import Removal
 from core.engine.seccomp import Programs
 from core.engine.specgen import exec_process
@@ -63,6 +64,7 @@ from core.engine.waiters import Waiters
 from core.errors import CorruptStore, EngineError
 from core.images.commit import Committer
 from core.images.receive import Receiver
+from core.images.remote import Remote
 from core.images.room import ImageRoom
 from core.images.send import Sender
 from core.images.service import Images
@@ -325,6 +327,7 @@ def _build_engine(
         transfers=Transfers(stores.images, Sender(stores.room), Receiver(stores.room), events),
         inspection=inspection,
         images=images,
+        remote=RemoteActs(Remote(stores.room), events),
         upkeep=Upkeep(stores.room, records, events),
         pruning=pruning,
         cleaner=Cleaner(stores.room, records, pruning),

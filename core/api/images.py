@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.api import image_views as views
+from core.api import registry
 from core.api.progress import progress_stream
 from core.api.routing import Answer, Reply, Request, Route, Stream, json_reply
 from core.api.spool import pipe_out, spool
@@ -73,13 +74,12 @@ async def save(engine: Engine, request: Request) -> Answer:
 
 
 async def create(engine: Engine, request: Request) -> Answer:
-    """POST /images/create: import from the request's body; pulling needs a registry"""
+    """POST /images/create: pull, or import from the request's body"""
     source = request.text("fromSrc")
+    if request.text("fromImage"):
+        return await registry.pull(engine, request)
     if not source:
-        raise Unsupported(
-            f"cannot pull {request.text('fromImage')}: this engine does not speak to registries yet; "
-            "load an archive, import a root file system or make the starter image"
-        )
+        raise InvalidArgument("name an image to pull (fromImage), or send one to import (fromSrc=-)")
     if source != "-":
         raise Unsupported("import from a URL is not supported: send the archive itself")
     reference, tag_name = request.text("repo"), request.text("tag")

@@ -9,7 +9,6 @@ from core.api import container_views, image_views
 from core.api.routing import Answer, Reply, Request, Route, Stream, json_reply
 from core.engine.engine import Engine
 from core.engine.events import check_filters
-from core.errors import Unsupported
 from core.wire.codec import event_json, json_line, parse_filters, parse_timestamp
 
 ONGGI_API = ("Onggi-Api", "1")
@@ -83,11 +82,6 @@ async def disk_usage(engine: Engine, request: Request) -> Answer:
     )
 
 
-async def auth(engine: Engine, request: Request) -> Answer:
-    """POST /auth"""
-    raise Unsupported("log in: this engine does not speak to registries yet")
-
-
 async def host(engine: Engine, request: Request) -> Answer:
     """GET /onggi/v1/host"""
     return json_reply(engine.system.host())
@@ -109,7 +103,6 @@ ROUTES = (
     Route("GET", "/info", info),
     Route("GET", "/events", events),
     Route("GET", "/system/df", disk_usage),
-    Route("POST", "/auth", auth),
     Route("GET", "/onggi/v1/host", host),
     Route("GET", "/onggi/v1/containers/{id}/isolation", isolation),
     Route("POST", "/onggi/v1/engine/stop", stop),

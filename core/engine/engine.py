@@ -21,6 +21,7 @@ from core.engine.logs import Logs
 from core.engine.networks import NetworkViews
 from core.engine.pruning import Pruning
 from core.engine.records import Records
+from core.engine.remote import RemoteActs
 from core.engine.system import System
 from core.engine.transfers import Transfers
 from core.engine.updating import Updating
@@ -49,6 +50,7 @@ class Engine:
     transfers: Transfers
     inspection: Inspection
     images: ImageActs
+    remote: RemoteActs
     upkeep: Upkeep
     pruning: Pruning
     cleaner: Cleaner
