@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from core.api.build_views import ClassicLines, event_line
-from core.api.routing import Answer, Request, Route, Stream
+from core.api.routing import Answer, Request, Route, Stream, json_reply
 from core.api.spool import spool
+from core.engine.buildmounts import parse_secrets
 from core.engine.builds import BuildWish, CaughtUp
 from core.engine.engine import Engine
 from core.errors import EngineError, InvalidArgument, Unsupported
@@ -24,6 +26,8 @@ View = Callable[[Event], Iterator[dict[str, Any]]]
 async def build(engine: Engine, request: Request) -> Answer:
     """POST /build; with `onggi=1` the answer is our own events instead of Docker's lines"""
     wish = wish_of(request)
+    if token := request.text("secrets"):
+        wish = replace(wish, secrets=engine.builds.take_secrets(token))
     if request.text("remote"):
         raise Unsupported("build from a URL is not supported: send the context itself")
     archive = await spool(engine.paths, request.connection.body())
@@ -35,6 +39,11 @@ async def build(engine: Engine, request: Request) -> Answer:
             await engine.builds.build(wish, archive.fileno(), report, caught_up)
 
     return Stream(_lines(work, view, quiet=quiet))
+
+
+async def secrets(engine: Engine, request: Request) -> Answer:
+    """POST /onggi/v1/build/secrets: `{"ID": "base64"}` for the build that follows; the answer names them"""
+    return json_reply({"Id": engine.builds.keep_secrets(parse_secrets(request.body))}, 201)
 
 
 def wish_of(request: Request) -> BuildWish:
@@ -109,4 +118,7 @@ async def _lines(work: Work, view: View, *, quiet: bool) -> AsyncGenerator[bytes
         await asyncio.gather(task, return_exceptions=True)
 
 
-ROUTES = (Route("POST", "/build", build, streams_body=True),)
+ROUTES = (
+    Route("POST", "/build", build, streams_body=True),
+    Route("POST", "/onggi/v1/build/secrets", secrets),
+)

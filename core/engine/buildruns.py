@@ -13,7 +13,7 @@ import secrets
 import shutil
 import signal
 import socket
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,7 +24,7 @@ from core.engine.bundle import Bundles
 from core.engine.shimconfig import shim_config
 from core.engine.tasks import Spawner, Task, Tasks
 from core.errors import EngineError, InitFailed, ShimGone
-from core.model.container import ContainerConfig, ContainerRecord, HostConfig, LogConfig
+from core.model.container import ContainerConfig, ContainerRecord, HostConfig, LogConfig, MountPoint
 from core.packets import Message
 from core.paths import Paths
 from core.shim import client
@@ -70,12 +70,13 @@ class BuildRuns:
         self._tasks = Tasks(paths, zygote, self)
         self._ends: dict[str, asyncio.Future[int]] = {}
 
-    async def run(self, work: RunWork, output: Output) -> int:
+    async def run(self, work: RunWork, mounts: Sequence[MountPoint], env: Sequence[str], output: Output) -> int:
         """The exit code of a program in the snapshot `work.key`. Cancelling kills it.
 
+        `env` comes on top of what `work` says, and is in no history.
         Raises InitFailed where it cannot be started, and what the network raises.
         """
-        record = _record(work)
+        record = _record(work, mounts, env)
         end = self._ends[record.id] = asyncio.get_running_loop().create_future()
         try:
             async with AsyncExitStack() as undo:
@@ -176,17 +177,17 @@ def _names(folder: Path) -> list[str]:
         return []
 
 
-def _record(work: RunWork) -> ContainerRecord:
+def _record(work: RunWork, mounts: Sequence[MountPoint], env: Sequence[str]) -> ContainerRecord:
     """What would be the record of the container, were there one."""
     ident = secrets.token_hex(32)
     config = ContainerConfig(
-        cmd=work.words, env=work.env, user=work.config.user, working_dir=work.config.working_dir or "/",
+        cmd=work.words, env=(*work.env, *env), user=work.config.user, working_dir=work.config.working_dir or "/",
         hostname=ident[:12],
     )  # fmt: skip
     host = HostConfig(network_mode=_MODES[work.network], log_config=LogConfig(type="none"))
     return ContainerRecord(
         id=ident, name=f"build-{ident[:12]}", created="", image_id="", image_reference="", config=config,
-        host_config=host, args=work.words,
+        host_config=host, args=work.words, mounts=tuple(mounts),
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import secrets
@@ -24,6 +25,7 @@ from core.build.scope import Scope
 from core.build.solver import KEY, Hands, Options, Solver, parse_platform
 from core.build.work import Bases
 from core.dockerfile.parser import parse
+from core.engine.buildmounts import BuildPrograms, Caches, Surroundings
 from core.engine.buildruns import BuildRuns
 from core.engine.events import Events
 from core.errors import InvalidArgument, NoSuchPath
@@ -37,6 +39,7 @@ from core.paths import Paths
 
 CaughtUp = Callable[[], Awaitable[None]]
 _DOCKERFILE_LIMIT = 1 << 20  # bytes
+_SECRETS_KEPT = 600.0  # seconds between their coming and the build that wants them
 _EPOCH = re.compile(r"\d{1,12}")
 
 
@@ -53,6 +56,7 @@ class BuildWish:
     platform: str = ""
     no_cache: bool = False
     pull: bool = False
+    secrets: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     place: str = ""  # where the context came from: builds from the same place are of the same thing
 
 
@@ -76,6 +80,8 @@ class Builds:
         self._events = events
         self._programs = programs
         self._bases = bases
+        self._secrets: dict[str, Mapping[str, bytes]] = {}
+        self._caches = Caches(paths.root / "build-cache")
 
     async def build(self, wish: BuildWish, archive: int | None, report: Report, caught_up: CaughtUp) -> Image:
         """Build the image; `archive` is a descriptor of the context's tar, None where there is none.
@@ -97,10 +103,24 @@ class Builds:
         report(Built(image=str(image.id), names=shown, seconds=time.monotonic() - began))
         return image
 
+    def keep_secrets(self, values: Mapping[str, bytes]) -> str:
+        """Hold secrets in memory for a build that is about to ask for them, once: by what name."""
+        token = secrets.token_hex(16)
+        self._secrets[token] = values
+        asyncio.get_running_loop().call_later(_SECRETS_KEPT, self._secrets.pop, token, None)
+        return token
+
+    def take_secrets(self, token: str) -> Mapping[str, bytes]:
+        """What `keep_secrets` holds. Raises InvalidArgument."""
+        if token not in self._secrets:
+            raise InvalidArgument("the secrets of this build are not here any more")
+        return self._secrets.pop(token)
+
     async def recover(self, containers: Collection[str]) -> None:
         """At start: end and remove what an engine that died over a build has left."""
         await self._programs.sweep(containers)
-        await off_loop(shutil.rmtree, self._paths.root / "build", True)
+        for folder in (self._paths.root / "build", self._paths.run / "build"):
+            await off_loop(shutil.rmtree, folder, True)
 
     async def _solve(
         self, wish: BuildWish, data: bytes, asked: Asked, names: Sequence[Reference], context: Path | None,
@@ -115,7 +135,13 @@ class Builds:
             files=BuildFiles(
                 room.zygote, room.snapshots, context=context, scratch=scratch, downloads=Downloads()
             ),
-            programs=self._programs, bases=self._bases(wish.pull), layering=StoreLayering(room),
+            programs=BuildPrograms(
+                self._programs, room.zygote, room.snapshots, self._caches,
+                Surroundings(
+                    context=context, scratch=scratch, private=self._paths.run / "build", secrets=wish.secrets
+                ),
+            ),
+            bases=self._bases(wish.pull), layering=StoreLayering(room),
             cache=self._cache, report=report, caught_up=caught_up,
         )  # fmt: skip
         options = Options(

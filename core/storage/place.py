@@ -16,7 +16,14 @@ from typing import Any, NoReturn
 
 from core.dockerfile.ignore import Ignore, ignore_of
 from core.errors import BadArchive, InvalidArgument, SyscallFailed, Unsupported
-from core.linux.constants import CLONE_NEWNS, MS_PRIVATE, MS_REC, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS
+from core.linux.constants import (
+    CLONE_NEWNS,
+    MS_PRIVATE,
+    MS_REC,
+    RESOLVE_IN_ROOT,
+    RESOLVE_NO_MAGICLINKS,
+    RESOLVE_NO_SYMLINKS,
+)
 from core.linux.mounts import mount_overlay
 from core.linux.syscalls import mount, openat2, syncfs, unshare
 from core.storage.apply import Layer, enter
@@ -68,6 +75,45 @@ def run_make_folder(args: dict[str, Any], fds: list[int]) -> dict[str, Any]:
     except OSError as error:
         raise SyscallFailed.of(f"make {args['path']}", error) from error
     return {"ok": True}
+
+
+def run_remove_stubs(args: dict[str, Any], fds: list[int]) -> dict[str, Any]:
+    """The zygote's job `remove-stubs`: take away from `rootfs` what a mount on each of `paths` has left.
+
+    That is an empty file or directory that the layers below do not have, and the empty directories made for it.
+    """
+    rootfs = args["rootfs"]
+    try:
+        upper = os.open(str(rootfs["upper"]), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        lower = open_tree_of({"rootfs": {"lower": rootfs["lower"]}}, ())
+        for path in (inside(str(path)) for path in args["paths"]):
+            while path and _kind(lower, path) is None and _removed(upper, path):
+                path = path[:-1]
+    except OSError as error:
+        raise SyscallFailed.of("remove mount points", error) from error
+    return {"ok": True}
+
+
+def _removed(root: int, path: tuple[bytes, ...]) -> bool:
+    """Remove an empty file or directory; whether it was one."""
+    resolve = _RESOLVE | RESOLVE_NO_SYMLINKS
+    try:
+        folder = openat2(root, os.fsdecode(b"/".join(path[:-1])) or ".", os.O_PATH | os.O_DIRECTORY, 0, resolve)
+    except OSError:
+        return False
+    try:
+        found = os.stat(path[-1], dir_fd=folder, follow_symlinks=False)
+        if stat.S_ISDIR(found.st_mode):
+            os.rmdir(path[-1], dir_fd=folder)
+        elif stat.S_ISREG(found.st_mode) and not found.st_size:
+            os.unlink(path[-1], dir_fd=folder)
+        else:
+            return False
+    except OSError:  # it holds something, or is not there
+        return False
+    finally:
+        os.close(folder)
+    return True
 
 
 def run_unpack(args: dict[str, Any], fds: list[int]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ the caller's side. It runs in a forked child of its own: it may enter namespaces
 | look-at-sources | rootfs? sources exclude | output, directory? | count directory |
 | place | rootfs tree? sources target folder chown chmod exclude unpack | directory? | size |
 | make-folder | rootfs path | | |
+| remove-stubs | rootfs paths | | |
 | unpack | limit_bytes | archive, directory | size |
 | make-netns | | | + netns, netlink socket born in it |
 | open-netns | | netns | + netlink socket born in it |
@@ -97,6 +98,10 @@ def _make_folder(args: Args, fds: list[int]) -> Answer:
     return place.run_make_folder(args, fds), []
 
 
+def _remove_stubs(args: Args, fds: list[int]) -> Answer:
+    return place.run_remove_stubs(args, fds), []
+
+
 def _unpack(args: Args, fds: list[int]) -> Answer:
     return place.run_unpack(args, fds), []
 
@@ -138,6 +143,7 @@ JOBS: dict[str, Callable[[Args, list[int]], Answer]] = {
     "look-at-sources": _look_at_sources,
     "place": _place,
     "make-folder": _make_folder,
+    "remove-stubs": _remove_stubs,
     "unpack": _unpack,
     "make-netns": _make_netns,
     "open-netns": _open_netns,

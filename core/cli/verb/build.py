@@ -28,6 +28,9 @@ def build(context: Context, given: Arguments) -> int:
     archive, dockerfile, source = _context(given)
     with archive:
         query = _query(given, dockerfile)
+        if given.texts("secret"):
+            held = context.engine.post("/onggi/v1/build/secrets", body=_secrets(given.texts("secret")))
+            query["secrets"] = held["Id"]
         response = context.engine.open("POST", "/build", query, archive)
         image = _follow(response, progress, source)
     if given.text("iidfile"):
@@ -125,6 +128,36 @@ def _build_args(texts: list[str]) -> dict[str, str]:
     return args
 
 
+def _secrets(texts: list[str]) -> dict[str, str]:
+    """`id=NAME[,src=FILE|,env=VARIABLE]`; without either the variable NAME, or the file NAME."""
+    import base64
+
+    found = {}
+    for text in texts:
+        fields = dict(_pair(field) for field in text.split(","))
+        ident = fields.get("id", "")
+        source = fields.get("src") or fields.get("source")
+        variable = fields.get("env") or ("" if source else ident)
+        if not ident:
+            raise CommandFailed(f"ERROR: invalid secret {text}: it needs an id")
+        if variable and variable in os.environ:
+            value = os.environb[os.fsencode(variable)]
+        else:
+            value = _file(source or ident, ident)
+        found[ident] = base64.b64encode(value).decode()
+    return found
+
+
+def _file(path: str, ident: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise CommandFailed(
+            f"ERROR: failed to read secret {ident}: {path}: {(error.strerror or '').lower()}"
+        ) from error
+
+
 def _pair(text: str) -> tuple[str, str]:
     name, _, value = text.partition("=")
     return name, value
@@ -145,6 +178,12 @@ BUILD = Command(
         option("progress", "", 'Set type of progress output ("auto", "plain", "tty", "quiet", "rawjson")'),
         switch("pull", "", "Always attempt to pull all referenced images"),
         switch("quiet", "q", "Suppress the build output and print image ID on success"),
+        several(
+            "secret",
+            "",
+            'Secret to expose to the build (format: "id=mysecret[,src=/local/secret]")',
+            metavar="list",
+        ),
         switch("rm", "", "Remove intermediate containers (there are none)", default=True),
         several("tag", "t", 'Name and optionally a tag (format: "name:tag")', metavar="list"),
         option("target", "", "Set the target build stage to build"),

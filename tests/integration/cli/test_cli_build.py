@@ -122,3 +122,88 @@ def test_dockers_own_client_builds_here(engine: EngineUnderTest, context: Path) 
     assert done.returncode == 0, done.stderr
     assert "Step 1/6 : FROM" in done.stdout
     assert "Successfully tagged classic:1" in done.stdout
+
+
+def built(cli: Cli, text: str, *asked: str, folder: Path) -> str:
+    """The image of a Dockerfile, and everything that was said on the way."""
+    (folder / "Dockerfile").write_text(text)
+    done = cli("build", "--no-cache", "-t", "mounts:1", *asked, str(folder))
+    assert done.code == 0, done
+    return done.err
+
+
+def test_mounts_of_a_step_leave_nothing_in_the_image(cli: Cli, context: Path) -> None:
+    (context / "dir").mkdir()
+    (context / "dir/f").write_text("from context\n")
+    said = built(cli, """FROM busybox AS other
+RUN echo from stage > /made
+FROM busybox
+RUN --mount=type=bind,source=dir,target=/ctx cat /ctx/f && ! touch /ctx/x
+RUN --mount=type=bind,source=dir,target=/deep/new/ctx,rw touch /deep/new/ctx/x
+RUN --mount=type=bind,from=other,source=/made,target=/made cat /made
+RUN --mount=type=bind,from=busybox,source=/bin,target=/b ls /b/sh
+RUN --mount=type=tmpfs,target=/t touch /t/x && grep ' /t tmpfs' /proc/mounts
+""", folder=context)  # fmt: skip
+    assert "from context" in said and "from stage" in said and "/b/sh" in said
+    assert not (context / "dir/x").exists()
+    listed = cli.ok("run", "--rm", "--network", "none", "mounts:1", "ls", "/")
+    assert not {"ctx", "deep", "made", "b", "t"} & set(listed.split())
+
+
+def test_a_cache_mount_is_kept_between_builds_and_not_in_the_image(cli: Cli, context: Path) -> None:
+    text = "FROM busybox\nRUN --mount=type=cache,target=/c,id=kept,sharing=locked echo x >> /c/n; wc -l < /c/n\n"
+    first, second = built(cli, text, folder=context), built(cli, text, folder=context)
+    assert " 1\n" in first and " 2\n" in second
+    assert cli("run", "--rm", "--network", "none", "mounts:1", "ls", "/c").code != 0
+
+
+def test_a_secret_is_seen_by_its_step_and_by_nobody_else(
+    cli: Cli, context: Path, tmp_path: Path, engine: EngineUnderTest
+) -> None:
+    (tmp_path / "token").write_text("hunter2-unguessable")
+    text = """FROM busybox
+RUN --mount=type=secret,id=token cd /run/secrets && wc -c < token && stat -c %a token
+RUN --mount=type=secret,id=token,env=TOKEN test "${#TOKEN}" = 19 && echo seen
+RUN --mount=type=secret,id=absent test ! -e /run/secrets/absent
+RUN test ! -e /run/secrets/token
+"""
+    said = built(cli, text, "--secret", f"id=token,src={tmp_path / 'token'}", folder=context)
+    assert " 19\n" in said and "seen" in said and " 400\n" in said
+    assert "hunter2" not in cli.ok("history", "--no-trunc", "mounts:1")
+    assert b"hunter2" not in subprocess.run(
+        cli.argv("save", "mounts:1"), env=cli.environment, capture_output=True, check=True
+    ).stdout  # fmt: skip
+    left = subprocess.run(
+        ["grep", "-rl", "hunter2", str(engine.paths.root), str(engine.paths.run)], capture_output=True, check=False
+    )
+    assert left.stdout == b""
+    failed = cli("build", "-", stdin=b"FROM busybox\nRUN --mount=type=secret,id=no,required=true true\n")
+    assert failed.code == 1 and "secret no: not found" in failed.err
+
+
+@pytest.mark.parametrize(
+    "mount",
+    ["source=out", "source=out/passwd", "source=/../../etc", "source=up", "source=nosuch", "source=out,rw"],
+)
+def test_a_bind_mount_never_leaves_the_context(cli: Cli, context: Path, mount: str) -> None:
+    """CVE-2024-1753 and its kin: a link in the context to a folder of the host as the source of a mount."""
+    (context / "out").symlink_to("/etc")
+    (context / "up").symlink_to("../../../../../../etc")
+    (context / "Dockerfile").write_text(
+        f"FROM busybox\nRUN --mount=type=bind,{mount},target=/m ls /m; cat /m/hostname\n"
+    )
+    done = cli("build", "--no-cache", str(context))
+    assert done.code == 1
+    assert "shadow" not in done.err
+
+
+def test_a_mount_target_that_is_a_link_stays_in_the_root(cli: Cli, context: Path, tmp_path: Path) -> None:
+    host = tmp_path / "host"
+    host.mkdir()
+    (context / "Dockerfile").write_text(
+        f"FROM busybox\nRUN ln -s {host} /evil\n"
+        "RUN --mount=type=cache,target=/evil/c touch /evil/c/x; true\n"
+        "RUN --mount=type=tmpfs,target=/evil true; true\n"
+    )
+    cli("build", "--no-cache", str(context))
+    assert not list(host.iterdir())
