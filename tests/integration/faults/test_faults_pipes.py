@@ -136,7 +136,7 @@ def test_a_shell_pipeline_with_a_late_reader(steady: EngineUnderTest) -> None:
     if shutil.which("sh") is None:
         pytest.skip("needs a shell")
     text = " ".join(command(steady, "run", "--rm", "--network", "none", "--log-driver", "none", "busybox"))
-    size = 256 << 20
+    size = 1 << 30
     done = subprocess.run(
         ["sh", "-c", f"{text} head -c {size} /dev/zero | (sleep 1; wc -c)"],
         env=steady.environment, cwd=REPOSITORY, capture_output=True, text=True, timeout=120,
