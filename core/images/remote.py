@@ -27,7 +27,7 @@ from core.oci.digest import Digest
 from core.oci.image import Descriptor, Platform
 from core.oci.platform import parse_platform
 from core.oci.reference import Reference
-from core.registry.settings import CERTIFICATES, Settings, load, parse_server, search_target
+from core.registry.settings import CERTIFICATES, STALL, Settings, load, parse_server, search_target
 
 if TYPE_CHECKING:
     from core.registry.manifests import Document
@@ -78,10 +78,14 @@ class Remote:
         *,
         settings: Callable[[], Settings] = load,
         certificates: Sequence[Path] = CERTIFICATES,
+        stall: float = STALL,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._room = room
         self._settings = settings
         self._certificates = certificates
+        self._stall = stall
+        self._sleep = sleep
         self._fetches = Fetches(room.content.has)
         self._downloads = asyncio.Semaphore(Settings().downloads)
         self._uploads = asyncio.Semaphore(Settings().uploads)
@@ -246,10 +250,10 @@ class Remote:
         from core.registry.words import explain
 
         places = addresses(named.domain, settings.mirrors.get(named.domain, ()), write=shown is None)
-        async with Transport(settings, certificates=self._certificates) as transport:
+        async with Transport(settings, certificates=self._certificates, stall=self._stall) as transport:
             for address in places:
                 try:
-                    return await work(await connect(transport, address, credentials))
+                    return await work(await connect(transport, address, credentials, sleep=self._sleep))
                 except (Refused, Unavailable, NotFound, Unauthorized, DataLoss) as error:
                     if address is places[-1]:
                         raise (explain(error, shown) if isinstance(error, Refused) else error) from error
@@ -263,8 +267,9 @@ class Remote:
         from core.registry.session import addresses, connect
         from core.registry.transport import Transport
 
-        async with Transport(settings, certificates=self._certificates) as transport:
-            yield await connect(transport, addresses(domain, (), write=True)[0], credentials)
+        async with Transport(settings, certificates=self._certificates, stall=self._stall) as transport:
+            place = addresses(domain, (), write=True)[0]
+            yield await connect(transport, place, credentials, sleep=self._sleep)
 
 
 async def _plainly(work: Awaitable[T]) -> T:

@@ -29,6 +29,7 @@ from core.oci.reference import HUB, Reference
 DEFAULT_FILE = Path("/etc/onggi/registries.toml")
 CERTIFICATES = (Path("/etc/onggi/certs.d"), Path("/etc/docker/certs.d"))
 HUB_HOST = "registry-1.docker.io"
+STALL = 60.0  # seconds between two signs of life, after which the other side counts as gone
 _LIMIT = 1 << 20  # bytes
 _HOST = re.compile(r"[A-Za-z0-9.-]+(?::[0-9]{1,5})?|\[[0-9a-fA-F:]+\](?::[0-9]{1,5})?")
 

@@ -20,10 +20,10 @@ import httpx
 from core.errors import DataLoss, Unavailable
 from core.oci.document import DOCUMENT_LIMIT
 from core.registry.answers import redact, unreachable
-from core.registry.settings import CERTIFICATES, Settings, host_name
+from core.registry.settings import CERTIFICATES, STALL, Settings, host_name
 from core.registry.tls import make_context
 
-CONNECT, STALL = 15.0, 60.0  # seconds: for a connection to stand, and between two signs of life
+CONNECT = 15.0  # seconds for a connection to stand
 DOCUMENT_TIME = 120.0  # seconds a whole document may take, however steadily it drips
 HOPS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})

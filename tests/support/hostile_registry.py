@@ -1,0 +1,157 @@
+"""A registry that does as it is told: rightly by default, and as badly as a test wants."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import hashlib
+import json
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+OCI = "application/vnd.oci.image"
+
+
+@dataclass
+class Asked:
+    """One request that came."""
+
+    method: str
+    path: str
+    query: dict[str, list[str]]
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class Say:
+    """An answer. `stop_after` = bytes of the body after which the line is cut, or goes silent with `hang`."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+    stop_after: int | None = None
+    hang: bool = False
+    length: int | None = None  # what Content-Length says, if not the truth
+
+
+Answer = Callable[[Asked], "Say | None"]
+
+
+def digest_of(data: bytes) -> str:
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+class HostileRegistry:
+    """`put_image` gives it something; `answer` is asked first for each request."""
+
+    def __init__(self) -> None:
+        self.blobs: dict[str, bytes] = {}
+        self.manifests: dict[str, tuple[str, bytes]] = {}
+        self.asked: list[Asked] = []
+        self.answer: Answer = lambda asked: None
+        self.address = ""
+        self.ranges = True
+
+    def put_image(self, layers: list[bytes], tag: str = "1", **config: Any) -> dict[str, Any]:
+        """An image of plain tars, served as gzip; its manifest."""
+        document = {
+            "architecture": "amd64", "os": "linux", "created": "2026-01-01T00:00:00Z",
+            "rootfs": {"type": "layers", "diff_ids": [digest_of(layer) for layer in layers]}, **config,
+        }  # fmt: skip
+        data = json.dumps(document).encode()
+        packed = [gzip.compress(layer, mtime=0) for layer in layers]
+        self.blobs |= {digest_of(blob): blob for blob in [data, *packed]}
+        manifest = {
+            "schemaVersion": 2,
+            "mediaType": f"{OCI}.manifest.v1+json",
+            "config": {"mediaType": f"{OCI}.config.v1+json", "digest": digest_of(data), "size": len(data)},
+            "layers": [
+                {"mediaType": f"{OCI}.layer.v1.tar+gzip", "digest": digest_of(blob), "size": len(blob)}
+                for blob in packed
+            ],
+        }
+        self.put_manifest(manifest, tag)
+        return manifest
+
+    def put_manifest(self, manifest: Any, tag: str = "1", kind: str = f"{OCI}.manifest.v1+json") -> str:
+        """Serve a document under `tag` and its digest; the digest."""
+        data = manifest if isinstance(manifest, bytes) else json.dumps(manifest).encode()
+        self.manifests[tag] = self.manifests[digest_of(data)] = (kind, data)
+        return digest_of(data)
+
+    def blob_requests(self) -> list[Asked]:
+        return [asked for asked in self.asked if "/blobs/" in asked.path]
+
+    def _serve(self, asked: Asked) -> Say:
+        kind, _, name = asked.path.rpartition("/")
+        if asked.path == "/v2/":
+            return Say(200, b"{}")
+        if kind.endswith("/manifests") and name in self.manifests:
+            media_type, data = self.manifests[name]
+            return Say(200, data, {"Content-Type": media_type, "Docker-Content-Digest": digest_of(data)})
+        if kind.endswith("/blobs") and name in self.blobs:
+            data = self.blobs[name]
+            wanted = asked.headers.get("range", "")
+            if wanted and self.ranges:
+                start = int(wanted.removeprefix("bytes=").split("-")[0])
+                return Say(206, data[start:], {"Content-Range": f"bytes {start}-{len(data) - 1}/{len(data)}"})
+            return Say(200, data)
+        code = "MANIFEST_UNKNOWN" if "/manifests/" in asked.path else "BLOB_UNKNOWN"
+        words = code.lower().replace("_", " ")
+        return Say(404, json.dumps({"errors": [{"code": code, "message": words}]}).encode())
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                first, *lines = head.decode().split("\r\n")
+                method, target, _ = first.split(" ")
+                headers = {name.lower(): value for name, _, value in (one.partition(": ") for one in lines if one)}
+                body = await reader.readexactly(int(headers.get("content-length", 0)))
+                parts = urlsplit(target)
+                asked = Asked(method, parts.path, parse_qs(parts.query), headers, body)
+                self.asked.append(asked)
+                if not await self._say(self.answer(asked) or self._serve(asked), method, writer):
+                    break
+        writer.close()
+
+    async def _say(self, say: Say, method: str, writer: asyncio.StreamWriter) -> bool:
+        length = len(say.body) if say.length is None else say.length
+        fields = {"Content-Length": str(length), **say.headers}
+        head = f"HTTP/1.1 {say.status} X\r\n" + "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+        writer.write(head.encode() + b"\r\n")
+        body = b"" if method == "HEAD" else say.body
+        writer.write(body if say.stop_after is None else body[: say.stop_after])
+        await writer.drain()
+        if say.hang:
+            await asyncio.sleep(60)
+        return say.stop_after is None and not say.hang and say.length is None
+
+
+@asynccontextmanager
+async def hostile_registry(context: ssl.SSLContext | None = None) -> AsyncIterator[HostileRegistry]:
+    """One on a port of the loopback, for the time of a `with`."""
+    registry = HostileRegistry()
+    talks: set[asyncio.Task[None]] = set()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        talks.add(task)
+        with suppress(asyncio.CancelledError):
+            await registry._talk(reader, writer)
+        talks.discard(task)
+
+    server = await asyncio.start_server(talk, "127.0.0.1", 0, ssl=context)
+    registry.address = "127.0.0.1:%d" % server.sockets[0].getsockname()[1]  # noqa: UP031
+    try:
+        yield registry
+    finally:
+        server.close()
+        for task in list(talks):
+            task.cancel()
+        await asyncio.gather(*talks, return_exceptions=True)
