@@ -93,9 +93,9 @@ SCENES = (
     *(Scene(f"main-{w}x{h}", (w, h)) for w, h in (SMALL, USUAL, LARGE)),
     *(Scene(f"logs-{w}x{h}", (w, h), ["enter"]) for w, h in (SMALL, USUAL, LARGE)),
     *(Scene(f"isolation-{w}x{h}", (w, h), ["left_square_bracket", "enter"]) for w, h in (SMALL, USUAL, LARGE)),
-    *(Scene(f"images-{w}x{h}", (w, h), ["2", "j", "j"]) for w, h in (SMALL, USUAL, LARGE)),
+    *(Scene(f"images-{w}x{h}", (w, h), ["2", "G", "k", "k"], then=_waits) for w, h in (SMALL, USUAL, LARGE)),
     *(
-        Scene(f"layers-{w}x{h}", (w, h), ["2", *"jjjjjjjj", "enter", *"kk", "enter", "j"])
+        Scene(f"layers-{w}x{h}", (w, h), ["2", *"jjjjjjjjj", "enter", *"kk", "enter", "j"])
         for w, h in (SMALL, USUAL, LARGE)
     ),
     *(Scene(f"jobs-{w}x{h}", (w, h), stage=potters_shop, then=_pulls) for w, h in (SMALL, USUAL, LARGE)),

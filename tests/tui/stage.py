@@ -358,10 +358,13 @@ class StageClient:
         if path == "/onggi/v1/host":
             return {"cpus": 16}
         if path.startswith("/onggi/v1/images/") and path.split("/")[-1] in ("layers", "files", "waste"):
-            return {"layers": LAYERS, "files": FILES, "waste": WASTE}[path.split("/")[-1]]
+            waste = WASTE if "shop" in path else {"Wasted": 0, "Efficiency": 1.0, "Files": []}
+            return {"layers": LAYERS, "files": FILES, "waste": waste}[path.split("/")[-1]]
         raise NotFound(f"no such thing: {path}")
 
     def _image(self, reference: str, what: str) -> Any:
+        by_id = {image_id(name): name for name, _ in self.stage.images}
+        reference = by_id.get(reference, reference)
         size = dict(self.stage.images).get(reference)
         if size is None:
             raise NotFound(f"No such image: {reference}")
@@ -382,7 +385,9 @@ class StageClient:
             },
             "RootFS": {
                 "Type": "layers",
-                "Layers": [one_id(f"layer{n}" if n < 2 else f"{reference}{n}") for n in range(5)],
+                "Layers": [
+                    one_id(f"layer{n}" if n < (6 - len(reference) % 6) else f"{reference}{n}") for n in range(5)
+                ],
             },
         }
 

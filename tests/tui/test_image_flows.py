@@ -15,10 +15,13 @@ from textual.pilot import Pilot
 
 from core.errors import NotFound, Unauthorized
 from tui.app import OnggiApp
+from tui.glyphs import UNICODE
 from tui.layers.viewer import Viewer
 from tui.remote.browser import Browser
+from tui.screens import removal
 from tui.screens.confirm import Confirm
 from tui.screens.form import Form
+from tui.state import Image, World
 
 IMAGES = ("2", "j")
 
@@ -170,7 +173,7 @@ async def test_the_pull_form_asks_for_tags_and_pulls() -> None:
         await pilot.press("2", "p")
         await until(pilot, lambda: isinstance(app.screen, Form))
         await pilot.press(*"shop/api", "tab", *"2.")
-        await until(pilot, lambda: "not there 2.3 2.4" in text_of(app))
+        await until(pilot, lambda: "not there; 2.3 2.4 are" in text_of(app))
         await pilot.press("4")
         await until(pilot, lambda: "is there" in text_of(app))
         assert "onggi pull shop/api:2.4" in text_of(app)
@@ -372,6 +375,17 @@ async def test_a_removed_image_says_until_when_it_can_come_back() -> None:
         assert "u undoes this for an hour" in text_of(app)
         await pilot.press("d")
         await until(pilot, lambda: "u undoes until 13:03" in text_of(app))
+
+
+def test_all_names_of_an_image_free_its_bytes_and_one_of_two_does_not() -> None:
+    world = World(images=(Image("a", "sha256:1", "jar:1", 5), Image("b", "sha256:1", "jar:2", 5)), loaded=True)
+    both = removal.images(world.images, world, "d", UNICODE, "u")
+    assert [(victim.state, victim.frees) for victim in both.victims] == [
+        ("one of its names", 0),
+        ("its last name", 5),
+    ]
+    one = removal.images(world.images[:1], world, "d", UNICODE, "u")
+    assert [(victim.state, victim.frees) for victim in one.victims] == [("one of its names", 0)]
 
 
 # Small things

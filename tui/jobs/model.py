@@ -16,6 +16,7 @@ State = Literal["running", "paused", "done", "failed", "cancelled"]
 _WINDOW: Final = 6.0  # seconds over which the rate is taken
 _MOST_PARTS: Final = 200
 _HERE: Final = ("already exists", "layer already exists")
+_HEADINGS: Final = ("Pulling from", "The push refers")
 _OVER: Final = ("download complete", "pull complete", "pushed", "verifying checksum", "extracting")
 
 
@@ -98,7 +99,7 @@ class Job:
         """One line of a progress stream: of a part, or what the whole comes to."""
         detail, status = line.get("progressDetail") or {}, str(line.get("status") or "")
         name = str(line.get("id") or "")
-        if not name:
+        if not name or status.startswith(_HEADINGS):
             self.note = status or self.note
             return
         part = self.parts.get(name)

@@ -43,8 +43,8 @@ def bar(percent: int, cells: int, style: str, glyphs: Glyphs) -> Content:
 
 def _widths(width: int) -> tuple[int, int]:
     """Cells of the title and of the bar."""
-    title = max(min(width * 28 // 100, 32), 14)
-    return title, (min(max(width // 7, 8), 24) if width >= _ROOMY else 8)
+    title = max(min(width * 32 // 100, 40), 14)
+    return title, (min(max(width // 9, 8), 24) if width >= _ROOMY else 8)
 
 
 def sign(job: Job, glyphs: Glyphs) -> tuple[str, str]:
@@ -90,7 +90,7 @@ def job_figures(job: Job, now: float) -> Content:
         told = f"{moved}{took(spent)} · {clock(job.ended)[:5]}"
         return join(what, "  " if what else "", (told, "$muted"))
     if job.total and job.current >= job.total:
-        return join((f"{size(job.total)} are there, the engine works on it", "$muted"))
+        return join((f"{size(job.total)} there, unpacking", "$muted"))
     parts = [of(job.current, job.total)] if job.current or job.total else []
     speed = job.rate(now)
     if speed >= 1:
@@ -119,7 +119,9 @@ def _part_painter(part: Part, job: Job, glyphs: Glyphs) -> Callable[[int], Conte
         figures = f"{figures}, here already" if figures else "here already"
     elif percent >= 0 and status in ("extracting", "verifying checksum"):
         figures = f"{size(part.total)}, {'unpacking' if status == 'extracting' else 'checking'}"
-    elif percent < 0:
+    elif status == "preparing":
+        figures = "being packed"
+    elif percent < 0 or status == "waiting":
         figures = "waits"
 
     def paint(width: int) -> Content:

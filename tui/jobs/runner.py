@@ -54,6 +54,9 @@ class Runner:
         self._doing[id(job)] = doing
         self.board.add(job)
         screen.line.show(command, join(("running", "$restarting")))
+        if self.pane.is_attached and not self.pane.has_focus:
+            self.pane.redraw()
+            self.pane.select(job.key)
         self._begin(job)
         screen.set_timer(_PATIENCE, partial(self._appear, job))
         return job

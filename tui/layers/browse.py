@@ -117,7 +117,7 @@ class LayerBrowser:
     async def _mount(self) -> None:
         if not self.list.is_attached:
             await self._screen.detail.take_view("Layers", self.list)
-            await self._screen.right.mount(self.pane)
+            await self._screen.right.mount(self.pane, after=self._screen.detail)
 
     async def _read(self, subject: Subject) -> Known:
         calls = self._screen.onggi.calls

@@ -104,8 +104,6 @@ class Browser(Dialog[tuple[str, str]]):
         return Titles(
             join(("Registries", "bold $focus")),
             join(("enter goes in · esc goes back", "$muted")),
-            EMPTY,
-            join(("a registry is typed with ", "$muted"), ("a", "bold $accent")),
         )
 
     def parts(self) -> list[Widget]:
@@ -128,7 +126,7 @@ class Browser(Dialog[tuple[str, str]]):
 
     def _list_registries(self) -> None:
         column = self.column(0)
-        column.set_empty(join("None known. ", ("a", "bold $accent"), " types one, a login adds one."))
+        column.set_empty(join("None yet; ", ("a", "bold $accent"), " types one."))
         column.set_rows([Row(name, name, partial(self._registry, name)) for name in self._known])
         self.column(1).set_empty(join(("enter lists what it has.", "$muted")))
         self.column(2).set_empty(join(("enter lists its tags.", "$muted")))
@@ -236,7 +234,7 @@ class Browser(Dialog[tuple[str, str]]):
         name = self.reference if self._here == 2 else ""
         line = join(("$ ", "$muted"), safe(commands.line(("pull",), (name,)))) if name else EMPTY
         self.query_one("#command", Text).show(line)
-        keys = [("enter", "pull" if self._here == 2 else "go in"), ("esc", "back"), ("a", "type one")]
+        keys = [("enter", "pull" if self._here == 2 else "go in"), ("esc", "back"), ("a", "type a registry")]
         if self._here == 2:
             keys.insert(1, ("y", "copy the name"))
         if self._here == 0 or self._wants_login:

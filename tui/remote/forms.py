@@ -58,6 +58,7 @@ def pull(world: World, users: Users, lookup: Lookup, name: str, glyphs: Glyphs) 
     known = [image.reference for image in world.images if image.reference]
     toggles = (Option("all", "every tag", "-a"),)
     base, tag = split_reference(name) if name and "@" not in name else (name, "")
+    stale = [tag] if tag else []
 
     def plan(values: Values) -> Plan:
         target = pulled_name(values)
@@ -70,9 +71,11 @@ def pull(world: World, users: Users, lookup: Lookup, name: str, glyphs: Glyphs) 
             "platform": _platform_remark(platform),
         }
         bad = any(remark.bad for remark in remarks.values())
-        other = values["name"].strip() != base and bool(tag) and values["tag"] == tag
         known_tags = {"tag": lookup.tags(repository)}
-        clear = ("tag",) if other else ()
+        clear: tuple[str, ...] = ()
+        if stale and values["name"].strip() != base:
+            clear = ("tag",)  # it was the other image's, and nobody has typed it
+            stale.clear()
         return Plan(commands.line(("pull",), words), remarks, not bad, known=known_tags, clear=clear)
 
     async def look(values: Values) -> bool:
@@ -126,7 +129,11 @@ def _tag_remark(values: Values, lookup: Lookup, repository: str, *, every: bool)
     there, trouble = lookup.tags(repository), lookup.trouble(repository)
     if tag and there:
         near = [one for one in there if one.startswith(tag)][-_NAMED:]
-        return Remark("is there") if tag in there else Remark(f"not there {' '.join(near)}".rstrip(), bad=True)
+        return (
+            Remark("is there")
+            if tag in there
+            else Remark(f"not there; {' '.join(near)} are" if near else "not there", bad=True)
+        )
     if there:
         more = " …" if len(there) > _NAMED else ""
         return Remark(f"{count(len(there), 'tag')}: {' '.join(there[-_NAMED:])}{more}")

@@ -79,6 +79,9 @@ class Acts:
     def refuse(self, one: Container | None) -> None:
         """Say why a key does nothing here, and what does something."""
         screen, keys = self._screen, self._screen.onggi.keymap
+        if screen.place == "jobs":
+            screen.line.say(join(("There is nothing to do about this job now.", "$muted")))
+            return
         if one is None:
             screen.line.say(join(("There is no container here.", "$muted")))
             return

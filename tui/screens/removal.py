@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -50,17 +51,19 @@ def kill(hit: Sequence[Container], key: str, glyphs: Glyphs) -> Question:
 
 def images(hit: Sequence[Image], world: World, key: str, glyphs: Glyphs, undo: str) -> Question:
     """Remove images: those a container needs are spared."""
-    victims, spared, seen = [], [], set()
+    victims, spared = [], []
+    going = Counter(image.id for image in hit)
+    left = Counter(image.id for image in world.images)
     for image in hit:
         users = world.image_users(image.id)
         if users:
             more = f" and {len(users) - 1} more" if len(users) > 1 else ""
             spared.append(((glyphs.exited, "$exited"), image.name, f"{users[0].name}{more} needs it"))
             continue
-        tags = [one for one in world.images if one.id == image.id]
-        last = len(tags) == 1
-        frees = image.size if last and image.id not in seen else 0
-        seen.add(image.id)
+        going[image.id] -= 1
+        left[image.id] -= 1
+        last = not going[image.id] and not left[image.id]
+        frees = image.size if last else 0
         state = "its last name" if last and image.reference else "no name" if last else "one of its names"
         victims.append(
             Victim((glyphs.exited, "$exited"), image.name, state, "its layers" if last else "nothing", frees)

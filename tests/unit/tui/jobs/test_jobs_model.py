@@ -42,6 +42,11 @@ def test_unpacking_neither_takes_back_what_came_nor_changes_its_size() -> None:
     assert (job.current, job.total) == (40, 40)
 
 
+def test_a_heading_is_no_part() -> None:
+    job = pulled({"id": "1.27", "status": "Pulling from library/nginx"}, line("b", "Downloading", 1, 4))
+    assert list(job.parts) == ["b"]
+
+
 def test_the_end_of_a_stream_is_what_it_came_to() -> None:
     job = pulled({"status": "Digest: sha256:12"}, {"status": "Status: Image is up to date"})
     assert job.note == "Status: Image is up to date"

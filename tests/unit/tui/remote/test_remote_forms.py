@@ -73,7 +73,7 @@ def test_a_pull_is_judged_while_it_is_typed() -> None:
 def test_tags_that_are_there_complete_what_is_typed() -> None:
     plan = pull(tags=["1", "2.3", "2.4"], name="nginx", tag="2")
     assert plan.known["tag"] == ("1", "2.3", "2.4")
-    assert plan.remarks["tag"].text == "not there 2.3 2.4"
+    assert plan.remarks["tag"].text == "not there; 2.3 2.4 are"
     assert not plan.ready
     assert pull(tags=["1"], name="nginx", tag="1").remarks["tag"].text == "is there"
     assert pull(tags=["1"], name="nginx").remarks["tag"].text == "1 tag: 1"
