@@ -24,7 +24,6 @@ from core.api.table import TABLE
 from core.build.cache import Cache
 from core.engine.adoption import Adoption
 from core.engine.attaching import Attaching
-from core.engine.buildbases import BuildBases
 from core.engine.buildruns import BuildRuns
 from core.engine.builds import Builds
 from core.engine.bundle import Bundles
@@ -124,7 +123,7 @@ async def _run(paths: Paths) -> None:
     engine = _build_engine(paths, zygote, stores, machinery, stop)
     checks = HealthChecks(machinery.records, machinery.events, Prober(machinery.execs))
     adoption = Adoption(
-        paths, machinery.records, machinery.tasks, machinery.lifecycle, machinery.execs,
+        paths, machinery.records, machinery.tasks, machinery.lifecycle, machinery.execs.instances,
         networks=stores.networks, removal=machinery.removal, start=machinery.start,
     )  # fmt: skip
     await _make_ready(stores, machinery.records, adoption)
@@ -243,7 +242,7 @@ def _build_machinery(paths: Paths, db: Database, zygote: Zygote, stores: Stores,
     removal = Removal(
         paths, records, events, waiters, locks,
         snapshots=stores.snapshots, volumes=stores.volumes, networks=stores.networks,
-        discard=stores.trash.throw, forget=execs.forget,
+        discard=stores.trash.throw, forget=execs.instances.forget,
     )  # fmt: skip
 
     async def start(ident: str, restart_count: int = 0) -> None:
@@ -251,7 +250,14 @@ def _build_machinery(paths: Paths, db: Database, zygote: Zygote, stores: Stores,
         await starter.start(ident, restart_count=restart_count)
 
     lifecycle = Lifecycle(
-        records, events, waiters, stores.networks, execs, remover=removal, kill_group=groups.kill, revive=start
+        records,
+        events,
+        waiters,
+        stores.networks,
+        execs.instances,
+        remover=removal,
+        kill_group=groups.kill,
+        revive=start,
     )
     tasks = Tasks(paths, zygote, lifecycle)
     execs.use(tasks)
@@ -270,7 +276,7 @@ def _build_machinery(paths: Paths, db: Database, zygote: Zygote, stores: Stores,
     )
 
 
-def _builds(paths: Paths, zygote: Zygote, stores: Stores, machinery: Machinery) -> Builds:
+def _builds(paths: Paths, zygote: Zygote, stores: Stores, machinery: Machinery, remote: Remote) -> Builds:
     cache = Cache(stores.db)
     stores.room.collector.keep(cache.chains)
     programs = BuildRuns(
@@ -278,7 +284,7 @@ def _builds(paths: Paths, zygote: Zygote, stores: Stores, machinery: Machinery) 
     )
     return Builds(
         paths, stores.room, cache, machinery.events, programs,
-        bases=lambda always: BuildBases(stores.images, None, always),
+        images=stores.images, registries=remote,
     )  # fmt: skip
 
 
@@ -300,7 +306,7 @@ def _build_engine(
         cgroup_version=version,
         warnings=stores.networks.warnings,
     )
-    exporting = Exporting(zygote, stores.snapshots, events)
+    exporting, remote = Exporting(zygote, stores.snapshots, events), Remote(stores.room)
     pruning = Pruning(
         stores.room, records,
         containers=machinery.containers, images=images, volumes=volumes, sizes=inspection, folders=system,
@@ -310,7 +316,7 @@ def _build_engine(
         records=records,
         events=events,
         creator=creator,
-        builds=_builds(paths, zygote, stores, machinery),
+        builds=_builds(paths, zygote, stores, machinery, remote),
         containers=machinery.containers,
         updating=Updating(records, events, tasks, groups, host_cpus),
         execs=machinery.execs,
@@ -327,7 +333,7 @@ def _build_engine(
         transfers=Transfers(stores.images, Sender(stores.room), Receiver(stores.room), events),
         inspection=inspection,
         images=images,
-        remote=RemoteActs(Remote(stores.room), events),
+        remote=RemoteActs(remote, events),
         upkeep=Upkeep(stores.room, records, events),
         pruning=pruning,
         cleaner=Cleaner(stores.room, records, pruning),

@@ -17,6 +17,7 @@ from core.engine.engine import Engine
 from core.errors import EngineError, InvalidArgument, Unsupported
 from core.model.build import Built, Event, Failed, Report
 from core.wire.codec import json_line, one_line
+from core.wire.credentials import CONFIG_HEADER, decode_all
 
 LAG = 64  # events that a slow client may be behind
 Work = Callable[[Report, CaughtUp], Awaitable[None]]
@@ -58,6 +59,7 @@ def wish_of(request: Request) -> BuildWish:
         no_cache=request.flag("nocache"),
         pull=request.flag("pull"),
         place=request.text("place"),
+        credentials=decode_all(request.header(CONFIG_HEADER.lower())),
     )
 
 

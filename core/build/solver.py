@@ -42,6 +42,7 @@ from core.images.instruct import instruct, set_variables
 from core.model.build import Failed, Finished, Output, Planned, Progressed, Report, Started
 from core.oci.digest import Digest
 from core.oci.image import Platform
+from core.oci.platform import parse_platform
 
 KEY = "build-"  # active snapshots of builds: what a crash leaves is swept by this name
 Made = tuple[Digest, int] | None  # diffID and bytes of a layer
@@ -334,14 +335,6 @@ def _prepare_words(state: State, instruction: Instruction) -> Prepared:
         after = replace(after, config=msgspec.structs.replace(after.config, cmd=()))
     created_by = describe.created_by(instruction, after.config, expander)
     return Prepared(state=after, parts={"text": created_by}, created_by=created_by)
-
-
-def parse_platform(text: str) -> Platform:
-    """`os/arch[/variant]`. Raises InvalidArgument."""
-    parts = text.lower().split("/")
-    if not 2 <= len(parts) <= 3 or not all(parts):
-        raise InvalidArgument(f'"{text}" is an invalid component of a platform: it is os/arch[/variant]')
-    return Platform(*parts)
 
 
 def _without_triggers(state: State) -> State:

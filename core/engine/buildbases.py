@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from core.errors import NoSuchImage
 from core.model.events import Progress
 from core.model.image import Image
+from core.model.registry import Credentials
 from core.oci.image import Platform
+from core.oci.reference import Reference
 
-Pull = Callable[[str, Platform, Callable[[Progress], None]], Awaitable[Image]]
+Report = Callable[[Progress], None]
+
 Tell = Callable[[str, str, int, int], None]
 
 
@@ -21,30 +24,51 @@ class Images(Protocol):
     async def resolve(self, reference: str) -> Image: ...
 
 
+class Pulled(Protocol):
+    """An image that has come."""
+
+    @property
+    def image(self) -> Image: ...
+
+
+class Registries(Protocol):
+    """Brings images that are not here."""
+
+    async def pull(
+        self, reference: str, *, platform: str = "", credentials: Credentials | None, progress: Report
+    ) -> Sequence[Pulled]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class BuildBases:
-    """Finds base images. `pull` None = no registry is asked; `always` = it is asked for what is here too."""
+    """Finds the base images of one build; `always` = their registry is asked for what is here too.
+
+    `credentials` are the client's, by host.
+    """
 
     images: Images
-    pull: Pull | None
-    always: bool = False
+    registries: Registries
+    always: bool
+    credentials: Mapping[str, Credentials] = field(repr=False)
 
     async def image(self, name: str, platform: Platform, progress: Tell) -> Image:
         """Raises NoSuchImage and what a registry raises."""
+        if not self.always:
+            try:
+                image = await self.images.resolve(name)
+                if _runs_on(image, platform):
+                    return image
+            except NoSuchImage:
+                pass
 
         def told(step: Progress) -> None:
             progress(step.id, step.status, step.current, step.total)
 
-        if not (self.always and self.pull):
-            try:
-                image = await self.images.resolve(name)
-                if self.pull is None or _runs_on(image, platform):
-                    return image
-            except NoSuchImage:
-                if self.pull is None:
-                    raise
-        assert self.pull is not None
-        return await self.pull(name, platform, told)
+        found = await self.registries.pull(
+            name, platform=str(platform), credentials=self.credentials.get(Reference.parse(name).domain),
+            progress=told,
+        )  # fmt: skip
+        return found[0].image
 
 
 def _runs_on(image: Image, platform: Platform) -> bool:

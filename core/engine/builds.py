@@ -22,9 +22,9 @@ from core.build.labels import with_labels
 from core.build.layering import StoreLayering
 from core.build.plan import Asked, make_plan
 from core.build.scope import Scope
-from core.build.solver import KEY, Hands, Options, Solver, parse_platform
-from core.build.work import Bases
+from core.build.solver import KEY, Hands, Options, Solver
 from core.dockerfile.parser import parse
+from core.engine.buildbases import BuildBases, Images, Registries
 from core.engine.buildmounts import BuildPrograms, Caches, Surroundings
 from core.engine.buildruns import BuildRuns
 from core.engine.events import Events
@@ -34,6 +34,8 @@ from core.images.layouts import host_platform
 from core.images.room import ImageRoom
 from core.model.build import Built, Report
 from core.model.image import Image
+from core.model.registry import Credentials
+from core.oci.platform import parse_platform
 from core.oci.reference import Reference
 from core.paths import Paths
 
@@ -57,6 +59,7 @@ class BuildWish:
     no_cache: bool = False
     pull: bool = False
     secrets: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    credentials: Mapping[str, Credentials] = field(default_factory=dict, repr=False)  # by registry
     place: str = ""  # where the context came from: builds from the same place are of the same thing
 
 
@@ -71,15 +74,16 @@ class Builds:
         events: Events,
         programs: BuildRuns,
         *,
-        bases: Callable[[bool], Bases],
+        images: Images,
+        registries: Registries,
     ) -> None:
-        """`bases(pull)` finds images, and with `pull` asks their registry for newer ones."""
         self._paths = paths
         self._room = room
         self._cache = cache
         self._events = events
         self._programs = programs
-        self._bases = bases
+        self._images = images
+        self._registries = registries
         self._secrets: dict[str, Mapping[str, bytes]] = {}
         self._caches = Caches(paths.root / "build-cache")
 
@@ -141,7 +145,8 @@ class Builds:
                     context=context, scratch=scratch, private=self._paths.run / "build", secrets=wish.secrets
                 ),
             ),
-            bases=self._bases(wish.pull), layering=StoreLayering(room),
+            bases=BuildBases(self._images, self._registries, wish.pull, wish.credentials),
+            layering=StoreLayering(room),
             cache=self._cache, report=report, caught_up=caught_up,
         )  # fmt: skip
         options = Options(

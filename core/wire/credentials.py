@@ -17,7 +17,9 @@ from core.errors import InvalidArgument
 from core.model.registry import Credentials
 
 HEADER = "X-Registry-Auth"
+CONFIG_HEADER = "X-Registry-Config"  # of POST /build, which may need several registries
 _LIMIT = 48 * 1024  # characters; a head as a whole may have 64 KiB
+_HUB_NAMES = frozenset({"index.docker.io", "registry-1.docker.io"})
 _PRINTED = str.maketrans("+/", "-_")
 
 
@@ -69,6 +71,28 @@ def decode(header: str) -> Credentials | None:
     except (binascii.Error, ValueError, InvalidArgument):
         return None
     return found if found.username or found.identity_token or found.registry_token else None
+
+
+def encode_all(credentials: Mapping[str, Credentials]) -> str:
+    """The value of `X-Registry-Config`: credentials by server."""
+    document = {server: to_document(found) for server, found in credentials.items()}
+    return base64.urlsafe_b64encode(json.dumps(document).encode()).decode()
+
+
+def decode_all(header: str) -> dict[str, Credentials]:
+    """What `X-Registry-Config` holds, by host; what is not understood is left out."""
+    if not header or len(header) > _LIMIT:
+        return {}
+    text = header.strip().translate(_PRINTED)
+    found: dict[str, Credentials] = {}
+    try:
+        document = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        for server, members in document.items():
+            host = server.removeprefix("https://").removeprefix("http://").partition("/")[0]
+            found["docker.io" if host in _HUB_NAMES else host] = parse(json.dumps(members).encode())
+    except (binascii.Error, ValueError, AttributeError, RecursionError, InvalidArgument):
+        pass
+    return found
 
 
 def parse(body: bytes) -> Credentials:

@@ -6,16 +6,23 @@ import json
 import os
 import sys
 
+from core.cli import registries
 from core.cli.building import view
 from core.cli.context import Context
 from core.cli.failure import CommandFailed
 from core.cli.parser import Arguments, Command, option, several, switch
 from core.client import buildcontext
+from core.dockerfile.parser import parse
+from core.dockerfile.words import Expander
 from core.errors import EngineError
+from core.oci.reference import Reference
+from core.wire.credentials import CONFIG_HEADER, encode_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import IO, Any
+
+    from core.model.registry import Credentials
 
 _PROGRESS = ("auto", "plain", "tty", "quiet", "rawjson", "json")
 
@@ -31,7 +38,8 @@ def build(context: Context, given: Arguments) -> int:
         if given.texts("secret"):
             held = context.engine.post("/onggi/v1/build/secrets", body=_secrets(given.texts("secret")))
             query["secrets"] = held["Id"]
-        response = context.engine.open("POST", "/build", query, archive)
+        headers = {CONFIG_HEADER: encode_all(_credentials(source, given))}
+        response = context.engine.open("POST", "/build", query, archive, headers=headers)
         image = _follow(response, progress, source)
     if given.text("iidfile"):
         with open(given.text("iidfile"), "w") as file:
@@ -126,6 +134,26 @@ def _build_args(texts: list[str]) -> dict[str, str]:
         elif name in os.environ:
             args[name] = os.environ[name]
     return args
+
+
+def _credentials(source: str, given: Arguments) -> dict[str, Credentials]:
+    """The user's credentials for the registries that the Dockerfile names; what cannot be read is told later."""
+    try:
+        file = parse(source.encode())
+    except EngineError:
+        return {}
+    variables = {name: value or "" for arg in file.args for name, value in arg.names}
+    variables |= _build_args(given.texts("build-arg"))
+    found = {}
+    for stage in file.stages:
+        try:
+            domain = Reference.parse(Expander(variables).word(stage.start.base)).domain
+            credentials = registries.stored(domain)
+        except EngineError:
+            continue
+        if credentials is not None:
+            found[domain] = credentials
+    return found
 
 
 def _secrets(texts: list[str]) -> dict[str, str]:
