@@ -111,7 +111,7 @@ async def inspect(engine: Engine, request: Request) -> Answer:
             record,
             engine.paths,
             rootfs=engine.inspection.rootfs(record),
-            execs=engine.execs.of(record.id),
+            execs=[made.id for made in engine.execs.instances.running(record.id)],
             size=await _size(engine, record) if request.flag("size") else None,
         )
     )

@@ -11,7 +11,7 @@ from typing import Any
 from core.api.containers import terminal_size
 from core.api.routing import Answer, Reply, Request, Route, TakenOver, json_reply
 from core.engine.engine import Engine
-from core.engine.execs import Exec
+from core.engine.instances import Exec
 from core.engine.keys import parse_detach_keys
 from core.engine.parking import AttachOptions, Client
 from core.errors import EngineError
@@ -27,7 +27,7 @@ async def create(engine: Engine, request: Request) -> Answer:
 
 async def start(engine: Engine, request: Request) -> Answer:
     """POST /exec/{id}/start"""
-    made = engine.execs.get(request.id)
+    made = engine.execs.instances.get(request.id)
     engine.execs.check_startable(made)
     asked = parse_object(request.body, what="exec start request", optional=True)
     if asked.get("Detach"):
@@ -69,7 +69,7 @@ async def attach(engine: Engine, request: Request) -> Answer:
 
     A terminal may be asked for its `history`, whose size the answer's head tells (`Onggi-History`).
     """
-    made = engine.execs.get(request.id)
+    made = engine.execs.instances.get(request.id)
     engine.execs.check_running(made)
     history = request.flag("history") and made.tty
     head = request.stream_head(tty=made.tty)
@@ -106,7 +106,7 @@ async def _refuse(sock: socket.socket, error: EngineError) -> None:
 
 async def running(engine: Engine, request: Request) -> Answer:
     """GET /onggi/v1/containers/{id}/execs: the running instances, those of clients that have left too"""
-    return json_reply([_view(made) for made in engine.execs.running(request.id)])
+    return json_reply([_view(made) for made in engine.execs.instances.running(request.id)])
 
 
 async def resize(engine: Engine, request: Request) -> Answer:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from core.aio import off_loop
-from core.engine.execs import Execs
+from core.engine.instances import Instances
 from core.engine.lifecycle import Lifecycle
 from core.engine.records import Records
 from core.engine.removal import Removal
@@ -37,7 +37,7 @@ class Adoption:
         records: Records,
         tasks: Tasks,
         lifecycle: Lifecycle,
-        execs: Execs,
+        execs: Instances,
         *,
         networks: Networks,
         removal: Removal,

@@ -7,7 +7,7 @@ import socket
 import time
 from typing import Protocol
 
-from core.engine.execs import Exec
+from core.engine.instances import Exec, Instances
 from core.engine.parking import AttachOptions, Client
 from core.errors import EngineError, NoSuchContainer, ShimGone, WrongState
 from core.model.container import ContainerRecord, ExecConfig, Probe
@@ -24,7 +24,9 @@ class Execs(Protocol):
 
     def create(self, reference: str, config: ExecConfig) -> Exec: ...
     async def start(self, made: Exec, client: Client | None, *, limit: float = 0) -> None: ...
-    def discard(self, made: Exec) -> None: ...
+
+    @property
+    def instances(self) -> Instances: ...
 
 
 class Prober:
@@ -66,7 +68,7 @@ class Prober:
         finally:
             ours.close()
             theirs.close()
-            self._execs.discard(made)
+            self._execs.instances.discard(made)
         if time.monotonic() - began >= limit:
             raise TimeoutError
         return made.exit_code if made.exit_code is not None else FAILED

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from core.engine.events import Events
-from core.engine.execs import KEPT, Execs
+from core.engine.execs import Execs
+from core.engine.instances import KEPT
 from core.engine.records import Records
 from core.engine.specgen import exec_process
 from core.errors import NoSuchExec
@@ -30,23 +31,23 @@ def execs(tmp_path: Path) -> Execs:
 
 
 def test_a_container_that_is_asked_for_ever_does_not_fill_the_memory(execs: Execs) -> None:
-    execs.adopt(IDENT, {"running": 7})
+    execs.instances.adopt(IDENT, {"running": 7})
     made = [execs.create("web", ExecConfig(cmd=("true",))) for _ in range(KEPT + 10)]
-    assert execs.get(made[-1].id) is made[-1]
-    assert execs.get(made[11].id) is made[11]
+    assert execs.instances.get(made[-1].id) is made[-1]
+    assert execs.instances.get(made[11].id) is made[11]
     for forgotten in made[:11]:
         with pytest.raises(NoSuchExec):
-            execs.get(forgotten.id)
-    assert execs.of(IDENT) == ["running"], "what runs is never forgotten"
+            execs.instances.get(forgotten.id)
+    assert [made.id for made in execs.instances.running(IDENT)] == ["running"], "what runs is never forgotten"
 
 
 def test_instances_that_never_ran_go_with_their_container(execs: Execs) -> None:
     idle = execs.create("web", ExecConfig(cmd=("true",)))
-    execs.exited(IDENT, "other", 3)
-    execs.all_exited(IDENT)
+    execs.instances.exited(IDENT, "other", 3)
+    execs.instances.all_exited(IDENT)
     with pytest.raises(NoSuchExec):
-        execs.get(idle.id)
-    assert execs.get("other").exit_code == 3
-    execs.forget(IDENT)
+        execs.instances.get(idle.id)
+    assert execs.instances.get("other").exit_code == 3
+    execs.instances.forget(IDENT)
     with pytest.raises(NoSuchExec):
-        execs.get("other")
+        execs.instances.get("other")
