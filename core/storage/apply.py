@@ -240,6 +240,8 @@ class Layer:
             )
         except FileNotFoundError as error:
             raise BadArchive(f"layer links to what it does not have: {shown(entry.link)}") from error
+        except PermissionError as error:
+            raise BadArchive(f"layer links to a directory: {shown(entry.link)}") from error
         finally:
             os.close(source)
 

@@ -102,6 +102,7 @@ class _Wanted:
 
 
 def _read(reader: TarReader, wanted: dict[Path, _Wanted]) -> None:
+    folders: set[Path] = set()  # those too that no entry makes
     for entry in reader:
         path = components(entry.name)
         if not path or any(part.startswith(_WHITEOUT) for part in path[:-1]) or path[-1] == _OPAQUE:
@@ -111,8 +112,11 @@ def _read(reader: TarReader, wanted: dict[Path, _Wanted]) -> None:
             if not path[-1].startswith(_WHITEOUT_META) and hidden not in wanted:
                 wanted[hidden] = _Wanted(stat.S_IFCHR)
             continue
-        before = wanted.get(path)
-        if before is not None and before.kind == stat.S_IFDIR and entry.kind is not Kind.DIRECTORY:
+        if entry.kind is Kind.LINK and components(entry.link) == path:
+            continue  # it says nothing
+        folders.update(path[:depth] for depth in range(1, len(path)))
+        if path in folders and entry.kind is not Kind.DIRECTORY:
+            folders.discard(path)
             for below in [other for other in wanted if other[: len(path)] == path]:
                 del wanted[below]
         wanted[path] = _expected(entry, reader)
@@ -128,7 +132,10 @@ def _expected(entry: Entry, reader: TarReader) -> _Wanted:
             hashed.update(piece)
         contents = hashed.digest()
     device = os.makedev(entry.major, entry.minor) if "device" in entry.kind.value else 0
-    mode = -1 if entry.kind is Kind.SYMLINK else entry.mode
+    # chown(2) takes the set-id bits from a device or a fifo, where they mean nothing.
+    mode = entry.mode if entry.kind in (Kind.FILE, Kind.DIRECTORY) else entry.mode & 0o1777
+    if entry.kind is Kind.SYMLINK:
+        mode = -1
     return _Wanted(_TYPES[entry.kind], mode, entry.uid, entry.gid, entry.size, contents, device)
 
 
@@ -170,7 +177,10 @@ class _Comparison:
             return "is of another kind"
         if wanted.uid >= 0 and (status.st_uid, status.st_gid) != (wanted.uid, wanted.gid):
             return "has another owner"
-        if wanted.mode >= 0 and stat.S_IMODE(status.st_mode) != wanted.mode:
+        mode = stat.S_IMODE(status.st_mode)
+        if stat.S_IFMT(status.st_mode) not in (stat.S_IFREG, stat.S_IFDIR):
+            mode &= 0o1777
+        if wanted.mode >= 0 and mode != wanted.mode:
             return "has another mode"
         if wanted.kind in (stat.S_IFCHR, stat.S_IFBLK) and status.st_rdev != wanted.device:
             return "is another device"

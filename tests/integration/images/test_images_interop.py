@@ -5,10 +5,13 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tarfile
+import tempfile
 from pathlib import Path
 
 import pytest
 from store_kit import Store, config_of, docker_archive, ignore, make_tar, sha256
+
+from core.model.image import Image
 
 pytestmark = pytest.mark.root
 
@@ -62,6 +65,67 @@ async def test_we_load_what_skopeo_writes(store: Store, tmp_path: Path, transpor
     assert await store.load((tmp_path / "made.tar").read_bytes()) == ("Loaded image: made:9",)
     image = await store.images.resolve("made:9")
     assert image.config.rootfs.diff_ids == (f"sha256:{sha256(ONE)}", f"sha256:{sha256(TWO)}")
+
+
+@SKOPEO
+@pytest.mark.parametrize("kind", ["zstd", "gzip"])
+async def test_the_layers_of_other_tools_may_be_compressed(store: Store, tmp_path: Path, kind: str) -> None:
+    (tmp_path / "source.tar").write_bytes(docker_archive([ONE, TWO], ["t:1"]))
+    target = f"oci-archive:{tmp_path / 'made.tar'}:made:9"
+    command = ["skopeo", "copy", "--insecure-policy", "-q", "--dest-compress-format", kind, "--dest-compress"]
+    run([*command, f"docker-archive:{tmp_path / 'source.tar'}", target])
+    assert await store.load((tmp_path / "made.tar").read_bytes()) == ("Loaded image: made:9",)
+    image = await store.images.resolve("made:9")
+    assert image.config.rootfs.diff_ids == (f"sha256:{sha256(ONE)}", f"sha256:{sha256(TWO)}")
+    assert await store.save("made:9") == await again(tmp_path, store)
+
+
+async def again(tmp_path: Path, store: Store) -> bytes:
+    """The archive that a second store, which loaded the image from plain layers, writes."""
+    second = Store.open(tmp_path / "second")
+    await second.load(docker_archive([ONE, TWO], ["made:9"], config=store.content.read((await made(store)).id)))
+    return await second.save("made:9")
+
+
+async def made(store: Store) -> Image:
+    return await store.images.resolve("made:9")
+
+
+def podman(folder: Path) -> list[str | Path]:
+    places: list[str | Path] = ["--root", folder / "root", "--runroot", folder / "run", "--tmpdir", folder / "tmp"]
+    return [
+        "podman",
+        *places,
+        "--storage-driver",
+        "vfs",
+        "--cgroup-manager",
+        "cgroupfs",
+        "--events-backend",
+        "none",
+    ]
+
+
+@pytest.mark.skipif(shutil.which("podman") is None, reason="needs podman")
+@pytest.mark.parametrize("form", ["docker-archive", "oci-archive"])
+async def test_podman_and_we_exchange_archives(store: Store, tmp_path: Path, form: str) -> None:
+    await store.load(docker_archive([ONE, TWO], ["docker.io/library/t:1"], packed=True))
+    image = await store.images.resolve("t:1")
+    (tmp_path / "ours.tar").write_bytes(await store.save("t:1"))
+    folder = Path(tempfile.mkdtemp(prefix="onggi-"))  # short: podman wants less than 50 characters
+    command = podman(folder)
+    try:
+        run([*command, "load", "-q", "-i", tmp_path / "ours.tar"])
+        assert (
+            run([*command, "inspect", "--format", "{{.Id}}", "docker.io/library/t:1"]).strip().decode()
+            == image.id.hex
+        )
+        run([*command, "save", "-q", "--format", form, "-o", tmp_path / "theirs.tar", "docker.io/library/t:1"])
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    second = Store.open(tmp_path / "second")
+    await second.load((tmp_path / "theirs.tar").read_bytes())
+    assert (await second.images.resolve("t:1")).id == image.id
+    assert await second.save("t:1") == (tmp_path / "ours.tar").read_bytes()
 
 
 @pytest.mark.skipif(shutil.which("umoci") is None, reason="needs umoci")
