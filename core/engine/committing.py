@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -121,7 +121,8 @@ class Committing:
             if pause and record.state.status is Status.RUNNING:
                 await off_loop(self._mark(ident).touch)
                 undo.push_async_callback(self._resume, ident)
-                await self._containers.pause(ident)
+                with suppress(WrongState):  # it has ended by itself this moment, which is as good
+                    await self._containers.pause(ident)
             yield
 
     async def recover(self) -> None:
@@ -131,10 +132,8 @@ class Committing:
                 await self._resume(record.id)
 
     async def _resume(self, ident: str) -> None:
-        try:
+        with suppress(WrongState):  # somebody else has let it go on, or ended it
             await self._containers.unpause(ident)
-        except WrongState:
-            pass  # somebody else has let it go on, or ended it
         await off_loop(self._mark(ident).unlink, missing_ok=True)
 
     def _mark(self, ident: str) -> Path:
