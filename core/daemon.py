@@ -334,7 +334,7 @@ def _build_engine(
         inspection=inspection,
         images=images,
         remote=RemoteActs(remote, events),
-        upkeep=Upkeep(stores.room, records, events),
+        upkeep=Upkeep(stores.room, records, events, remote),
         pruning=pruning,
         cleaner=Cleaner(stores.room, records, pruning),
         volumes=volumes,

@@ -7,20 +7,32 @@ from collections.abc import Sequence
 from core.engine.events import Events
 from core.engine.records import Records
 from core.images.layerview import LayerViews
+from core.images.remote import Remote
 from core.images.room import ImageRoom
 from core.images.undo import Removal, Restored, restore
-from core.images.verify import Puller, Report, Verdict, Verifier
+from core.images.verify import Report, Verdict, Verifier
 from core.oci.reference import Reference
+
+
+class Registries:
+    """Gets what a store has lost, from registries that give it to everybody: the engine keeps no credentials."""
+
+    def __init__(self, remote: Remote) -> None:
+        self._remote = remote
+
+    async def pull(self, reference: str) -> None:
+        """Bring in what is missing of an image."""
+        await self._remote.pull(reference, credentials=None, progress=lambda _: None)
 
 
 class Upkeep:
     """What Docker's API has no words for."""
 
-    def __init__(self, room: ImageRoom, records: Records, events: Events, *, puller: Puller | None = None) -> None:
+    def __init__(self, room: ImageRoom, records: Records, events: Events, remote: Remote) -> None:
         self._room = room
         self._records = records
         self._events = events
-        self._verifier = Verifier(room, in_use=self._in_use, puller=puller)
+        self._verifier = Verifier(room, in_use=self._in_use, puller=Registries(remote))
         self.views = LayerViews(room)
 
     async def verify(self, references: Sequence[str], *, repair: bool, report: Report) -> Verdict:
