@@ -195,3 +195,30 @@ def test_nothing_stays_mounted_and_a_query_is_checked(engine: EngineUnderTest) -
         engine.client.open("GET", f"/containers/{ident}/archive", {"path": "/a\0b"}).read()
     assert str(engine.paths.root) not in Path("/proc/self/mounts").read_text()
     engine.client.delete(f"/containers/{ident}")
+
+
+@pytest.mark.docker
+def test_dockers_client_copies_here(engine: EngineUnderTest, tmp_path: Path) -> None:
+    (tmp_path / "in/sub").mkdir(parents=True)
+    (tmp_path / "in/sub/f").write_text("x")
+    ident = engine.run("sleep", "1000")
+
+    def docker(*words: str | Path, code: int = 0) -> bytes:
+        done = subprocess.run(
+            ["docker", *words], env=engine.environment, capture_output=True, timeout=60, check=False
+        )
+        assert done.returncode == code, done.stderr
+        return done.stdout + done.stderr
+
+    docker("cp", tmp_path / "in", f"{ident}:/new")
+    docker("cp", f"{tmp_path}/in/.", f"{ident}:/tmp")
+    assert onggi(engine, "exec", ident, "cat", "/new/sub/f", "/tmp/sub/f") == "xx"
+    docker("cp", f"{ident}:/new", tmp_path / "out")
+    docker("cp", f"{ident}:/new/.", tmp_path / "out2")
+    docker("cp", "-L", f"{ident}:/bin/sh", tmp_path / "shell")
+    docker("cp", f"{ident}:/", tmp_path / "root")
+    assert [(tmp_path / name / "sub/f").read_text() for name in ("out", "out2", "root/new")] == ["x"] * 3
+    assert (tmp_path / "shell").stat().st_size > 100_000
+    said = docker("cp", f"{ident}:/nope", tmp_path, code=1)
+    assert said.decode().strip().endswith(f"Could not find the file /nope in container {ident}")
+    engine.client.delete(f"/containers/{ident}", {"force": "1"})
