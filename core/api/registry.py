@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from core.api.progress import progress_stream
 from core.api.routing import Answer, Request, Route, Stream, json_reply
 from core.engine.engine import Engine
 from core.engine.remote import Report
-from core.errors import InvalidArgument
+from core.errors import EngineError, InvalidArgument, Unauthorized
 from core.model.registry import Credentials
 from core.oci.image import Descriptor, Platform
 from core.wire.codec import parse_filters
@@ -20,13 +22,24 @@ def _credentials(request: Request) -> Credentials | None:
     return decode(request.header(HEADER.lower()))
 
 
+@contextmanager
+def _unasked() -> Iterator[None]:
+    """Docker's client takes a 401 for a question, and asks its user for a password: of Docker Hub, whatever it was
+    that had to be pulled, and of a pipe too."""
+    try:
+        yield
+    except Unauthorized as error:
+        raise EngineError(error.message) from error
+
+
 async def pull(engine: Engine, request: Request) -> Answer:
     """POST /images/create?fromImage="""
     image, tag, platform = request.text("fromImage"), request.text("tag"), request.text("platform")
     credentials = _credentials(request)
 
     async def work(report: Report) -> list[dict[str, object]]:
-        await engine.remote.pull(image, tag, platform=platform, credentials=credentials, report=report)
+        with _unasked():
+            await engine.remote.pull(image, tag, platform=platform, credentials=credentials, report=report)
         return []
 
     return Stream(progress_stream(work, quiet=False, held=True), held=True)
@@ -55,12 +68,13 @@ async def auth(engine: Engine, request: Request) -> Answer:
 
 async def search(engine: Engine, request: Request) -> Answer:
     """GET /images/search"""
-    found = await engine.remote.search(
-        request.text("term"),
-        limit=request.number("limit") or 0,
-        filters=parse_filters(request.text("filters")),
-        credentials=_credentials(request),
-    )
+    with _unasked():
+        found = await engine.remote.search(
+            request.text("term"),
+            limit=request.number("limit") or 0,
+            filters=parse_filters(request.text("filters")),
+            credentials=_credentials(request),
+        )
     return json_reply(
         [
             {

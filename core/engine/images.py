@@ -161,9 +161,12 @@ def _matches(image: Image, filters: Mapping[str, Sequence[str]]) -> bool:
 
 
 def _named(image: Image, patterns: Sequence[str]) -> Image | None:
-    """`image` with the names that match one of `patterns`, and no others; None when none does."""
-    names = tuple(name for name in image.references if _matches_any(Reference.parse(name), patterns))
-    return msgspec.structs.replace(image, references=names) if names else None
+    """`image` with the names and digests that match one of `patterns`, and no others; None when none does."""
+    names, digests = (
+        tuple(name for name in known if _matches_any(Reference.parse(name), patterns))
+        for known in (image.references, image.repo_digests)
+    )
+    return msgspec.structs.replace(image, references=names, repo_digests=digests) if names or digests else None
 
 
 def _matches_any(reference: Reference, patterns: Sequence[str]) -> bool:

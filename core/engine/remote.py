@@ -20,6 +20,8 @@ if TYPE_CHECKING:  # an engine that speaks to no registry does not load what it 
 Report = Callable[[Progress], None]
 SEARCH_FILTERS = frozenset({"is-automated", "is-official", "stars"})
 SEARCH_LIMIT, SEARCH_DEFAULT = 100, 25
+_COMING, _HERE = "Pulling fs layer", "Already exists"
+_LINES = ("Pulling from ", "Digest: ", "Status: ")
 _TRUE, _FALSE = ("1", "true"), ("0", "false")
 
 
@@ -75,13 +77,15 @@ class RemoteActs:
         Raises BadReference, NoSuchImage, Unauthorized, Unavailable, DataLoss.
         """
         reference = joined(image, tag)
+        told = _Told(report)
         done = await self._service.pull(
             reference.familiar if not image.startswith(f"{HUB}/") else str(reference),
             all_tags=not (reference.tag or reference.digest),
             platform=platform,
             credentials=credentials,
-            progress=report,
+            progress=told,
         )
+        told.release(layers=any(one.new for one in done))
         self._publish("pull", reference)
         return done
 
@@ -133,6 +137,36 @@ class RemoteActs:
 
     def _publish(self, action: str, reference: Reference) -> None:
         self._events.publish("image", action, reference.familiar, {"name": reference.familiar_name})
+
+
+class _Told:
+    """What is told of a pull, as Docker does: nothing of a name that is not there, nor of layers that all are here.
+
+    Steps that move no bytes wait for the first that does, or for the end.
+    """
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._held: list[Progress] = []
+        self._moving = False
+
+    def __call__(self, step: Progress) -> None:
+        still = step.status in (_COMING, _HERE) or step.status.startswith(_LINES)
+        if still and not self._moving:
+            self._held.append(step)
+            return
+        self._moving = True
+        self.release(layers=True)
+        self._report(step)
+
+    def release(self, *, layers: bool) -> None:
+        """Tell what is held; without `layers` only the lines about the whole."""
+        here = {step.id for step in self._held if step.status == _HERE}
+        for step in self._held:
+            of_layer = step.status in (_COMING, _HERE)
+            if (layers or not of_layer) and not (step.status == _COMING and step.id in here):
+                self._report(step)
+        self._held.clear()
 
 
 def _list(value: object) -> list[Any]:

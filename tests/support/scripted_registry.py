@@ -36,6 +36,7 @@ class Scripted:
     steps: list[Progress] = field(default_factory=list)
     failure: EngineError | None = None
     endless: bool = False
+    new: bool = True
     asked: dict[str, Any] = field(default_factory=dict)
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
@@ -57,7 +58,7 @@ class Scripted:
     async def pull(self, reference: str, *, progress: Report, **rest: Any) -> list[Any]:
         self.asked = {"reference": reference, **rest}
         await self._work(progress)
-        return []
+        return [SimpleNamespace(new=self.new)]
 
     async def push(self, reference: str, *, progress: Report, **rest: Any) -> list[Any]:
         self.asked = {"reference": reference, **rest}

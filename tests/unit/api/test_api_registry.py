@@ -106,6 +106,51 @@ async def test_what_fails_before_anything_was_told_is_a_status_and_no_event() ->
         assert not ask.events.recent()
 
 
+HEAD = Progress("1", "Pulling from library/x")
+END = [Progress(status="Digest: sha256:00"), Progress(status="Status: whatever")]
+
+
+def layer(name: str, *words: str) -> list[Progress]:
+    return [Progress(name, word) for word in words]
+
+
+async def words_of(service: Scripted) -> list[str]:
+    async with asking(service) as ask:
+        _, lines = await ask("POST", "/images/create?fromImage=x&tag=1")
+        return [": ".join(filter(None, (line.get("id"), line["status"]))) for line in lines]
+
+
+async def test_nothing_is_told_of_what_is_not_there() -> None:
+    async with asking(Scripted([HEAD], NoSuchImage("not there"))) as ask:
+        assert await ask("POST", "/images/create?fromImage=x&tag=1") == (404, {"message": "not there"})
+
+
+async def test_nothing_is_told_of_the_layers_of_an_image_that_is_here() -> None:
+    steps = [HEAD, *layer("a", "Pulling fs layer", "Already exists"), *END]
+    assert await words_of(Scripted(steps, new=False)) == [
+        "1: Pulling from library/x", "Digest: sha256:00", "Status: whatever",
+    ]  # fmt: skip
+
+
+async def test_a_layer_that_is_here_is_not_said_to_come() -> None:
+    steps = [
+        HEAD, *layer("a", "Pulling fs layer"), *layer("b", "Pulling fs layer"), *layer("a", "Already exists"),
+        *layer("b", "Downloading", "Pull complete"), *END,
+    ]  # fmt: skip
+    assert await words_of(Scripted(steps)) == [
+        "1: Pulling from library/x", "b: Pulling fs layer", "a: Already exists", "b: Downloading",
+        "b: Pull complete", "Digest: sha256:00", "Status: whatever",
+    ]  # fmt: skip
+    assert await words_of(Scripted([HEAD, *steps[1:2], *steps[3:4], *END])) == [
+        "1: Pulling from library/x", "a: Already exists", "Digest: sha256:00", "Status: whatever",
+    ]  # fmt: skip
+
+
+async def test_nobody_is_asked_for_a_password_by_a_status() -> None:
+    async with asking(Scripted(failure=Unauthorized("who are you"))) as ask:
+        assert await ask("POST", "/images/create?fromImage=x&tag=1") == (500, {"message": "who are you"})
+
+
 async def test_what_fails_later_is_the_last_line() -> None:
     async with asking(Scripted(STEPS, EngineError("cut\nshort"))) as ask:
         status, lines = await ask("POST", "/images/create?fromImage=x&tag=1")
