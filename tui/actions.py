@@ -170,7 +170,10 @@ _CONTAINER_NEEDS: Final[dict[str, Callable[[Container], bool]]] = {
     "unpause": lambda c: c.status == "paused",
     "kill": lambda c: c.alive,
 }
+_ANY_JOB: Final = ("running", "paused", "done", "failed", "cancelled")
 _JOB_NEEDS: Final = {
+    "job_open": _ANY_JOB,
+    "job_clear": _ANY_JOB,
     "job_pause": ("running",),
     "job_resume": ("paused",),
     "job_cancel": ("running", "paused"),

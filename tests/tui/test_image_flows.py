@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from stage import NOW, Stage, StageClient, app_on, image_id, one_id, potters_shop, settled, stamp
 from test_flows import playing, text_of, until
+from textual.events import Key
 from textual.pilot import Pilot
 
 from core.errors import NotFound, Unauthorized
@@ -223,6 +224,19 @@ async def test_the_credentials_of_a_login_go_with_a_question_and_nowhere_else(do
         assert list(seen[1]) == ["X-Registry-Auth"]
         await pilot.press("escape", "escape")
     assert app.faults == []
+
+
+async def test_what_is_typed_right_behind_a_tab_is_the_next_fields() -> None:
+    async with playing(potters_shop()) as (app, pilot):
+        await pilot.press("2", "L")
+        await until(pilot, lambda: isinstance(app.screen, Form))
+        await pilot.pause(0.1)
+        for key in ("tab", "b", "o", "b", "tab", "s", "3"):  # at once, as from a paste or a quick hand
+            app.post_message(Key(key, key if len(key) == 1 else None))
+        form = app.screen
+        assert isinstance(form, Form)
+        await until(pilot, lambda: form.values["password"] == "s3")
+        assert form.values["user"] == "bob"
 
 
 async def test_a_wrong_password_is_one_line() -> None:

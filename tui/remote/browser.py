@@ -182,7 +182,8 @@ class Browser(Dialog[tuple[str, str]]):
             names = await self._registries.catalog(server)
         except (EngineError, OSError) as error:
             self._wants_login = isinstance(error, Unauthorized)
-            column.set_empty(join(safe(str(error), style="$failed")))
+            wants = join("It wants a login: ", ("L", "bold $accent"), " logs in.")
+            column.set_empty(wants if self._wants_login else join(safe(str(error), style="$failed")))
             self._say()
             return
         column.set_empty(join(("It has nothing yet.", "$muted")))

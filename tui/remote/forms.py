@@ -110,7 +110,7 @@ def _name_remark(world: World, users: Users, name: str) -> Remark:
     if (judged := reference(name)).bad or not server_of(name):
         return judged if judged.bad else Remark("not a name of an image", bad=True)
     tagged = name if split_reference(name)[1] or "@" in name else f"{name}:latest"
-    here = "here already; " if any(one.reference == tagged for one in world.images) else ""
+    here = "here; " if any(one.reference == tagged for one in world.images) else ""
     return Remark(here + _account(users, server_of(name)))
 
 

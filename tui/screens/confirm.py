@@ -39,9 +39,9 @@ class Victim:
 class Question:
     """Everything a deletion says before it happens.
 
-    `spared` are those it will not touch, each with the reason; `forced` is the command that takes them too.
-    `undo` is the key that takes it back; `frees` are bytes where they are not the sum of the table.
-    `other` is a key, its words, and the question that it turns to.
+    No `what` = there is nothing to do. `spared` are those it will not touch, each with the reason; `forced` is the
+    command that takes them too. `undo` is the key that takes it back; `frees` are bytes where they are not the sum
+    of the table. `other` is a key, its words, and the question that it turns to.
     """
 
     verb: str
@@ -89,7 +89,8 @@ class Confirm(Dialog[str]):
         known = [v.frees for v in asked.victims if v.frees >= 0]
         total = asked.frees if asked.frees >= 0 else sum(known)
         frees = join((f"frees {size_prose(total)}", "bold $paused")) if total else EMPTY
-        lines = [ends(join((f"{asked.verb} {asked.what}?", "bold")), frees, width)]
+        head = f"{asked.verb} {asked.what}?" if asked.what else f"Nothing to {asked.verb.lower()}."
+        lines = [ends(join((head, "bold")), frees, width)]
         room = max(height - _AROUND, 2)
         if asked.victims:
             lines += [EMPTY, *_first(_table(asked.victims, width), 1 + max(room - min(len(asked.spared), 3), 2))]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
 from textual import events
+from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Input
@@ -77,6 +78,12 @@ class Form(Dialog[Mapping[str, str]]):
     Form.-slim Field .label {{ width: {SLIM_LABEL}; }}
     Form.-slim Field Entry {{ width: {SLIM_ENTRY}; }}
     """
+
+    # Priority: what is typed right behind a Tab, a password perhaps, must not land in the field before.
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("tab,down", "next_field", show=False, priority=True),
+        Binding("shift+tab,up", "previous_field", show=False, priority=True),
+    ]
 
     def __init__(
         self,
@@ -202,11 +209,13 @@ class Form(Dialog[Mapping[str, str]]):
         if event.key in ("enter", "ctrl+s"):
             event.stop()
             self.submit()
-        elif event.key in ("tab", "down"):
-            event.stop()
-            self.focus_next()
-        elif event.key in ("shift+tab", "up"):
-            event.stop()
-            self.focus_previous()
         else:
             super().pressed(event)
+
+    def action_next_field(self) -> None:
+        """Go on to the next field."""
+        self.focus_next()
+
+    def action_previous_field(self) -> None:
+        """Go back to the field before."""
+        self.focus_previous()

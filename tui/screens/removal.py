@@ -112,7 +112,7 @@ def _pruned(plan: Json, world: World, key: str, glyphs: Glyphs, undo: str, *, al
     nothing = "Every image is used." if all_of else "Every image has a name or is used."
     return Question(
         verb="Prune",
-        what=count(len(rows), "image") if rows else "nothing",
+        what=count(len(rows), "image") if rows else "",
         victims=rows,
         command=prune_command(all_of=all_of),
         key=key,
