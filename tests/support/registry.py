@@ -69,8 +69,13 @@ def make_certificate(folder: Path, host: str = "127.0.0.1") -> tuple[Path, Path]
 
 
 @contextmanager
-def running_registry(*, htpasswd: bool = False, tls: bool = False, port: int = 0) -> Iterator[Registry]:
-    """A registry for the time of a `with`; nothing of it stays. `htpasswd` = only USER with PASSWORD gets in."""
+def running_registry(
+    *, htpasswd: bool = False, tls: bool = False, port: int = 0, netns: str = ""
+) -> Iterator[Registry]:
+    """A registry for the time of a `with`; nothing of it stays. `htpasswd` = only USER with PASSWORD gets in.
+
+    `netns` = the path of the network namespace on whose loopback it listens, "" = here.
+    """
     folder = Path(tempfile.mkdtemp(prefix="onggi-registry-"))
     address = f"127.0.0.1:{port or free_port()}"
     http: dict[str, object] = {"addr": address}
@@ -93,10 +98,11 @@ def running_registry(*, htpasswd: bool = False, tls: bool = False, port: int = 0
         config["auth"] = {"htpasswd": {"realm": "onggi test", "path": str(folder / "htpasswd")}}
     (folder / "config.yml").write_text(json.dumps(config))  # YAML is a superset of JSON
     with open(folder / "log", "wb") as log:
-        process = subprocess.Popen(["docker-registry", "serve", str(folder / "config.yml")], stdout=log, stderr=log)
+        command = [*inside(netns), "docker-registry", "serve", str(folder / "config.yml")]
+        process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
         registry = Registry(address, folder, process, ca)
-        _wait(registry)
+        _wait(registry, netns)
         yield registry
     finally:
         process.terminate()
@@ -104,15 +110,18 @@ def running_registry(*, htpasswd: bool = False, tls: bool = False, port: int = 0
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _wait(registry: Registry) -> None:
+def inside(netns: str) -> list[str]:
+    """What goes before a command that is to run in a network namespace."""
+    return ["nsenter", f"--net={netns}"] if netns else []
+
+
+def _wait(registry: Registry, netns: str) -> None:
     deadline = time.monotonic() + PATIENCE
-    host, _, port = registry.address.partition(":")
+    knock = [*inside(netns), "bash", "-c", f"exec 3<>/dev/tcp/{registry.address.replace(':', '/')}"]
     while time.monotonic() < deadline and registry.process.poll() is None:
-        try:
-            with socket.create_connection((host, int(port)), 1):
-                return
-        except OSError:
-            time.sleep(0.02)
+        if subprocess.run(knock, stderr=subprocess.DEVNULL, check=False).returncode == 0:
+            return
+        time.sleep(0.02)
     raise AssertionError(f"the registry does not come up: {registry.log()[-2000:]}")
 
 
