@@ -83,7 +83,9 @@ def unreachable(method: str, url: str, error: BaseException) -> Unavailable:
 
 def tls_error(error: BaseException) -> ssl.SSLError | None:
     """The TLS failure among the causes of `error`."""
-    return next((one for one in _causes(error) if isinstance(one, ssl.SSLError)), None)
+    waiting = (ssl.SSLWantReadError, ssl.SSLWantWriteError)  # of a time-out
+    found = (one for one in _causes(error) if isinstance(one, ssl.SSLError) and not isinstance(one, waiting))
+    return next(found, None)
 
 
 def is_plain_answer(error: BaseException) -> bool:
@@ -100,7 +102,7 @@ def _reason(url: str, error: BaseException) -> str:
             if cause.verify_code in (18, 19, 20, 21):
                 return "x509: certificate signed by unknown authority"
             return f"x509: {shown(cause.verify_message)}"
-        if isinstance(cause, ssl.SSLError):
+        if isinstance(cause, ssl.SSLError) and cause is tls_error(cause):
             if is_plain_answer(cause):
                 return "http: server gave HTTP response to HTTPS client"
             return f"tls: {shown(cause.reason or str(cause)).lower().replace('_', ' ')}"

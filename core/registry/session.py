@@ -14,7 +14,7 @@ import httpx
 from core.errors import Unauthorized, Unavailable
 from core.model.registry import Credentials
 from core.oci.reference import HUB
-from core.registry.answers import Refused, is_plain_answer, redact, refusal, tls_error
+from core.registry.answers import Refused, redact, refusal, tls_error
 from core.registry.auth import Authorizer
 from core.registry.challenge import parse
 from core.registry.settings import api_host, parse_server
@@ -133,10 +133,10 @@ async def connect(
             transport.unverified.add(host)
         try:
             await _look(transport, base)
-        except Unavailable as error:
+        except Unavailable:
             # Plain HTTP is for this machine and for what the administrator named, and not even there where
             # somebody has said what the registry must show.
-            if not unproved or (tls_error(error) and not is_plain_answer(error)):
+            if not unproved:
                 raise
             base = f"http://{host}"
             await _look(transport, base)

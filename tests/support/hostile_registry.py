@@ -107,7 +107,11 @@ class HostileRegistry:
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
-            while head := await reader.readuntil(b"\r\n\r\n"):
+            first_byte = await reader.readexactly(1)
+            if first_byte == b"\x16":  # a TLS greeting
+                return
+            while head := first_byte + await reader.readuntil(b"\r\n\r\n"):
+                first_byte = b""
                 first, *lines = head.decode().split("\r\n")
                 method, target, _ = first.split(" ")
                 headers = {name.lower(): value for name, _, value in (one.partition(": ") for one in lines if one)}
@@ -117,7 +121,6 @@ class HostileRegistry:
                 self.asked.append(asked)
                 if not await self._say(self.answer(asked) or self._serve(asked), method, writer):
                     break
-        writer.close()
 
     async def _say(self, say: Say, method: str, writer: asyncio.StreamWriter) -> bool:
         length = len(say.body) if say.length is None else say.length
@@ -142,9 +145,12 @@ async def hostile_registry(context: ssl.SSLContext | None = None) -> AsyncIterat
         task = asyncio.current_task()
         assert task is not None
         talks.add(task)
-        with suppress(asyncio.CancelledError):
-            await registry._talk(reader, writer)
-        talks.discard(task)
+        try:
+            with suppress(asyncio.CancelledError):
+                await registry._talk(reader, writer)
+        finally:
+            writer.close()
+            talks.discard(task)
 
     server = await asyncio.start_server(talk, "127.0.0.1", 0, ssl=context)
     registry.address = "127.0.0.1:%d" % server.sockets[0].getsockname()[1]  # noqa: UP031
