@@ -22,7 +22,7 @@ SEARCH_FILTERS = frozenset({"is-automated", "is-official", "stars"})
 SEARCH_LIMIT, SEARCH_DEFAULT = 100, 25
 _COMING, _HERE = "Pulling fs layer", "Already exists"
 _LINES = ("Pulling from ", "Digest: ", "Status: ")
-_TRUE, _FALSE = ("1", "true"), ("0", "false")
+_BOOLEANS = ("1", "true", "0", "false")
 
 
 class Service(Protocol):
@@ -189,6 +189,7 @@ def check_search(limit: int, filters: Mapping[str, Sequence[str]]) -> None:
         if name not in SEARCH_FILTERS:
             raise InvalidArgument(f"invalid filter '{name}'")
         for value in values:
-            right = value.isascii() and value.isdigit() if name == "stars" else value in (*_TRUE, *_FALSE)
-            if not right:
-                raise InvalidArgument(f"invalid filter '{name}={value}'")
+            if name == "stars" and not (value.isascii() and value.isdigit()):
+                raise InvalidArgument(f"invalid filter 'stars={value}'")
+            if name != "stars" and value not in _BOOLEANS:
+                raise InvalidArgument(f"invalid filter '{name}=[{value}]'")

@@ -232,7 +232,7 @@ async def test_search() -> None:
         ("limit=-1", "limit -1 is outside the range of [1, 100]"),
         ('filters={"foo":["x"]}', "invalid filter 'foo'"),
         ('filters={"stars":["x"]}', "invalid filter 'stars=x'"),
-        ('filters={"is-official":["maybe"]}', "invalid filter 'is-official=maybe'"),
+        ('filters={"is-official":["maybe"]}', "invalid filter 'is-official=[maybe]'"),
     ],
 )
 async def test_a_search_that_cannot_be(query: str, message: str) -> None:
