@@ -5,7 +5,7 @@ from __future__ import annotations
 from core.cli import progress, registries
 from core.cli.context import Context
 from core.cli.failure import CommandFailed
-from core.cli.parser import Arguments, Command, option, switch
+from core.cli.parser import Arguments, Command, switch
 from core.client.address import quote
 
 TYPE_CHECKING = False
@@ -28,7 +28,7 @@ def push(context: Context, given: Arguments) -> int:
     response = context.engine.open(
         "POST",
         f"/images/{quote(reference.familiar_name)}/push",
-        {"tag": reference.tag, "platform": given.text("platform") or None},
+        {"tag": reference.tag},
         headers=registries.headers_for(reference.domain),
     )
     progress.follow(response.values(), quiet=quiet, plain=True)
@@ -50,11 +50,10 @@ class _Push(Command):
 PUSH = _Push(
     push,
     "Upload an image to a registry, or images to the engine of another machine",
-    "NAME[:TAG] | ssh://[USER@]HOST[:PORT] IMAGE [IMAGE...]",
+    "NAME[:TAG] | ssh://[USER@]HOST[:PORT] IMAGE...",
     (
         switch("all-tags", "a", "Push all tags of an image to the repository"),
         switch("disable-content-trust", "", "Skip image signing", default=True),
-        option("platform", "", "Push a platform-specific manifest"),
         switch("quiet", "q", "Suppress verbose output"),
     ),
     least=1,
