@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -60,13 +61,36 @@ def private_dockerd() -> Iterator[Dockerd]:
                 raise AssertionError(f"dockerd does not come up: {(folder / 'log').read_text()[-2000:]}")
             time.sleep(0.1)
         yield daemon
-        for ident in daemon.run("ps", "-aq").split():
-            daemon.run("rm", "-f", ident)
     finally:
+        _remove_containers(host)
         process.terminate()
         try:
             process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        shutil.rmtree(folder, ignore_errors=True)
+        _clean(folder)
+
+
+def _remove_containers(host: str) -> None:
+    """Or each keeps the daemon waiting for ten seconds, and a shim behind it for good."""
+    try:
+        idents = Dockerd(host).run("ps", "-aq", check=False).split()
+        Dockerd(host).run("rm", "-f", *idents, check=False)
+    except subprocess.TimeoutExpired:
+        pass  # it is ended all the same
+
+
+def _clean(folder: Path) -> None:
+    """What a daemon that was killed has left: shims, mounts, files."""
+    mark = f"{folder}/".encode()
+    for found in Path("/proc").iterdir():
+        try:
+            if found.name.isdigit() and mark in (found / "cmdline").read_bytes():
+                os.kill(int(found.name), signal.SIGKILL)
+        except OSError:
+            pass
+    mounts = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    for place in reversed([place for place in mounts if place.startswith(f"{folder}/")]):
+        subprocess.run(["umount", "-l", place], check=False)
+    shutil.rmtree(folder, ignore_errors=True)
