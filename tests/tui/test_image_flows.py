@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from stage import NOW, Stage, StageClient, app_on, image_id, one_id, potters_shop, settled, stamp
-from test_flows import playing, text_of, until
+from test_flows import HOSTILE, forbidden, playing, text_of, until
 from textual.events import Key
 from textual.pilot import Pilot
 
@@ -446,3 +446,80 @@ async def test_a_terminal_with_wide_marks_gets_plain_ones_and_early_keys_are_kep
         await pilot.pause(0.2)
         assert "●" not in text_of(app) and "│" not in text_of(app)
     assert app.typed_early == b"2"
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_hostile_layers_registries_and_progress_are_inert(size: tuple[int, int]) -> None:
+    stage = potters_shop()
+    name = HOSTILE.replace("\udcff", "")
+
+    class Hostile(StageClient):
+        async def get(self, path: str, **query: Any) -> Any:
+            if path.endswith("/layers"):
+                return [{"DiffID": name, "ChainID": name, "Size": 5, "CreatedBy": name, "Empty": False}]
+            if path.endswith("/files"):
+                file = {"Path": name, "Kind": name, "Mode": 0, "Size": 3, "Change": "added", "Link": name}
+                return [file, file | {"Path": "a/" + name, "Kind": "file", "Change": name}]
+            if path.endswith("/waste"):
+                return {"Wasted": 5, "Efficiency": 0.1, "Files": [{"Path": name, "Bytes": 5, "Times": 2}]}
+            if path.endswith("/changes"):
+                return [{"Path": f"/{name}", "Kind": 1}]
+            if path.endswith("/history"):
+                return [{"CreatedBy": name, "Comment": name, "Size": 1, "Created": NOW}]
+            return await super().get(path, **query)
+
+        async def stream(
+            self, path: str, *, method: str = "GET", body: object = None, headers: Any = None, **query: Any
+        ) -> Any:
+            if path.startswith("/onggi/v1/registry/manifest"):
+                yield {"Descriptor": {"digest": name, "mediaType": name}, "Size": 1, "Platforms": [name]}
+            elif path.startswith("/onggi/v1/registry/"):
+                yield [name]
+            elif path == "/images/create":
+                yield {"id": name, "status": name, "progressDetail": {"current": 1, "total": 2}}
+                yield {"status": name}
+                await asyncio.Event().wait()
+            else:
+                async for one in super().stream(path):
+                    yield one
+
+        async def pieces(
+            self, path: str, /, *, method: str = "GET", body: object = None, headers: Any = None, **query: Any
+        ) -> Any:
+            if path.endswith("/file"):
+                yield name.encode() * 9
+                return
+            async for piece in super().pieces(path):
+                yield piece
+
+    app = app_on(stage, registries=("localhost:5000",))
+    app.calls.client = app.backend._client = Hostile(stage)
+    seen: dict[str, set[str]] = {}
+    async with app.run_test(size=size) as pilot:
+        await settled(pilot)
+
+        async def look(where: str) -> None:
+            await pilot.pause(0.4)
+            if found := forbidden(text_of(app)):
+                seen[where] = found
+
+        await pilot.press("2", "enter")
+        await look("layers")
+        await pilot.press("enter", "enter", "j", "enter", "j", "enter")
+        await look("files")
+        await pilot.press("escape", "escape", "escape", "right_square_bracket")
+        await look("history")
+        await pilot.press("1", *["right_square_bracket"] * 3, "enter")
+        await look("changes")
+        await pilot.press("B")
+        await until(pilot, lambda: isinstance(app.screen, Browser))
+        await pilot.press("enter")
+        await look("repositories")
+        await pilot.press("enter")
+        await look("tags")
+        await pilot.press("escape", "escape", "escape")
+        app.main.acts.remote.pull("nginx")
+        await pilot.press("J")
+        await look("jobs")
+    assert seen == {}
+    assert app.faults == []
