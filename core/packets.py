@@ -79,11 +79,11 @@ def receive(sock: socket.socket) -> tuple[Message, list[int]] | None:
 
 
 def _descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
-    fds = array.array("i")
+    fds: list[int] = []
     for level, kind, data in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-            fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
-    return list(fds)
+            fds += memoryview(data)[: len(data) - len(data) % 4].cast("i")
+    return fds
 
 
 def _parse(body: bytes) -> Message:

@@ -16,6 +16,8 @@ from core.shim.protocol import ShimConfig
 
 LOG_PAUSE = 0.02  # seconds between two `log` events
 
+_LISTENER = int(socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
+
 Handle = Callable[[Message, list[int]], tuple[Message, list[int]]]
 
 
@@ -66,7 +68,7 @@ class Outbox:
                 os.unlink(path)
             except FileNotFoundError:
                 pass
-            self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
+            self._listener = socket.socket(socket.AF_UNIX, _LISTENER)
             self._listener.bind(path)
             os.chmod(path, 0o600)
             self._listener.listen(8)

@@ -167,6 +167,7 @@ def test_damaged_leftovers_of_shims_do_not_stop_an_engine(faulty: EngineUnderTes
         b'{"seq":"x"}\n{"seq":5,"event":{}}\nnull\n[1]\n{"event":"exited","seq":99999}\n\xff\xfe'
     )
     task = faulty.paths.task(ident)
+    wait_until(lambda: not task.exists(), "its shim has put its things away")
     task.mkdir()
     (task / "pid").write_text("1\n")
     (task / "shim.sock").write_text("no socket")
