@@ -24,7 +24,7 @@ NAMED = 20  # differences that are named; the rest is counted
 _CHUNK = 1 << 18
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _RESOLVE = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS
-_WHITEOUT, _WHITEOUT_META, _OPAQUE = b".wh.", b".wh..wh.", b".wh..wh..opq"
+_WHITEOUT, _WHITEOUT_META = b".wh.", b".wh..wh."
 _TYPES = {
     Kind.FILE: stat.S_IFREG,
     Kind.SYMLINK: stat.S_IFLNK,
@@ -100,26 +100,33 @@ class _Wanted:
     contents: bytes = b""  # the digest of a file, the target of a symbolic link
     device: int = 0
 
+    @property
+    def is_whiteout(self) -> bool:
+        return self.kind == stat.S_IFCHR and self.mode < 0
+
 
 def _read(reader: TarReader, wanted: dict[Path, _Wanted]) -> None:
     folders: set[Path] = set()  # those too that no entry makes
     for entry in reader:
         path = components(entry.name)
-        if not path or any(part.startswith(_WHITEOUT) for part in path[:-1]) or path[-1] == _OPAQUE:
+        if not path or any(part.startswith(_WHITEOUT) for part in path[:-1]):
             continue
+        for depth in range(1, len(path)):
+            folders.add(path[:depth])
+            if (above := wanted.get(path[:depth])) is not None and above.is_whiteout:
+                del wanted[path[:depth]]  # it became a folder that hides what is below
         if path[-1].startswith(_WHITEOUT):
             hidden = (*path[:-1], path[-1][len(_WHITEOUT) :])
-            if not path[-1].startswith(_WHITEOUT_META) and hidden not in wanted:
+            if not path[-1].startswith(_WHITEOUT_META) and hidden not in wanted and hidden not in folders:
                 wanted[hidden] = _Wanted(stat.S_IFCHR)
-            continue
-        if entry.kind is Kind.LINK and components(entry.link) == path:
-            continue  # it says nothing
-        folders.update(path[:depth] for depth in range(1, len(path)))
-        if path in folders and entry.kind is not Kind.DIRECTORY:
-            folders.discard(path)
-            for below in [other for other in wanted if other[: len(path)] == path]:
-                del wanted[below]
-        wanted[path] = _expected(entry, reader)
+        elif entry.kind is not Kind.LINK or components(entry.link) != path:  # a link to itself says nothing
+            if path in folders and entry.kind is not Kind.DIRECTORY:
+                folders.discard(path)
+                for below in [other for other in wanted if other[: len(path)] == path]:
+                    del wanted[below]
+            wanted[path] = _expected(entry, reader)
+            if entry.kind is Kind.DIRECTORY:
+                folders.add(path)
 
 
 def _expected(entry: Entry, reader: TarReader) -> _Wanted:
