@@ -92,6 +92,7 @@ class Collector:
             await self._collect_snapshots()
             used = await off_loop_to_end(self._used_blobs)
             await off_loop_to_end(self._collect_blobs, used)
+            await off_loop_to_end(self._content.drop_partials)
 
     def released(self, images: Collection[Image], *, without: Collection[str] = ()) -> tuple[str, ...]:
         """The layers of `images`, by chainID, top first, that no other image and no other container needs.
@@ -108,6 +109,7 @@ class Collector:
         """On a short disk give up what is kept in case, and for an undo, the oldest first."""
         if self._content.is_short():
             self._spared.clear()
+            await off_loop_to_end(self._content.drop_partials, 0.0)
         while self._content.is_short() and self._journal.drop_oldest():
             await self.collect()
 
