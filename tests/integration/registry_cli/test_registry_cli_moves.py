@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -10,28 +11,29 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from registry_cli_kit import PASSWORD, USER, Registry, available, running_registry
+from registry_cli_kit import available
 
 from tests.integration.cli.cli_kit import COMMAND, Cli, Done
 from tests.integration.conftest import EngineUnderTest, running_engine, wait_until
+from tests.support.registry import PASSWORD, USER, Registry, running_registry
 
 pytestmark = [
     pytest.mark.root,
     pytest.mark.skipif(not available(), reason="needs docker-registry"),
 ]
 
-OPEN, GUARDED, TLS = 5000, 5001, 5002
+OPEN, GUARDED = 5000, 5001
 
 
 @pytest.fixture(scope="module")
 def plain(engine: EngineUnderTest) -> Iterator[Registry]:
-    with running_registry(engine.netns, port=OPEN) as found:
+    with running_registry(netns=engine.netns, port=OPEN) as found:
         yield found
 
 
 @pytest.fixture(scope="module")
 def guarded(engine: EngineUnderTest) -> Iterator[Registry]:
-    with running_registry(engine.netns, port=GUARDED, login=True, tls=True) as found:
+    with running_registry(netns=engine.netns, port=GUARDED, htpasswd=True, tls=True) as found:
         yield found
 
 
@@ -187,7 +189,7 @@ def test_the_engine_keeps_no_credentials(clients: Clients, engine: EngineUnderTe
     clients.onggi.ok("login", "-u", USER, "--password-stdin", guarded.address, stdin=PASSWORD.encode())
     clients.onggi.ok("push", name)
     assert clients.onggi("login", "-u", USER, "--password-stdin", guarded.address, stdin=b"other").code == 1
-    secrets = (PASSWORD.encode(), b"c2FtOnBhc3Mgd29yZA")  # and as base64 of user:password
+    secrets = (PASSWORD.encode(), base64.b64encode(f"{USER}:{PASSWORD}".encode()).rstrip(b"="))
     for root in (engine.paths.root, engine.paths.run):
         found = [path for path in root.rglob("*") if path.is_file() and not path.is_symlink()]
         assert found
