@@ -40,7 +40,7 @@ async def test_in_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         end, name = RemoteEnd(tmp_path), f"{registry.address}/x:1"
         await end.store.load(docker_archive([make_tar({"a": os.urandom(350_000)})], [name], packed=False))
         (pushed,) = await end.push(name)
-        assert registry.count("PATCH", "/uploads/") == 4
+        assert registry.count("PATCH", "/uploads/") == 5  # four for the layer, one for the config
         await end.remove(name)
         (pulled,) = await end.pull(name)
         assert pulled.digest == pushed.digest
