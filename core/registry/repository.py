@@ -93,6 +93,9 @@ class Repository:
 
         "Mounting a blob from another repository", "Pushing a blob in chunks". The upload's URL otherwise.
         """
+        return await self.session.again(lambda: self._begin(digest, mount_from))
+
+    async def _begin(self, digest: Digest, mount_from: str) -> str | None:
         query = f"?mount={quote(digest, safe='')}&from={quote(mount_from, safe='')}" if mount_from else ""
         scope = self._scope + (f" repository:{mount_from}:pull" if mount_from else "")
         url = self.session.url(f"{self.path}/blobs/uploads/")
