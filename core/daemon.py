@@ -142,6 +142,7 @@ async def _run(paths: Paths) -> None:
     log.info("ready: root %s, run %s", paths.root, paths.run)
     await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
     checks.close()
+    await engine.builds.close()
     machinery.tasks.close()
     for task in (*aside, *work):
         task.cancel()

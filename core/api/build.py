@@ -11,6 +11,7 @@ from typing import Any
 from core.api.build_views import ClassicLines, event_line
 from core.api.routing import Answer, Request, Route, Stream, json_reply
 from core.api.spool import spool
+from core.build.history import new_id
 from core.engine.buildmounts import parse_secrets
 from core.engine.builds import BuildWish, CaughtUp
 from core.engine.engine import Engine
@@ -25,7 +26,10 @@ View = Callable[[Event], Iterator[dict[str, Any]]]
 
 
 async def build(engine: Engine, request: Request) -> Answer:
-    """POST /build; with `onggi=1` the answer is our own events instead of Docker's lines"""
+    """POST /build; with `onggi=1` the answer is our own events instead of Docker's lines
+
+    The header `Onggi-Build` names the build in the history. With `detach=1` that is all: the build goes on alone.
+    """
     wish = wish_of(request)
     if token := request.text("secrets"):
         wish = replace(wish, secrets=engine.builds.take_secrets(token))
@@ -35,11 +39,15 @@ async def build(engine: Engine, request: Request) -> Answer:
     quiet = request.flag("q")
     view: View = event_line if request.flag("onggi") else ClassicLines(quiet=quiet)
 
+    if request.flag("detach"):
+        return json_reply({"Id": await engine.builds.start(wish, archive)}, 201)
+    ident = new_id()
+
     async def work(report: Report, caught_up: CaughtUp) -> None:
         with archive:
-            await engine.builds.build(wish, archive.fileno(), report, caught_up)
+            await engine.builds.build(wish, archive.fileno(), report, caught_up, ident=ident)
 
-    return Stream(_lines(work, view, quiet=quiet))
+    return Stream(_lines(work, view, quiet=quiet), headers=[("Onggi-Build", ident)])
 
 
 async def secrets(engine: Engine, request: Request) -> Answer:
@@ -109,12 +117,13 @@ async def _lines(work: Work, view: View, *, quiet: bool) -> AsyncGenerator[bytes
             if not quiet or isinstance(event, Built | Failed):
                 for line in view(event):
                     yield json_line(line)
-        try:
-            await task
-        except EngineError as error:
-            if not failed:  # a step has said it already
-                message = one_line(error.message)
-                yield json_line({"errorDetail": {"message": message}, "error": message})
+        await asyncio.wait([task])
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, EngineError | asyncio.CancelledError):
+            raise error
+        if error is not None and not failed:  # else a step has said it already
+            message = one_line(error.message) if isinstance(error, EngineError) else "the build was cancelled"
+            yield json_line({"errorDetail": {"message": message}, "error": message})
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

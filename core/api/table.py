@@ -5,6 +5,7 @@ from __future__ import annotations
 from core.api import (
     archive,
     build,
+    builds,
     cleaning,
     committing,
     container_streams,
@@ -29,6 +30,7 @@ TABLE = Table(
         *committing.ROUTES,
         *archive.ROUTES,
         *build.ROUTES,
+        *builds.ROUTES,
         *execs.ROUTES,
         *registry.ROUTES,
         *images.ROUTES,

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import re
 import secrets
 import shutil
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO, Any
 
 from core.aio import off_loop, off_loop_to_end
 from core.build.cache import Cache
 from core.build.downloads import Downloads
 from core.build.files import BuildFiles
 from core.build.finish import register
+from core.build.history import History, new_id
 from core.build.labels import with_labels
 from core.build.layering import StoreLayering
 from core.build.plan import Asked, make_plan
+from core.build.recording import Recording
 from core.build.scope import Scope
 from core.build.solver import KEY, Hands, Options, Solver
 from core.dockerfile.parser import parse
@@ -28,16 +32,18 @@ from core.engine.buildbases import BuildBases, Images, Registries
 from core.engine.buildmounts import BuildPrograms, Caches, Surroundings
 from core.engine.buildruns import BuildRuns
 from core.engine.events import Events
-from core.errors import InvalidArgument, NoSuchPath
+from core.errors import Conflict, EngineError, InvalidArgument, NoSuchPath
 from core.images.importer import parse_target
 from core.images.layouts import host_platform
 from core.images.room import ImageRoom
-from core.model.build import Built, Report
+from core.model.build import Built, Event, Report
 from core.model.image import Image
 from core.model.registry import Credentials
 from core.oci.platform import parse_platform
 from core.oci.reference import Reference
 from core.paths import Paths
+
+log = logging.getLogger(__name__)
 
 CaughtUp = Callable[[], Awaitable[None]]
 _DOCKERFILE_LIMIT = 1 << 20  # bytes
@@ -86,18 +92,83 @@ class Builds:
         self._registries = registries
         self._secrets: dict[str, Mapping[str, bytes]] = {}
         self._caches = Caches(paths.root / "build-cache")
+        self._running: dict[str, asyncio.Task[Any]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()  # those that nobody waits for
+        self.history = History(paths.root / "builds")
 
-    async def build(self, wish: BuildWish, archive: int | None, report: Report, caught_up: CaughtUp) -> Image:
+    async def build(
+        self, wish: BuildWish, archive: int | None, report: Report, caught_up: CaughtUp, *, ident: str = ""
+    ) -> Image:
         """Build the image; `archive` is a descriptor of the context's tar, None where there is none.
+
+        `ident` is what `new_id` gave.
 
         Raises DockerfileError, StepFailed, InvalidArgument, BadArchive and what a step raises.
         """
+        task = asyncio.current_task()
+        assert task is not None
+        fields = {
+            "place": wish.place, "dockerfile": wish.dockerfile, "names": tuple(wish.names), "target": wish.target,
+        }  # fmt: skip
+        with self.history.recording(ident or new_id(), **fields) as recording, self._cancellable(recording, task):
+
+            def told(event: Event) -> None:
+                recording.take(event)
+                report(event)
+
+            return await self._build(wish, archive, recording, told, caught_up)
+
+    async def start(self, wish: BuildWish, archive: IO[bytes]) -> str:
+        """Build without anybody who waits for it: the build's id. `archive` is closed at its end."""
+        ident = new_id()
+
+        async def work() -> None:
+            with archive:
+                await self.build(wish, archive.fileno(), _tell_nobody, _wait_for_nobody, ident=ident)
+
+        task = asyncio.create_task(work())
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        await asyncio.sleep(0)  # it is in the history from now on
+        return ident
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) and not isinstance(error, EngineError):
+            log.error("a build ended with %r", error)
+
+    @contextmanager
+    def _cancellable(self, recording: Recording, task: asyncio.Task[Any]) -> Iterator[None]:
+        self._running[recording.record.id] = task
+        try:
+            yield
+        finally:
+            del self._running[recording.record.id]
+
+    def cancel(self, ident: str) -> None:
+        """End a build. Raises NotFound, Conflict where it has ended."""
+        record = self.history.get(ident)
+        task = self._running.get(record.id)
+        if task is None:
+            raise Conflict(f"build {record.id[:12]} is not running")
+        task.cancel()
+
+    async def close(self) -> None:
+        """At the engine's end: end what goes on in the background, and leave nothing of it."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _build(
+        self, wish: BuildWish, archive: int | None, recording: Recording, report: Report, caught_up: CaughtUp
+    ) -> Image:
         began = time.monotonic()
         names = [parse_target(name) for name in wish.names]
         platform = parse_platform(wish.platform) if wish.platform else host_platform()
         async with self._folder() as home:
             context = None if archive is None else await self._unpack(archive, home)
             data = wish.text if wish.text is not None else await self._dockerfile(context, wish.dockerfile)
+            recording.has_source(data)
             image = await self._solve(wish, data, Asked(
                 target=wish.target, args=wish.args, platform=platform, machine=host_platform()
             ), names, context, home, report, caught_up)  # fmt: skip
@@ -123,6 +194,7 @@ class Builds:
     async def recover(self, containers: Collection[str]) -> None:
         """At start: end and remove what an engine that died over a build has left."""
         await self._programs.sweep(containers)
+        await off_loop(self.history.recover)
         for folder in (self._paths.root / "build", self._paths.run / "build"):
             await off_loop(shutil.rmtree, folder, True)
 
@@ -190,6 +262,14 @@ class Builds:
             raise InvalidArgument(f"Cannot locate specified Dockerfile: {name}") from error
         finally:
             os.close(output)
+
+
+def _tell_nobody(_: Event) -> None:
+    pass
+
+
+async def _wait_for_nobody() -> None:
+    pass
 
 
 def _epoch(text: str) -> int | None:
