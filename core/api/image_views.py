@@ -25,8 +25,11 @@ def _created(image: Image) -> int:
         return 0
 
 
-def summary(image: Image, containers: int = -1, *, shared: int = -1) -> dict[str, Any]:
-    """A line of GET /images/json; `shared` = bytes of layers that other images have too, -1 = not counted."""
+def summary(image: Image, containers: int = -1, *, shared: int = -1, used: float = 0.0) -> dict[str, Any]:
+    """A line of GET /images/json; `shared` = bytes of layers that other images have too, -1 = not counted.
+
+    `used` = when a container was made from it last, seconds since the epoch, 0 = never; Docker has no such member.
+    """
     return {
         "Id": image.id,
         "ParentId": "",
@@ -38,6 +41,7 @@ def summary(image: Image, containers: int = -1, *, shared: int = -1) -> dict[str
         "SharedSize": shared,
         "Labels": image.config.config.labels or None,
         "Containers": containers,
+        "LastUsed": int(used),
     }
 
 

@@ -19,7 +19,10 @@ TAR = "application/x-tar"
 async def list_images(engine: Engine, request: Request) -> Answer:
     """GET /images/json"""
     images = await engine.images.select(parse_filters(request.text("filters")))
-    return json_reply([views.summary(image, len(engine.images.containers_of(image.id))) for image in images])
+    acts = engine.images
+    return json_reply(
+        [views.summary(one, len(acts.containers_of(one.id)), used=acts.last_used(one)) for one in images]
+    )
 
 
 async def inspect(engine: Engine, request: Request) -> Answer:

@@ -41,6 +41,7 @@ class Service(Protocol):
     async def starter(self, progress: Report) -> Image: ...
     async def history(self, reference: str) -> Lines: ...
     def chosen(self, references: Sequence[str]) -> tuple[Image, ...]: ...
+    def last_used(self, image: Image) -> float: ...
     async def list(self) -> tuple[Image, ...]: ...
 
 
@@ -79,6 +80,10 @@ class ImageActs:
     def containers_of(self, image: Digest) -> tuple[str, ...]:
         """The ids of the containers made from an image."""
         return tuple(record.id for record in self._records.all() if record.image_id == image)
+
+    def last_used(self, image: Image) -> float:
+        """When a container was made from an image last, seconds since the epoch; 0 = never."""
+        return self._service.last_used(image)
 
     async def shown_name(self, asked: str, image_id: str) -> str:
         """What the IMAGE column shows: the name asked for while it still means that image, else the id."""

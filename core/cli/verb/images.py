@@ -18,7 +18,7 @@ NONE = "<none>"
 HEADERS = {
     "ID": "IMAGE ID", "Repository": "REPOSITORY", "Tag": "TAG", "Digest": "DIGEST", "CreatedSince": "CREATED",
     "CreatedAt": "CREATED AT", "Size": "SIZE", "Containers": "CONTAINERS", "VirtualSize": "VIRTUAL SIZE",
-    "SharedSize": "SHARED SIZE", "UniqueSize": "UNIQUE SIZE",
+    "SharedSize": "SHARED SIZE", "UniqueSize": "UNIQUE SIZE", "LastUsed": "LAST USED",
 }  # fmt: skip
 COLUMNS = ("Repository", "Tag", "ID", "CreatedSince", "Size")
 _WITH_DIGEST = ("Repository", "Tag", "Digest", "ID", "CreatedSince", "Size")
@@ -42,6 +42,11 @@ def images(context: Context, given: Arguments) -> int:
         return 0
     digests = given.on("digests") or ".Digest" in template
     rows = [row for image in found for row in rows_of(image, full=given.on("no-trunc"), digests=digests)]
+    if ".LastUsed" in template:  # ours alone: not in what `json` shows, which is Docker's
+        times = {words.short_id(image["Id"]): image.get("LastUsed") for image in found}
+        for row in rows:
+            used = times.get(words.short_id(row["ID"]))
+            row["LastUsed"] = words.ago(used) if used else "N/A"
     if given.on("quiet") and not template:
         listing.show_ids(rows)
         return 0
