@@ -155,6 +155,8 @@ def show_footer(screen: MainScreen, footer: Hints) -> None:
     ]
     if place in LISTS and not screen.lists.list_of(place).row_ids and not screen.detail.welcoming:
         found = [a for a in found if a.id in _WITHOUT_ROWS]
+    if "images" not in (place, screen.about):
+        found = [a for a in found if a.id != "undo"]  # it takes removals of images back, and of nothing else
     if screen.detail.welcoming:
         found = [a for a in found if a.id in ("image_pull", "image_load", "image_import", "image_starter")]
     own = scopes_of(place)
