@@ -112,7 +112,9 @@ def load_memory(manager: Manager) -> float:
     _without_big_image(manager)
     with processes.Peak(pids) as peak:
         manager.run("load", "-i", str(bigimage.archive()))
-        manager.run("save", "-o", os.devnull, bigimage.TAG)
+        target = bigimage.archive().with_name("saved.tar")
+        target.unlink(missing_ok=True)
+        manager.run("save", "-o", str(target), bigimage.TAG)
     return peak.growth
 
 
