@@ -77,14 +77,8 @@ async def networks(engine: Engine, request: Request) -> Answer:
     return json_reply({"NetworksDeleted": None})
 
 
-async def build_cache(engine: Engine, request: Request) -> Answer:
-    """POST /build/prune"""
-    return json_reply({"CachesDeleted": None, "SpaceReclaimed": 0})
-
-
 ROUTES = (
     Route("GET", "/onggi/v1/prune", plan),
     Route("POST", "/onggi/v1/prune", carry_out),
     Route("POST", "/networks/prune", networks),
-    Route("POST", "/build/prune", build_cache),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator
 
-from core.api import container_views, image_views
+from core.api import buildcache, container_views, image_views
 from core.api.routing import Answer, Reply, Request, Route, Stream, json_reply
 from core.engine.engine import Engine
 from core.engine.events import check_filters
@@ -49,7 +49,7 @@ def _moment(text: str) -> int:
 
 async def disk_usage(engine: Engine, request: Request) -> Answer:
     """GET /system/df"""
-    usage = await engine.system.disk_usage()
+    usage, held = await engine.system.disk_usage(), await engine.builds.held.usage()
     now = time.time_ns()
     containers = [
         container_views.summary(
@@ -76,8 +76,8 @@ async def disk_usage(engine: Engine, request: Request) -> Answer:
                 for record in usage["volumes"]
             ],
             "OnggiKept": {"Count": usage["kept"][0], "Size": usage["kept"][1]},
-            "BuildCache": [],
-            "BuilderSize": 0,
+            "BuildCache": [buildcache.docker_item(one) for one in held],
+            "BuilderSize": sum(one.size for one in held if not one.in_use),
         }
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from core.api import (
     archive,
     build,
+    buildcache,
     builds,
     cleaning,
     committing,
@@ -31,6 +32,7 @@ TABLE = Table(
         *archive.ROUTES,
         *build.ROUTES,
         *builds.ROUTES,
+        *buildcache.ROUTES,
         *execs.ROUTES,
         *registry.ROUTES,
         *images.ROUTES,

@@ -21,6 +21,7 @@ SCHEMA = (
     "CREATE TABLE build_place (place TEXT PRIMARY KEY, parts TEXT NOT NULL)",
 )
 _FILES_NAMED = 3
+_PARTS_LIMIT = 4 << 20  # characters that are kept to tell what has changed
 Parts = Mapping[str, object]
 
 
@@ -88,6 +89,8 @@ class Cache:
             for key in keys:
                 self._db.execute("DELETE FROM build_step WHERE key = ?", (key,))
                 self._entries.pop(key, None)
+            if not self._entries:  # what is told of changes is of no use without anything to compare
+                self._db.execute("DELETE FROM build_place")
 
     def cause(self, place: str, parts: Parts) -> str:
         """Why the step at `place` is not what it was the last time, "" the first time. Remembers `parts`.
@@ -95,6 +98,8 @@ class Cache:
         `place` names the step over many builds: which Dockerfile, stage and line of it.
         """
         text = json.dumps(parts, sort_keys=True)
+        if len(text) > _PARTS_LIMIT:
+            text = json.dumps({**parts, "files": {}}, sort_keys=True)
         rows = self._db.query("SELECT parts FROM build_place WHERE place = ?", (place,))
         if rows and rows[0][0] == text:
             return "not in the cache any more"

@@ -61,6 +61,19 @@ _OF_CONTAINERS = (
 
 # group -> (summary, {verb -> module:attribute, or a name of VERBS})
 GROUPS: dict[str, tuple[str, dict[str, str]]] = {
+    "builder": (
+        "Manage builds",
+        {
+            "build": "build",
+            "cancel": "builder:CANCEL",
+            "du": "builder:DU",
+            "history": "builder:HISTORY",
+            "inspect": "builder:INSPECT",
+            "logs": "builder:LOGS",
+            "prune": "builder:PRUNE",
+            "rm": "builder:RM",
+        },
+    ),
     "container": (
         "Manage containers",
         {
@@ -118,6 +131,7 @@ GROUPS: dict[str, tuple[str, dict[str, str]]] = {
 }
 
 ALIASES = {
+    ("builder", "ls"): "history",
     ("container", "list"): "ls",
     ("container", "ps"): "ls",
     ("container", "remove"): "rm",

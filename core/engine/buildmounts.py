@@ -7,10 +7,8 @@ root are taken out again before the layer is made.
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
-import hashlib
 import os
 import posixpath
 import secrets
@@ -24,6 +22,7 @@ from typing import Any, Protocol
 from core.aio import off_loop, off_loop_to_end
 from core.build.work import Output, RunWork, Tree
 from core.dockerfile.instructions import Mount
+from core.engine.buildcaches import Caches
 from core.engine.buildruns import BuildRuns
 from core.errors import InvalidArgument, Unsupported
 from core.images.unpack import Zygote
@@ -38,30 +37,6 @@ class Snapshots(Protocol):
     """Root file systems by key."""
 
     def rootfs(self, key: str) -> Mapping[str, Any]: ...
-
-
-class Caches:
-    """Cache mounts of one ROOT: a folder each, kept until it is pruned."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._locks: dict[str, asyncio.Lock] = {}
-
-    def path(self, ident: str) -> Path:
-        """The folder of a cache; its name says nothing, for it comes from a Dockerfile."""
-        return self._folder / hashlib.sha256(ident.encode(errors="surrogateescape")).hexdigest()[:32]
-
-    def lock(self, ident: str) -> asyncio.Lock:
-        """For `sharing=locked`."""
-        return self._locks.setdefault(ident, asyncio.Lock())
-
-    def prune(self) -> int:
-        """Remove those that nobody holds; the bytes that were theirs. Blocking."""
-        freed = 0
-        for folder in self._folder.iterdir() if self._folder.is_dir() else ():
-            freed += sum(path.lstat().st_size for path in folder.rglob("*"))
-            shutil.rmtree(folder, ignore_errors=True)
-        return freed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,10 +170,8 @@ class BuildPrograms:
             if lock.locked():
                 return Made((_point(mount, target, await self._copy("/", Tree(), undo), rw=True),))
             await undo.enter_async_context(lock)
-        path = self._caches.path(ident)
-        await off_loop(
-            _make_cache, path, _number(mount, "mode", 8, 0o755), _number(mount, "uid"), _number(mount, "gid")
-        )
+        mode, uid, gid = _number(mount, "mode", 8, 0o755), _number(mount, "uid"), _number(mount, "gid")
+        path = undo.enter_context(self._caches.using(ident, mode, uid, gid))
         return Made((_point(mount, target, path, rw=not _is_on(mount, "readonly")),))
 
     async def _tmpfs(self, mount: Mount, tree: Tree | None, undo: AsyncExitStack) -> Made:
@@ -265,11 +238,6 @@ def _is_on(mount: Mount, name: str) -> bool:
     return any(key == name and value.lower() in _TRUE for key, value in mount.options)
 
 
-def _owner(mount: Mount, mode: int) -> tuple[int, int, int]:
-    """`mode`, `uid`, `gid` as asked."""
-    return _number(mount, "mode", 8, mode), _number(mount, "uid"), _number(mount, "gid")
-
-
 def _number(mount: Mount, name: str, base: int = 10, default: int = 0) -> int:
     text = mount.get(name)
     try:
@@ -280,15 +248,6 @@ def _number(mount: Mount, name: str, base: int = 10, default: int = 0) -> int:
 
 def _has_entries(folder: Path) -> bool:
     return next(folder.iterdir(), None) is not None
-
-
-def _make_cache(path: Path, mode: int, uid: int, gid: int) -> None:
-    if path.is_dir():
-        return
-    path.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
-    path.mkdir()
-    os.chown(path, uid, gid)
-    path.chmod(mode)
 
 
 def _write_secret(path: Path, value: bytes, mode: int, uid: int, gid: int) -> None:

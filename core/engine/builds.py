@@ -29,7 +29,9 @@ from core.build.scope import Scope
 from core.build.solver import KEY, Hands, Options, Solver
 from core.dockerfile.parser import parse
 from core.engine.buildbases import BuildBases, Images, Registries
-from core.engine.buildmounts import BuildPrograms, Caches, Surroundings
+from core.engine.buildcache import BuildCache
+from core.engine.buildcaches import Caches
+from core.engine.buildmounts import BuildPrograms, Surroundings
 from core.engine.buildruns import BuildRuns
 from core.engine.events import Events
 from core.errors import Conflict, EngineError, InvalidArgument, NoSuchPath
@@ -95,6 +97,7 @@ class Builds:
         self._running: dict[str, asyncio.Task[Any]] = {}
         self._tasks: set[asyncio.Task[None]] = set()  # those that nobody waits for
         self.history = History(paths.root / "builds")
+        self.held = BuildCache(room, cache, self._caches)
 
     async def build(
         self, wish: BuildWish, archive: int | None, report: Report, caught_up: CaughtUp, *, ident: str = ""

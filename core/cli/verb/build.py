@@ -39,6 +39,10 @@ def build(context: Context, given: Arguments) -> int:
             held = context.engine.post("/onggi/v1/build/secrets", body=_secrets(given.texts("secret")))
             query["secrets"] = held["Id"]
         headers = {CONFIG_HEADER: encode_all(_credentials(source, given))}
+        if given.on("detach"):
+            begun = context.engine.open("POST", "/build", query | {"detach": "1"}, archive, headers=headers)
+            print(begun.json()["Id"])
+            return 0
         response = context.engine.open("POST", "/build", query, archive, headers=headers)
         image = _follow(response, progress, source)
     if given.text("iidfile"):
@@ -197,6 +201,7 @@ BUILD = Command(
     "PATH | -",
     (
         several("build-arg", "", "Set build-time variables"),
+        switch("detach", "d", "Build in the background and print the build's ID (see `builder logs`)"),
         option("file", "f", 'Name of the Dockerfile (default: "PATH/Dockerfile"; "-" reads it from stdin)'),
         switch("force-rm", "", "Always remove intermediate containers (there are none)"),
         option("iidfile", "", "Write the image ID to a file"),
