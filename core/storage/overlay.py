@@ -125,8 +125,9 @@ class Snapshots:
         self._rows[key] = row
         try:
             await off_loop_to_end(self._make, row)
-        except BaseException:
+        except BaseException:  # also where it was made to the end for somebody who was cancelled
             del self._rows[key]
+            await off_loop_to_end(self._destroy, row)
             raise
 
     async def commit(

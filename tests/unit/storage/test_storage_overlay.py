@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -170,3 +171,15 @@ async def test_a_layer_keeps_the_root_it_says_and_needs_its_parent(room: Room) -
     await room.snapshots.remove("two")
     room.snapshots.settle(room.snapshots.unsettled())
     assert {row.name for row in room.again().all()} == {"one", "unpack-three"}
+
+
+async def test_a_snapshot_that_nobody_waits_for_any_more_is_not_made(room: Room) -> None:
+    await layers(room.snapshots, "one")
+    before = listing(str(room.paths.snapshots))
+    task = asyncio.create_task(room.snapshots.prepare("c", "one"))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled() and not room.snapshots.exists("c")
+    assert listing(str(room.paths.snapshots)) == before
+    assert [snapshot.name for snapshot in room.again().all()] == ["one"]
