@@ -18,6 +18,11 @@ RECORD_LIMIT = 16 * 1024  # Docker's copier buffer: a longer line is split here
 _BLOCK = 64 * 1024
 _LINE_LIMIT = 1024 * 1024  # six bytes an escaped byte of a record leave this far behind
 
+_HEAD = b'{"log":"'
+# Between text and time, and how long it is with what follows, in a record as `records` writes it.
+_MIDDLES = {b'","stream":"%s","time":"' % name.encode(): name for name in ("stdout", "stderr")}
+_MIDDLE, _TAIL = 28, 60
+
 # Control bytes that have no cheap replacement below; newline, tab, return, escape and NUL have one.
 _RARE = bytes(set(range(32)) - {0, 9, 10, 13, 27})
 
@@ -62,6 +67,12 @@ def records(stream: str, escaped: bytes, stamp: str) -> bytes:
 
 def parse(raw: bytes, end: int) -> Line | None:
     """The record in one line of a file; None where it is damaged."""
+    stream = _MIDDLES.get(raw[-_TAIL : _MIDDLE - _TAIL])
+    if stream is not None and raw.startswith(_HEAD):  # ours, and most often without escapes: four times as fast
+        text, stamp = raw[len(_HEAD) : -_TAIL], raw[_MIDDLE - _TAIL : -2]
+        plain = text[:-2] if text.endswith(b"\\n") else text
+        if b"\\" not in plain and b'"' not in plain and stamp.isascii() and b'"' not in stamp:
+            return Line(stream, stamp.decode(), plain if plain is text else plain + b"\n", end)
     try:
         record = json.loads(raw)
         return Line(record["stream"], record["time"], record["log"].encode("utf-8", "replace"), end)
@@ -86,6 +97,39 @@ def tail(fd: int, count: int) -> int:
             at = block.rindex(b"\n", 0, at)
         return start + at + 1
     return 0
+
+
+def seek(fd: int, since: str) -> int:
+    """An offset in `fd` at which a record begins, and before which all are older than `since` ("" = 0).
+
+    Found by halving, so less than a block lies between it and the first record that is not older. Takes for
+    granted that times ascend; where the clock was set back, records of the time before may be left out.
+    """
+    low, high = 0, os.fstat(fd).st_size if since else 0
+    while high - low > _BLOCK:
+        middle = (low + high) // 2
+        found = _record_behind(fd, middle, high)
+        if found is not None and found[1] < since:
+            low = found[0]
+        else:
+            high = middle
+    return low
+
+
+def _record_behind(fd: int, offset: int, end: int) -> tuple[int, str] | None:
+    """Where the first whole record that begins behind `offset` begins, and its time; None = none before `end`."""
+    held, start, begun = b"", offset, False
+    while offset < end and (block := os.pread(fd, _BLOCK, offset)):
+        offset += len(block)
+        lines = (held + block).split(b"\n")
+        held = lines.pop()
+        for raw in lines:
+            line = parse(raw, 0) if begun else None
+            if line is not None:
+                return (start, line.time) if start < end else None
+            start += len(raw) + 1
+            begun = True
+    return None
 
 
 def read(

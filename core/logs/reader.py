@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from core.logs.jsonfile import Line, read, tail
+from core.logs.jsonfile import Line, read, seek, tail
 
 
 @dataclass(slots=True)
@@ -26,6 +26,7 @@ class LogReader:
         """`count` limits the first reading to the last records; None = all. Raises OSError."""
         self._path = path
         self._count = count
+        self._begun = False
         self._segments: list[_Segment] = []
         for name in _files(path):
             self._add(name)
@@ -53,6 +54,10 @@ class LogReader:
         if self._count is not None:
             self._skip(self._count)
             self._count = None
+        if since and not self._begun:
+            for segment in self._segments:
+                segment.offset = max(segment.offset, seek(segment.fd, since))
+        self._begun = True
         self._refresh()
         while self._segments:
             segment = self._segments[0]

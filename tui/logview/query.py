@@ -7,7 +7,7 @@ from bisect import bisect_left, bisect_right
 from time import monotonic
 from typing import Final
 
-from tui.logview.limit import TooSlow, within
+from core.client.limit import TooSlow, within
 from tui.logview.store import LineStore
 from tui.safe import safe_log
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.logs.jsonfile import RECORD_LIMIT, escape, read, records, tail, timestamp
+from core.logs.jsonfile import RECORD_LIMIT, Line, escape, parse, read, records, seek, tail, timestamp
 from core.logs.reader import LogReader
 from core.logs.writer import LogWriter
 
@@ -225,3 +225,46 @@ def test_no_log_is_an_empty_log_until_there_is_one(tmp_path: Path) -> None:
         assert list(reader.lines()) == []
         write_lines(tmp_path / "log", 1)
         assert [line.data for line in reader.lines()] == [b"line 0\n"]
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3000)), max_size=120), st.integers(0, 200))
+def test_seek_lands_before_all_that_is_wanted_and_near_it(steps: list[tuple[int, int]], wanted: int) -> None:
+    with tempfile.TemporaryFile() as file:
+        now, made = 0, []
+        for step, length in steps:
+            now += step
+            made.append((now, records("stdout", b"x" * length + b"\\n", timestamp(now * 10**9))))
+        file.write(b"".join(data for _, data in made))
+        file.flush()
+        since = timestamp(wanted * 10**9)
+        offset = seek(file.fileno(), since)
+        whole = list(read(file.fileno(), 0, since=since))
+        assert list(read(file.fileno(), offset, since=since)) == whole
+        older = sum(len(data) for at, data in made if at < wanted)
+        assert offset <= older and older - offset <= 2 * 64 * 1024
+
+
+@given(st.text(), st.sampled_from(["stdout", "stderr"]), st.integers(0, 2**60))
+def test_the_quick_way_reads_what_json_reads(text: str, stream: str, now: int) -> None:
+    data = text.encode("utf-8", "replace")
+    for raw in records(stream, escape(data), timestamp(now)).splitlines():
+        record = json.loads(raw)
+        assert parse(raw, 0) == Line(record["stream"], record["time"], record["log"].encode(), 0)
+
+
+def test_damaged_records_are_not_taken_for_whole_ones() -> None:
+    good = records("stdout", b"b\\n", timestamp(0))[:-1]
+    assert parse(b'{"log":"a' + good, 0) is None
+    assert parse(good[1:], 0) is None and parse(good[:-1], 0) is None
+    assert parse(good.replace(b"stdout", b"stdbad"), 0) == Line("stdbad", timestamp(0), b"b\n", 0)
+
+
+def test_since_opens_a_long_log_near_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    made = [records("stdout", b"line\\n", timestamp(second * 10**9)) for second in range(20_000)]
+    path.write_bytes(b"".join(made))
+    with LogReader(str(path)) as reader:
+        found = reader.lines(since=timestamp(19_990 * 10**9))
+        assert next(found).time == timestamp(19_990 * 10**9)
+        assert reader._segments[0].offset > len(b"".join(made[:18_000]))
+        assert len(list(found)) == 9
