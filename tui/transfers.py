@@ -27,8 +27,16 @@ async def import_(client: Client, path: Path, name: str, changes: Sequence[str],
     """Make an image of a tar of a whole file system; its id."""
     repository, tag = split_reference(name)
     with await off_loop(path.open, "rb") as file:
-        query = {"fromSrc": "-", "repo": repository or None, "tag": tag or None, "changes": list(changes)}
-        return await _said(client.upload("/images/create", watch.gated(file), watch.told, **query), watch)
+        made = client.upload(
+            "/images/create",
+            watch.gated(file),
+            watch.told,
+            fromSrc="-",
+            repo=repository or None,
+            tag=tag or None,
+            changes=list(changes),
+        )
+        return await _said(made, watch)
 
 
 async def starter(client: Client, watch: Watch) -> str:

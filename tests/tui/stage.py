@@ -466,7 +466,12 @@ class StageClient:
         return HijackedSocket(ours, ResponseHead(101, "UPGRADED", {}), self.stage.screen)
 
     async def upload(
-        self, path: str, file: IO[bytes], progress: Callable[[int, int], None] | None = None, **query: Any
+        self,
+        path: str,
+        file: IO[bytes],
+        progress: Callable[[int, int], None] | None = None,
+        headers: Any = None,
+        **query: Any,
     ) -> AsyncGenerator[Any, None]:
         self.stage.calls.append(("UPLOAD", path, query))
         yield {"stream": "Loaded image: busybox:1.37\n"}

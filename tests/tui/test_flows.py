@@ -192,7 +192,7 @@ async def test_a_resize_in_the_middle_keeps_place_and_cursor() -> None:
             await pilot.resize_terminal(*size)
             await pilot.pause(0.1)
         assert app.main.lists.list_of("containers").cursor_id == one_id("api")
-        assert app.main.place == "logs"
+        await until(pilot, lambda: app.main.place == "logs")
 
 
 async def test_the_first_screen_offers_what_works_and_enter_does_it() -> None:
@@ -300,7 +300,7 @@ async def test_attach_asks_for_history_and_tells_its_size_and_closing_detaches()
         assert "the keyboard is in the container" in text_of(app)
         ends[0].close()
         await until(pilot, lambda: not app.main.keyboard_inside)
-        assert app.main.place == "containers"
+        await until(pilot, lambda: app.main.place == "containers")
         assert "box · attach" in text_of(app)
 
 

@@ -279,8 +279,10 @@ async def test_a_registry_is_typed_and_escape_goes_back_step_by_step() -> None:
         await until(pilot, lambda: isinstance(app.screen, Browser))
         await pilot.press(*"http://registry.test/", "enter")
         await until(pilot, lambda: "shop/worker" in text_of(app))
+        browser = app.screen
+        await until(pilot, lambda: browser.focused is browser.query_one("#repositories"))
         await pilot.press("escape")
-        assert "registry.test" in text_of(app)
+        await until(pilot, lambda: browser.focused is browser.query_one("#registries"))
         await pilot.press("escape")
         await until(pilot, lambda: app.screen is app.main)
 

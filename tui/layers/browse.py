@@ -115,9 +115,10 @@ class LayerBrowser:
         await self._details(subject, known)
 
     async def _mount(self) -> None:
+        if not self.pane.is_attached:
+            self._screen.right.mount(self.pane, after=self._screen.detail)
         if not self.list.is_attached:
             await self._screen.detail.take_view("Layers", self.list)
-            await self._screen.right.mount(self.pane, after=self._screen.detail)
 
     async def _read(self, subject: Subject) -> Known:
         calls = self._screen.onggi.calls

@@ -107,12 +107,11 @@ class Detail(Framed, Vertical):
 
     async def take_view(self, tab: str, view: Widget) -> None:
         """Let a tab have a view of its own instead of the page: made when it is first needed."""
-        await self.query_one("#body", Box).mount(view)
         self._views[tab] = view
-        had_focus = self.page.has_focus
-        self._arrange()
-        if had_focus and self.inner is view:
-            view.focus()
+        try:
+            await self.query_one("#body", Box).mount(view)
+        finally:  # who asked may have been cancelled meanwhile; the view stays
+            self._arrange()
 
     @property
     def tab(self) -> str:
@@ -246,7 +245,19 @@ class Detail(Framed, Vertical):
         shown = self.inner
         for part in self.query_one("#body", Box).children:
             part.set_class(part is shown, "-shown")
+        self._hand_over()
         self.retitle()
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        self._hand_over()
+
+    def _hand_over(self) -> None:
+        """The keyboard was given to the page while the view that takes its place was on its way: pass it on.
+
+        What is not on the screen yet cannot have the keyboard, hence the refresh between.
+        """
+        if self.page.has_focus and self.inner is not self.page:
+            self.call_after_refresh(self.inner.focus)
 
     def note_sessions(self) -> None:
         """Write how many sessions live behind the Terminal tab."""

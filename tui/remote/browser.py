@@ -141,8 +141,12 @@ class Browser(Dialog[tuple[str, str]]):
         self._here = max(0, min(number, len(_NAMES) - 1))
         for at in range(len(_NAMES)):
             self.column(at).set_class(at == self._here, "-here")
-        self.column(self._here).focus()
+        self.call_after_refresh(self._take_keyboard)  # on a narrow screen the list is not there before
         self._say()
+
+    def _take_keyboard(self) -> None:
+        if not self.has_class("-typing"):
+            self.column(self._here).focus()
 
     @property
     def server(self) -> str:
@@ -271,9 +275,9 @@ class Browser(Dialog[tuple[str, str]]):
         event.stop()
         self._enter()
 
-    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+    def on_click(self, event: events.Click) -> None:
         column = event.widget
-        if isinstance(column, Column) and column is self.focused and column.number != self._here:
+        if isinstance(column, Column) and column.number != self._here:
             self._go(column.number)
 
     def pressed(self, event: events.Key) -> None:
