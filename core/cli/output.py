@@ -33,6 +33,11 @@ def line(text: str) -> None:
     print(shown(text))
 
 
+def text(whole: str) -> None:
+    """Foreign lines on stdout."""
+    sys.stdout.write(shown(whole))
+
+
 def table(
     headers: Sequence[str] | None,
     rows: Iterable[Sequence[str]],

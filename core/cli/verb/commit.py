@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from core.cli import output
 from core.cli.context import Context
 from core.cli.output import shown
 from core.cli.parser import Arguments, Command, option, several, switch
@@ -36,6 +37,12 @@ def _split(reference: str) -> tuple[str, str]:
 
 def diff(context: Context, given: Arguments) -> int:
     """A line for each path: added, changed or deleted."""
+    if given.text("as"):
+        from core.cli.building import drafts
+
+        drafts.check_form(given.text("as"))
+        output.text(drafts.of_container(context.engine, given.operands[0]))
+        return 0
     found = context.engine.get(f"/containers/{quote(given.operands[0])}/changes")
     for change in found or ():
         sys.stdout.write(f"{_KINDS[change['Kind']]} {shown(change['Path'])}\n")
@@ -59,6 +66,7 @@ DIFF = Command(
     diff,
     "Inspect changes to files or directories on a container's filesystem",
     "CONTAINER",
+    (option("as", "", 'Write the changes as something else ("dockerfile": a draft of one)'),),
     least=1,
     most=1,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.cli import listing, units, words
+from core.cli import listing, output, units, words
 from core.cli.context import Context
 from core.cli.parser import Arguments, Command, option, switch
 from core.client.address import quote
@@ -23,6 +23,12 @@ _EXACT = ("ID", "CreatedAt", "CreatedBy", "Size", "Comment")
 
 def history(context: Context, given: Arguments) -> int:
     """The steps that made an image, newest first."""
+    if given.text("as"):
+        from core.cli.building import drafts
+
+        drafts.check_form(given.text("as"))
+        output.text(drafts.of_image(context.engine, given.operands[0]))
+        return 0
     found = context.engine.get(f"/images/{quote(given.operands[0])}/history")
     rows = [_row(step, full=given.on("no-trunc"), human=given.on("human")) for step in found]
     if given.on("quiet"):
@@ -51,6 +57,7 @@ HISTORY = Command(
     "Show the history of an image",
     "IMAGE",
     (
+        option("as", "", 'Write the history as something else ("dockerfile")'),
         option(
             "format", "", "Format output using a custom template: 'table', 'table TEMPLATE', 'json' or TEMPLATE"
         ),
