@@ -21,7 +21,7 @@ Report = Callable[[Progress], None]
 SEARCH_FILTERS = frozenset({"is-automated", "is-official", "stars"})
 SEARCH_LIMIT, SEARCH_DEFAULT = 100, 25
 _COMING, _HERE = "Pulling fs layer", "Already exists"
-_LINES = ("Pulling from ", "Digest: ", "Status: ")
+_LINES = ("Pulling from ", "Digest: ", "Status: ", "WARNING: ")
 _BOOLEANS = ("1", "true", "0", "false")
 
 

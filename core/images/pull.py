@@ -69,9 +69,12 @@ class Puller:
     async def pull(self, reference: Reference) -> Pulled:
         """One image. Raises Refused, NotFound, DataLoss, Unavailable, BadArchive."""
         what = str(reference.digest or reference.tag)
-        self._report(Progress(id=what, status=f"Pulling from {reference.path}"))
+        told = str(reference) if reference.digest else what
+        self._report(Progress(id=told, status=f"Pulling from {reference.path}"))
         found = await self._find(reference, what)
-        blobs = await self._bring_in(found, reference.familiar)
+        here = self._room.store.get(found.id)
+        whole = here is not None and self._stands(found.config)  # then it is only another name
+        blobs = here.size if here is not None and whole else await self._bring_in(found, reference.familiar)
         references = () if reference.digest else (reference,)
         name = f"{reference.name}@{found.top}"
         before = self._room.store.holder(reference) if not reference.digest else self._room.store.get(found.id)
@@ -81,6 +84,7 @@ class Puller:
         self._room.store.register([image])
         new = before is None or before.id != found.id
         self._report(Progress(status=f"Digest: {found.top}"))
+        self._warn(reference, found.config)
         return Pulled(reference, self._room.image(found.id), found.top, new)
 
     async def _find(self, reference: Reference, what: str) -> _Found:
@@ -95,7 +99,7 @@ class Puller:
             raise DataLoss("image has too many indexes inside each other")
         data = await self._config(manifest.config)
         config = decode(data, ImageConfig, what="image config", error=DataLoss)
-        self._check(reference, manifest, config)
+        self._check(manifest, config)
         return _Found(top.descriptor.digest, document, manifest, data, config)
 
     async def _from_index(self, index: Index) -> Document:
@@ -115,19 +119,30 @@ class Puller:
             return await off_loop_to_end(self._room.content.read, descriptor.digest)
         return await self._repository.document(descriptor)
 
-    def _check(self, reference: Reference, manifest: Manifest, config: ImageConfig) -> None:
+    def _check(self, manifest: Manifest, config: ImageConfig) -> None:
         if len(manifest.layers) != len(config.rootfs.diff_ids):
             raise DataLoss(
                 f"image has {len(manifest.layers)} layers, but its config lists {len(config.rootfs.diff_ids)}"
             )
         if config.os not in ("linux", ""):
             raise InvalidArgument(f'image operating system "{shown(config.os)}" cannot be used on this platform')
+
+    def _warn(self, reference: Reference, config: ImageConfig) -> None:
+        """A name of a single image gives it to everybody, as with Docker. moby daemon/images/image_pull.go."""
         wanted = self._wanted
         if wanted is not None and (config.os or "linux", config.architecture) != (wanted.os, wanted.architecture):
-            raise NotFound(
-                f"image with reference {reference.familiar} was found but does not match the specified platform: "
-                f"wanted {wanted}, actual: {shown(config.os)}/{shown(config.architecture)}"
+            actual = f"{shown(config.os)}/{shown(config.architecture)}"
+            self._report(
+                Progress(
+                    status=f"WARNING: image with reference {reference.familiar} was found but does not match "
+                    f"the specified platform: wanted {wanted}, actual: {actual}"
+                )
             )
+
+    def _stands(self, config: ImageConfig) -> bool:
+        """Whether every layer is here, as a blob and unpacked."""
+        unpacker = self._room.unpacker
+        return all(map(unpacker.known, config.rootfs.diff_ids)) and all(map(unpacker.stands, config.chain))
 
     async def _bring_in(self, found: _Found, label: str) -> int:
         """Have every layer stand; bytes of all of them."""

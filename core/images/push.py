@@ -23,6 +23,7 @@ from core.oci.digest import Digest
 from core.oci.document import decode, encode, plain
 from core.oci.image import OCI_CONFIG, OCI_LAYER_GZIP, OCI_LAYER_ZSTD, OCI_MANIFEST, Descriptor, Manifest
 from core.oci.reference import Reference
+from core.registry.answers import Refused
 from core.registry.repository import Repository
 from core.registry.upload import upload
 from core.storage.compression import stream_of
@@ -40,6 +41,8 @@ def chosen(store: ImageStore, named: Reference, *, all_tags: bool) -> tuple[tupl
         tag = named.with_default_tag()
         image = store.holder(tag)
         found = ((tag, image),) if image is not None else ()
+    if not found and not all_tags and store.by_name(named):
+        raise NoSuchImage(f"tag does not exist: {named.with_default_tag().familiar}")
     if not found:
         raise NoSuchImage(f"An image does not exist locally with the tag: {named.familiar_name}")
     return found
@@ -99,7 +102,9 @@ class Pusher:
         if own is not None:
             wanted = list(decode(own[1], Manifest, what="manifest").layers)
         for diff_id, want in zip(diff_ids, wanted, strict=True):
-            if diff_id not in self._there:
+            if diff_id in self._there:  # of another tag
+                self._report(Progress(id=diff_id.hex[:12], status="Layer already exists"))
+            else:
                 self._there[diff_id] = asyncio.create_task(self._layer(diff_id, want))
         tasks = [self._there[diff_id] for diff_id in diff_ids]
         try:
@@ -119,7 +124,7 @@ class Pusher:
             self._report(Progress(id=name, status="Waiting"))
         async with self._slots:
             known = wanted or self._known(layer)
-            if known is not None and await self._repository.size(known.digest) is not None:
+            if known is not None and await self._exists(known.digest):
                 self._report(Progress(id=name, status="Layer already exists"))
                 return known
             source = self._mountable(known.digest) if known is not None else ""
@@ -132,12 +137,21 @@ class Pusher:
             found = await self._compressed(layer, name) if known is None or not self._here(known) else known
             if wanted is not None and found.digest != wanted.digest:
                 raise CorruptStore(f"layer {diff_id} compresses to other bytes than it was pushed as")
-            if known is None and await self._repository.size(found.digest) is not None:
+            if known is None and await self._exists(found.digest):
                 self._report(Progress(id=name, status="Layer already exists"))
                 return found
             await self._upload(found, url or "", name)
             self._report(Progress(id=name, status="Pushed"))
             return found
+
+    async def _exists(self, digest: Digest) -> bool:
+        """Whether the repository has a blob. Who may not look hears why at the upload: HEAD has no words."""
+        try:
+            return await self._repository.size(digest) is not None
+        except Refused as error:
+            if error.http_status != 403:
+                raise
+            return False
 
     def _known(self, layer: Layer) -> Descriptor | None:
         """What the layer is in a registry, as far as that is known without compressing it."""
@@ -190,7 +204,7 @@ class Pusher:
             os.close(fd)
 
     async def _config(self, ident: Digest, data: bytes) -> None:
-        if await self._repository.size(ident) is None:
+        if not await self._exists(ident):
             await self._upload(Descriptor(media_type=OCI_CONFIG, digest=ident, size=len(data)), "", "")
 
     def _manifest(self, image: Image, config: bytes, layers: Sequence[Descriptor]) -> tuple[Descriptor, bytes]:

@@ -43,8 +43,7 @@ class Remover:
                 f"container {users[0][:12]} is using its referenced image {image.id.hex[:12]}"
             )
         if not last and str(reference) in image.references:
-            self._store.untag(str(reference))
-            return [{"Untagged": reference.familiar}]
+            return self._untag(str(reference))
         done = self._untag_all(image)
         if users:  # forced: containers keep the image, which now has no name
             return done
@@ -73,11 +72,12 @@ class Remover:
         return [*self._untag_all(image), *self._delete(image)]
 
     def _untag_all(self, image: Image) -> list[dict[str, str]]:
-        done = []
-        for text in image.references:
-            self._store.untag(text)
-            done.append({"Untagged": Reference.parse(text).familiar})
-        return done + [{"Untagged": Reference.parse(text).familiar} for text in image.repo_digests]
+        done = [line for text in image.references for line in self._untag(text)]
+        left = [Reference.parse(text).familiar for text in image.repo_digests]
+        return done + [line for name in left if (line := {"Untagged": name}) not in done]
+
+    def _untag(self, text: str) -> list[dict[str, str]]:
+        return [{"Untagged": Reference.parse(name).familiar} for name in (text, *self._store.untag(text))]
 
     def _delete(self, image: Image) -> list[dict[str, str]]:
         self._store.delete(image.id)

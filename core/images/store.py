@@ -154,12 +154,13 @@ class ImageStore:
         self._repo_digests[name] = image.id
         self._refresh([image.id])
 
-    def untag(self, reference: str) -> None:
-        """Drop a tag, given in full, and with the last tag of a repository what that has the image as."""
+    def untag(self, reference: str) -> tuple[str, ...]:
+        """Drop a tag, given in full, and with the last of a repository what that has the image as: those names."""
         self._db.execute("DELETE FROM tag WHERE reference = ?", (reference,))
         holder = self._tags.pop(reference, None)
         if holder is None:
-            return
+            return ()
+        dropped = []
         name = Reference.parse(reference).name
         left = [tag for tag, ident in self._tags.items() if ident == holder]
         if not any(Reference.parse(tag).name == name for tag in left):
@@ -167,7 +168,9 @@ class ImageStore:
                 if known.startswith(f"{name}@"):
                     self._db.execute("DELETE FROM repo_digest WHERE reference = ?", (known,))
                     self._repo_digests.pop(known, None)
+                    dropped.append(known)
         self._refresh(self._images)
+        return tuple(dropped)
 
     def delete(self, ident: Digest) -> None:
         """Forget an image with all its names; its blobs are garbage from here on."""

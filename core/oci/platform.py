@@ -13,12 +13,20 @@ _ARCHITECTURES = {
     "aarch64": ("arm64", ""), "armhf": ("arm", "v7"), "armel": ("arm", "v6"),
 }  # fmt: skip
 
+# What may stand alone. https://go.dev/doc/install/source#environment
+_KNOWN = frozenset(
+    ("linux", "windows", "freebsd", "386", "amd64", "arm", "arm64", "loong64", "mips", "mipsle", "mips64",
+     "mips64le", "ppc64", "ppc64le", "riscv64", "s390x")
+)  # fmt: skip
+
 
 def parse_platform(text: str) -> Platform:
     """`linux/arm64/v8`, `arm64` (of linux). Raises InvalidArgument."""
     parts = text.lower().split("/")
     if not 1 <= len(parts) <= 3 or not all(_PART.fullmatch(part) for part in parts):
         raise InvalidArgument(f'"{text[:80]}" is an invalid platform specifier: must be os/architecture/variant')
+    if len(parts) == 1 and parts[0] not in _KNOWN and parts[0] not in _ARCHITECTURES:
+        raise InvalidArgument(f'"{text[:80]}": unknown operating system or architecture: invalid argument')
     if len(parts) == 1:
         parts = [parts[0], ""] if parts[0] in ("linux", "windows", "freebsd") else ["linux", parts[0]]
     architecture, variant = _ARCHITECTURES.get(parts[1], (parts[1], ""))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import socket
 import ssl
+from http import HTTPStatus
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
@@ -37,6 +38,13 @@ class Refused(EngineError):
         return Unavailable(self.message)
 
 
+class NoCredentials(Refused):
+    """A registry asks for a name and a password, and nobody has given any."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(401, "", "no basic auth credentials", url)
+
+
 class _One(msgspec.Struct):
     code: str = ""
     message: str = ""
@@ -61,8 +69,15 @@ def refusal(status: int, body: bytes, url: str) -> Refused:
     message = shown(message or said.details or said.message)
     if not message:
         words = {401: "unauthorized: authentication required", 403: "denied: requested access is denied"}
-        message = words.get(status, f"unexpected status from {redact(url)}: {status}")
+        message = words.get(status, f"received unexpected HTTP status: {status} {_phrase(status)}".rstrip())
     return Refused(status, code, message, url)
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""
 
 
 def shown(text: str) -> str:

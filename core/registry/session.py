@@ -14,9 +14,9 @@ import httpx
 from core.errors import Unauthorized, Unavailable
 from core.model.registry import Credentials
 from core.oci.reference import HUB
-from core.registry.answers import Refused, redact, refusal, tls_error
+from core.registry.answers import NoCredentials, Refused, redact, refusal, tls_error
 from core.registry.auth import Authorizer
-from core.registry.challenge import parse
+from core.registry.challenge import parse, pick
 from core.registry.settings import api_host, parse_server
 from core.registry.tls import has_authority
 from core.registry.transport import Body, Transport, origin
@@ -80,9 +80,11 @@ class Session:
                 error = _explained(response, data)
             if response.status_code != 401 or last or not (ours and from_us):
                 raise error
-            authorization = await self.authorizer.answer(challenges, scope, authorization)
+            refused = authorization
+            authorization = await self.authorizer.answer(challenges, scope, refused)
             if authorization is None:
-                raise error
+                wanted = pick(challenges)
+                raise NoCredentials(url) if refused is None and wanted and wanted.scheme == "basic" else error
 
     async def again(self, work: Callable[[], Awaitable[T]]) -> T:
         """`work`, again and again with longer pauses while it raises Stumbled."""

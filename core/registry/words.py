@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from core.errors import EngineError, NoSuchImage, NotFound, Unauthorized
 from core.oci.reference import Reference
-from core.registry.answers import Refused
+from core.registry.answers import NoCredentials, Refused, redact
 
 
 def explain(error: Refused, pulled: Reference | None) -> EngineError:
     """What a user is told. `pulled` = the name, where something was to come from a registry; None for a push."""
+    if isinstance(error, NoCredentials) and pulled is not None:
+        # Docker looks a tag up by HEAD first.
+        method = "Head" if "/manifests/" in error.url and not pulled.digest else "Get"
+        return Unauthorized(f'{method} "{redact(error.url)}": {error.message}')
     if pulled is None:
         return Unauthorized(error.message) if error.http_status in (401, 403) else error.plain()
     if error.code == "DENIED" or error.http_status == 403:

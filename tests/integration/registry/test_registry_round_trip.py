@@ -60,14 +60,18 @@ async def test_by_digest_and_with_all_tags(tmp_path: Path, registry: Registry) -
     await end.store.load(docker_archive([BASE], [f"{name}:a", f"{name}:b"]))
     first, second = await end.push(name, all_tags=True)
     assert first.digest == second.digest
+    assert [step.status for step in end.said if step.id and not step.total].count("Preparing") == 2
+    assert end.statuses().count("Layer already exists") == 1
 
     other = RemoteEnd(tmp_path / "other")
     (by_digest,) = await other.pull(f"{name}@{first.digest}")
     assert by_digest.image.references == ()
+    assert other.said[0].id == f"{name}@{first.digest}"
     assert other.store.room.store.find(f"{name}@{first.digest}").id == by_digest.image.id
     await other.pull(name, all_tags=True)
     assert other.images() == [f"{name}:a", f"{name}:b"]
     assert other.statuses()[-1] == f"Status: Downloaded newer image for {name}"
+    assert "Already exists" not in other.statuses()  # it is only another name for what is here
 
 
 async def test_another_repository_of_the_same_registry_lends_its_layers(tmp_path: Path, registry: Registry) -> None:
@@ -87,6 +91,10 @@ async def test_what_is_not_there_is_told_in_dockers_words(tmp_path: Path, regist
     with pytest.raises(NoSuchImage) as told:
         await end.push(name)
     assert str(told.value) == f"An image does not exist locally with the tag: {registry.address}/not/there"
+    await end.store.load(docker_archive([BASE], [f"{registry.address}/not/there:8"]))
+    with pytest.raises(NoSuchImage) as told:
+        await end.push(name)
+    assert str(told.value) == f"tag does not exist: {name}"
     with pytest.raises(EngineError) as refused:
         await end.pull("127.0.0.1:1/x:1")
     assert 'Get "http://127.0.0.1:1/v2/": dial tcp 127.0.0.1:1: connect: connection refused' in str(refused.value)
@@ -127,8 +135,14 @@ async def test_passwords_over_tls(tmp_path: Path) -> None:
         assert str(told.value) == (
             f"login attempt to https://{closed.address}/v2/ failed with status: 401 Unauthorized"
         )
+        with pytest.raises(Unauthorized) as told:
+            await end.pull(name)
+        assert (
+            str(told.value)
+            == f'Head "https://{closed.address}/v2/secret/one/manifests/1": no basic auth credentials'
+        )
         for nobody in (None, Credentials(USER, PASSWORD, server_address="other.example")):
-            with pytest.raises(Unauthorized, match="unauthorized: authentication required"):
+            with pytest.raises(Unauthorized, match="no basic auth credentials"):
                 await end.push(name, credentials=nobody)
         await end.push(name, credentials=alice)
         await end.remove(name)

@@ -167,7 +167,7 @@ def test_login_push_logout(clients: Clients, guarded: Registry, client: str) -> 
     name = f"{guarded.address}/{client}/bb:1"
     clients.onggi.ok("tag", "busybox", name)
     refused = clients.ask(client, "push", name)
-    assert refused.code == 1 and "authentication required" in refused.err
+    assert refused.code == 1 and "no basic auth credentials" in refused.err
     wrong = clients.ask(client, "login", "-u", USER, "-p", "wrong", guarded.address)
     assert wrong.code == 1 and "401 Unauthorized" in wrong.err
     assert not (clients.folder / "config.json").exists()
@@ -180,7 +180,7 @@ def test_login_push_logout(clients: Clients, guarded: Registry, client: str) -> 
     assert clients.onggi.ok("run", "-q", "--rm", "--network", "none", name, "echo", "hi") == "hi"
     assert clients.ask(client, "logout", guarded.address).code == 0
     again = clients.ask(client, "pull", name)
-    assert again.code == 1 and "authentication required" in again.err
+    assert again.code == 1 and "no basic auth credentials" in again.err
 
 
 def test_the_engine_keeps_no_credentials(clients: Clients, engine: EngineUnderTest, guarded: Registry) -> None:
@@ -196,7 +196,7 @@ def test_the_engine_keeps_no_credentials(clients: Clients, engine: EngineUnderTe
         for path in found:
             assert not any(secret in path.read_bytes() for secret in secrets), path
     stranger = Cli({**clients.environment, "DOCKER_CONFIG": "/nonexistent"})
-    assert "authentication required" in stranger("pull", name).err
+    assert "no basic auth credentials" in stranger("pull", name).err
 
 
 @BOTH

@@ -28,7 +28,7 @@ NAME = Reference.parse("h:1/me/x:2")
          "denied: requested access to the resource is denied"),
         (401, b'{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}',
          "unauthorized: authentication required"),
-        (500, b"<html>\n", "unexpected status from https://h:1/v2/me/x/manifests/2: 500"),
+        (500, b"<html>\n", "received unexpected HTTP status: 500 Internal Server Error"),
         (418, b'{"errors":[{"code":"T","message":"a\\nb\\u001b[31m"}]}', "t: a b [31m"),
     ],
 )  # fmt: skip
