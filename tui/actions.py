@@ -23,6 +23,7 @@ Scope = Literal[
     "files",
     "changes",
     "jobs",
+    "build",
 ]
 Group = Literal["Here", "Move", "Find", "Mark", "Take", "Everywhere"]
 
@@ -68,6 +69,7 @@ ACTIONS: Final = (
     Action("image_pull", "pull", "images", "pull, or pull newer", rank=30),
     Action("image_push", "push", "images", "push to a registry", rank=40),
     Action("image_load", "load", "images", "load an archive", rank=45),
+    Action("image_build", "build", "images", "build from a Dockerfile", rank=47),
     Action("image_tag", "tag", "images", "give another name", rank=50),
     Action("image_save", "save", "images", "save to a file", rank=60),
     Action("image_remove", "delete", "images", "delete", danger=True, rank=70),
@@ -92,6 +94,16 @@ ACTIONS: Final = (
     Action("job_resume", "go on", "jobs", "go on", rank=16),
     Action("job_cancel", "cancel", "jobs", "cancel", rank=20),
     Action("job_clear", "clear done", "jobs", "forget what is over", rank=30),
+    Action("build_layers", "its layers", "build", "the layers of what was built", rank=5),
+    Action("build_fold", "fold", "build", "fold or unfold the step", rank=10),
+    Action("build_failure", "failure", "build", "to the failed step", rank=12),
+    Action("build_follow", "follow", "build", "follow what runs", rank=14),
+    Action("build_edit", "edit Dockerfile", "build", "edit the Dockerfile, then build again", rank=20),
+    Action("build_again", "again", "build", "build again", rank=25),
+    Action("build_shell", "shell in this step", "build", "a shell in the step's file system", rank=30),
+    Action("build_leave", "background", "build", "leave it to the background", rank=40),
+    Action("build_cancel", "cancel", "build", "cancel the build", rank=50),
+    Action("build_wrap", "wrap", "build", "wrap long lines", rank=60),
     Action("back", "back", "everywhere", "back, close", group="Move"),
     Action("down", "down", "everywhere", "down", group="Move", own=True),
     Action("up", "up", "everywhere", "up", group="Move", own=True),
@@ -128,6 +140,7 @@ ACTIONS: Final = (
     Action("yank", "copy", "everywhere", "copy id, name, IP …", group="Take", rank=97),
     Action("undo", "undo", "everywhere", "take a removal back", group="Everywhere", rank=75),
     Action("registries", "registries", "everywhere", "look into registries", group="Everywhere"),
+    Action("builds", "builds", "everywhere", "builds that were", group="Everywhere"),
     Action("help", "help", "everywhere", "this help", group="Everywhere"),
     Action("jobs", "jobs", "everywhere", "jobs", group="Everywhere"),
     Action("theme", "theme", "everywhere", "next theme", group="Everywhere"),
@@ -152,12 +165,13 @@ def scopes_of(place: str, about: str = "") -> tuple[Scope, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What decides which acts make sense: the container under the cursor, the state of the job under it, and
-    whether the log is being searched."""
+    """What decides which acts make sense: the container under the cursor, the state of the job under it (`going` =
+    it runs and cannot pause), whether the log is being searched, and how the build that is shown is."""
 
     container: Container | None = None
     job: str = ""
     searching: bool = False
+    build: str = ""
 
 
 _CONTAINER_NEEDS: Final[dict[str, Callable[[Container], bool]]] = {
@@ -170,13 +184,22 @@ _CONTAINER_NEEDS: Final[dict[str, Callable[[Container], bool]]] = {
     "unpause": lambda c: c.status == "paused",
     "kill": lambda c: c.alive,
 }
-_ANY_JOB: Final = ("running", "paused", "done", "failed", "cancelled")
+_ANY_JOB: Final = ("running", "going", "paused", "done", "failed", "cancelled")
 _JOB_NEEDS: Final = {
     "job_open": _ANY_JOB,
     "job_clear": _ANY_JOB,
     "job_pause": ("running",),
     "job_resume": ("paused",),
-    "job_cancel": ("running", "paused"),
+    "job_cancel": ("running", "going", "paused"),
+}
+_BUILD_NEEDS: Final = {
+    "build_layers": ("done",),
+    "build_fold": ("running", "failed", "cancelled", "lost"),
+    "build_failure": ("failed",),
+    "build_follow": ("running",),
+    "build_leave": ("running",),
+    "build_cancel": ("running",),
+    "build_again": ("done", "failed", "cancelled", "lost"),
 }
 _ANY_CONTAINER: Final = ("run", "hide_stopped", "sort")
 
@@ -185,6 +208,8 @@ def applies(action: Action, now: Situation) -> bool:
     """Whether the act makes sense in this situation, by the state that is shown."""
     if action.id in _JOB_NEEDS:
         return now.job in _JOB_NEEDS[action.id]
+    if action.id in _BUILD_NEEDS:
+        return now.build in _BUILD_NEEDS[action.id]
     if action.id == "log_next":
         return now.searching
     if action.scope != "containers" or action.id in _ANY_CONTAINER:

@@ -32,9 +32,9 @@ VERBS: Final = {
 """Act -> the words of our command line."""
 
 _COMMANDS: Final = """
-attach build commit container create diff engine events exec export history image images import info inspect
-kill load login logout logs manifest network pause port ps pull push rename restart rm rmi run save search start
-stats stop system tag top undo unpause verify version volume wait
+attach build builder commit container create diff engine events exec export history image images import info
+inspect kill load login logout logs manifest network pause port ps pull push rename restart rm rmi run save search
+start stats stop system tag top undo unpause verify version volume wait
 """
 KNOWN: Final = frozenset(_COMMANDS.split())
 

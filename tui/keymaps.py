@@ -81,6 +81,18 @@ _COMMON: Final[dict[str, tuple[str, ...]]] = {
     "change_unfold": ("right", "l"),
     "tab_left": ("[",),
     "tab_right": ("]",),
+    "image_build": ("m",),
+    "builds": ("H",),
+    "build_layers": ("enter", "L"),
+    "build_fold": ("enter", "space"),
+    "build_failure": ("f",),
+    "build_follow": ("f",),
+    "build_edit": ("e",),
+    "build_again": ("r",),
+    "build_shell": ("E",),
+    "build_leave": ("b",),
+    "build_cancel": ("x",),
+    "build_wrap": ("w",),
 }
 
 PRESETS: Final[dict[str, dict[str, tuple[str, ...]]]] = {

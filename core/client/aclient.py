@@ -106,15 +106,20 @@ class AsyncClient:
         return HijackedSocket(sock, head, early)
 
     async def upload(
-        self, path: str, file: IO[bytes], progress: Progress | None = None, **query: Value
+        self,
+        path: str,
+        file: IO[bytes],
+        progress: Progress | None = None,
+        headers: Own = NO_HEADERS,
+        **query: Value,
     ) -> AsyncGenerator[Any, None]:
         """POST a file and yield the JSON values of the answer. Sending goes on while the answer comes."""
         connection = await self._connect()
         try:
             with _translated():
-                headers: Headers = [("Host", "onggi"), ("Content-Type", "application/x-tar")]
-                headers.append(("Transfer-Encoding", "chunked"))
-                await connection.start("POST", target(path, query), headers)
+                sent: Headers = [("Host", "onggi"), ("Content-Type", "application/x-tar"), *headers.items()]
+                sent.append(("Transfer-Encoding", "chunked"))
+                await connection.start("POST", target(path, query), sent)
                 with contextlib.suppress(ConnectionLost):  # the engine may answer before it has read everything
                     await _send_file(connection, file, progress)
                 await _checked(connection)

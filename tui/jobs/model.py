@@ -71,6 +71,10 @@ class Job:
     again: bool = False
     """A pause ends the work, and going on begins it anew: what has come is not fetched twice."""
     cancel: Callable[[], None] = lambda: None
+    show: Callable[[], None] | None = None
+    """Opens its own view, where it has one instead of parts."""
+    stays: bool = False
+    """The engine goes on with it when the app ends; it cannot pause, and counts steps instead of bytes."""
     _samples: deque[tuple[float, int]] = field(default_factory=deque)
 
     def __post_init__(self) -> None:
@@ -215,6 +219,9 @@ class Board:
     def work(self) -> Work:
         """What the header says of it."""
         known = [job for job in self.live if job.total]
+        if not known or len(known) < len(self.live):
+            return Work(len(self.live), -1)
+        if any(job.stays for job in known):  # steps and bytes do not add up
+            return Work(len(known), sum(job.percent for job in known) // len(known))
         total = sum(job.total for job in known)
-        percent = sum(job.current for job in known) * 100 // total if total and len(known) == len(self.live) else -1
-        return Work(len(self.live), percent)
+        return Work(len(known), sum(job.current for job in known) * 100 // total)

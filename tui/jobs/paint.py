@@ -86,9 +86,14 @@ def job_figures(job: Job, now: float) -> Content:
     spent = max((job.ended or now) - job.began, 0.0)
     if job.state == "done":
         what = safe(job.note) if job.note else EMPTY
-        moved = f"{size(job.current)} in " if job.current else ""
+        moved = f"{size(job.current)} in " if job.current and not job.stays else ""
         told = f"{moved}{took(spent)} · {clock(job.ended)[:5]}"
         return join(what, "  " if what else "", (told, "$muted"))
+    if job.stays:
+        step = f"step {min(job.current + 1, job.total)} of {job.total} · " if job.total else ""
+        return join(
+            (step, "$muted"), safe(job.note, style="$muted"), (" · " if job.note else "", "$muted"), span(spent)
+        )
     if job.total and job.current >= job.total:
         return join((f"{size(job.total)} there, unpacking", "$muted"))
     parts = [of(job.current, job.total)] if job.current or job.total else []
@@ -139,5 +144,5 @@ def outcome(job: Job, now: float) -> Content:
     """What the command line says of a job that goes on: `running, 5 s left`."""
     if job.state == "paused":
         return join(("paused", "$paused"), (", J shows it", "$muted"))
-    left = job.left(now)
+    left = 0.0 if job.stays else job.left(now)
     return join(("running", "$restarting"), (f", {span(left)} left" if left else "", "$muted"))

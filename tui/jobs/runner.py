@@ -158,7 +158,9 @@ class Runner:
     # Acts on the job under the cursor
 
     def _fold(self) -> None:
-        if (job := self.pane.job) is not None:
+        if (job := self.pane.job) is not None and job.show is not None:
+            job.show()
+        elif job is not None:
             job.open = not job.open
             self.pane.redraw()
             self._screen.line.show(job.command)

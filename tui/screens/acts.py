@@ -62,6 +62,7 @@ class Acts:
             **self.upkeep.table,
             **self.remote.table,
             **screen.runner.table,
+            **screen.builder.table,
         }
 
     def do(self, action: Action) -> None:

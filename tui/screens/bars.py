@@ -178,8 +178,8 @@ def show_footer(screen: MainScreen, footer: Hints) -> None:
 
 
 _WITHOUT_ROWS: Final = frozenset(
-    ("run", "image_pull", "image_load", "image_import", "image_starter", "login", "hide_stopped", "filter", "undo")
-)
+    ("run", "image_pull", "image_load", "image_build", "image_import", "image_starter", "login", "hide_stopped")
+) | {"filter", "undo"}
 
 
 def _hints(screen: MainScreen, actions: Sequence[str]) -> list[Hint]:

@@ -39,9 +39,10 @@ class General:
     def _palette(self) -> None:
         screen = self._screen
         palette = Palette(screen.world, screen.place, screen.situation, screen.onggi.keymap, screen.onggi.glyphs)
-        screen.app.push_screen(palette, lambda found: self._picked(found) if found is not None else None)
+        screen.app.push_screen(palette, lambda found: self.picked(found) if found is not None else None)
 
-    def _picked(self, found: Found) -> None:
+    def picked(self, found: Found) -> None:
+        """Do what was picked in the palette."""
         screen = self._screen
         if found.kind == "object":
             screen.go_to(found.of)
@@ -65,6 +66,8 @@ class General:
             screen.say_error(str(error))
             return
         screen.line.show(commands.line(typed.argv))
+        if screen.builder.typed(typed.argv):
+            return
         if typed.interactive:
             screen.sessions.command(typed.argv)
             return
@@ -150,7 +153,7 @@ class General:
         screen = self._screen
         pane = screen.detail.pane
         sessions = [session.title for session in pane.sessions if session.live] if pane is not None else []
-        jobs = [job.title for job in screen.runner.board.live]
+        jobs = [job.title for job in screen.runner.board.live if not job.stays]
         if not sessions and not jobs:
             screen.app.exit()
             return

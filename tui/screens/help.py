@@ -24,6 +24,7 @@ _PLACES: Final = {
     "projects": ("The list of projects.", " Containers that a compose file brought up together."),
     "logs": ("The log.", " What the container printed; the end is followed until you scroll up."),
     "terminal": ("The terminals.", " Each session is kept with its screen while you look at other things."),
+    "build": ("A build.", " Its steps at the left, what they said at the right; cached ones took no time."),
     "text": ("A page.", " What the engine knows of the object under the cursor."),
 }
 _OPPOSITES: Final = {

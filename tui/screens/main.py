@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from textual.widget import Widget
 
     from tui.app import OnggiApp
+    from tui.build.builder import Builder
     from tui.jobs.runner import Runner
     from tui.layers.browse import LayerBrowser
     from tui.layers.pane import FileTree
@@ -124,6 +125,13 @@ class MainScreen(FactScreen):
         return Runner(self)
 
     @cached_property
+    def builder(self) -> Builder:
+        """Who builds images."""
+        from tui.build.builder import Builder
+
+        return Builder(self)
+
+    @cached_property
     def sessions(self) -> Sessions:
         """Who opens terminals."""
         from tui.screens.sessions import Sessions
@@ -190,7 +198,8 @@ class MainScreen(FactScreen):
         """What decides which acts make sense here."""
         job = self.runner.pane.job if self.place == "jobs" else None
         searching = self.detail.logs is not None and self.detail.logs.searching
-        return Situation(self.container(), job.state if job is not None else "", searching)
+        state = "" if job is None else "going" if job.stays and job.state == "running" else job.state
+        return Situation(self.container(), state, searching)
 
     def on_object_list_moved(self, event: ObjectList.Moved) -> None:
         event.stop()

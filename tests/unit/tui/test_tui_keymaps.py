@@ -7,7 +7,10 @@ from tui.actions import ACTIONS, BY_ID, Situation, applies, scopes_of
 from tui.state import Container
 
 # Acts of one key that never apply together: a state tells which is meant.
-TOGETHER = {("pause", "unpause"), ("job_pause", "job_resume")}
+TOGETHER = {
+    ("pause", "unpause"), ("job_pause", "job_resume"), ("build_layers", "build_fold"),
+    ("build_failure", "build_follow"),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("preset", keymaps.PRESETS)
