@@ -2,10 +2,12 @@
 
 Colours are ints: `DEFAULT` (-1), a palette index 0..255 kept as an index so that the reader's own palette
 applies, or `RGB | 0xRRGGBB`. Flags follow ECMA-48 §8.3.117 and xterm's additions (4:3 curly, 53 overline).
+A hyperlink (OSC 8) is an attribute too.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 DEFAULT: Final = -1
@@ -23,15 +25,18 @@ OVERLINE: Final = 256
 DOUBLE_UNDERLINE: Final = 512
 CURLY_UNDERLINE: Final = 1024
 PROTECTED: Final = 2048  # DECSCA, read by selective erase
+DOTTED_UNDERLINE: Final = 4096
+DASHED_UNDERLINE: Final = 8192
+GUARDED: Final = 16384  # SPA, read by plain erase (ECMA-48 §8.3.143)
 
-_UNDERLINES: Final = UNDERLINE | DOUBLE_UNDERLINE | CURLY_UNDERLINE
+_UNDERLINES: Final = UNDERLINE | DOUBLE_UNDERLINE | CURLY_UNDERLINE | DOTTED_UNDERLINE | DASHED_UNDERLINE
 _KINDS: Final = {
     0: 0,
     1: UNDERLINE,
     2: UNDERLINE | DOUBLE_UNDERLINE,
     3: UNDERLINE | CURLY_UNDERLINE,
-    4: UNDERLINE,
-    5: UNDERLINE,
+    4: UNDERLINE | DOTTED_UNDERLINE,
+    5: UNDERLINE | DASHED_UNDERLINE,
 }
 _SET: Final = {
     1: BOLD,
@@ -59,37 +64,46 @@ _CLEAR: Final = {
 # equal attributes made before and after differ in identity only, which costs a longer strip and nothing else.
 _MOST_ATTRS: Final = 32768
 _MOST_NEXT: Final = 2048
+_SGR: Final = re.compile(r"\x1b\[([0-9;:]*)m")
+
+
+Key = tuple[int, int, int, int, str]
 
 
 class Attr:
-    """One combination of colours and flags. Make it with `intern`; never change it; compare it with `is`."""
+    """One combination of colours, flags and link. Make it with `intern`; never change it; compare it with `is`.
 
-    __slots__ = ("bg", "fg", "flags", "next", "style")
+    `line` is the colour of the underline.
+    """
 
-    def __init__(self, fg: int, bg: int, flags: int) -> None:
+    __slots__ = ("bg", "fg", "flags", "line", "link", "next", "style")
+
+    def __init__(self, fg: int, bg: int, flags: int, line: int, link: str) -> None:
         self.fg = fg
         self.bg = bg
         self.flags = flags
+        self.line = line
+        self.link = link
         self.next: dict[str, Attr] = {}
         self.style: Any = None  # room for the painter's own cached form
 
     def __repr__(self) -> str:
-        return f"Attr(fg={self.fg:#x}, bg={self.bg:#x}, flags={self.flags:#x})"
+        return f"Attr(fg={self.fg:#x}, bg={self.bg:#x}, flags={self.flags:#x}, line={self.line:#x}, {self.link!r})"
 
     @property
-    def key(self) -> tuple[int, int, int]:
-        """(foreground, background, flags): equal for attributes that look the same."""
-        return self.fg, self.bg, self.flags
+    def key(self) -> Key:
+        """(foreground, background, flags, underline, link): equal for attributes that look the same."""
+        return self.fg, self.bg, self.flags, self.line, self.link
 
 
-_interned: dict[tuple[int, int, int], Attr] = {}
-PLAIN: Final = Attr(DEFAULT, DEFAULT, 0)
+_interned: dict[Key, Attr] = {}
+PLAIN: Final = Attr(DEFAULT, DEFAULT, 0, DEFAULT, "")
 _interned[PLAIN.key] = PLAIN
 
 
-def intern(fg: int, bg: int, flags: int) -> Attr:
+def intern(fg: int, bg: int, flags: int, line: int = DEFAULT, link: str = "") -> Attr:
     """The one `Attr` with these colours and flags."""
-    key = (fg, bg, flags)
+    key = (fg, bg, flags, line, link)
     attr = _interned.get(key)
     if attr is None:
         if len(_interned) >= _MOST_ATTRS:
@@ -97,7 +111,7 @@ def intern(fg: int, bg: int, flags: int) -> Attr:
                 old.next.clear()
             _interned.clear()
             _interned[PLAIN.key] = PLAIN
-        attr = _interned[key] = Attr(fg, bg, flags)
+        attr = _interned[key] = Attr(*key)
     return attr
 
 
@@ -106,6 +120,24 @@ def erased(attr: Attr) -> Attr:
     if attr.bg == DEFAULT:
         return PLAIN
     return intern(DEFAULT, attr.bg, 0)
+
+
+def flagged(attr: Attr, flag: int, on: bool) -> Attr:
+    """`attr` with `flag` set or cleared."""
+    return intern(attr.fg, attr.bg, attr.flags | flag if on else attr.flags & ~flag, attr.line, attr.link)
+
+
+def linked(attr: Attr, link: str) -> Attr:
+    """`attr` as part of the hyperlink `link`, or of none."""
+    return intern(attr.fg, attr.bg, attr.flags, attr.line, link)
+
+
+def after(attr: Attr, text: str, start: int, end: int) -> Attr:
+    """The attribute after the SGR sequences between `start` and `end`; all before a reset is without effect."""
+    reset = max(text.rfind("\x1b[m", start, end), text.rfind("\x1b[0m", start, end))
+    for match in _SGR.finditer(text, max(reset, start), end):
+        attr = sgr(attr, match.group(1))
+    return attr
 
 
 def sgr(attr: Attr, params: str) -> Attr:
@@ -127,7 +159,7 @@ def number(text: str, default: int = 0) -> int:
 
 
 def _apply(attr: Attr, params: str) -> Attr:
-    fg, bg, flags = attr.fg, attr.bg, attr.flags
+    fg, bg, flags, line = attr.fg, attr.bg, attr.flags, attr.line
     parts = params.split(";")
     at = 0
     while at < len(parts):
@@ -138,7 +170,7 @@ def _apply(attr: Attr, params: str) -> Attr:
         else:
             code, sub = number(part), []
         if code == 0:
-            fg, bg, flags = DEFAULT, DEFAULT, flags & PROTECTED
+            fg, bg, flags, line = DEFAULT, DEFAULT, flags & (PROTECTED | GUARDED), DEFAULT
         elif code in _SET:
             flags |= _SET[code]
         elif code == 4:
@@ -155,6 +187,8 @@ def _apply(attr: Attr, params: str) -> Attr:
             fg = DEFAULT
         elif code == 49:
             bg = DEFAULT
+        elif code == 59:
+            line = DEFAULT
         elif code in (38, 48, 58):
             if sub:
                 colour = _colon_colour(sub)
@@ -164,7 +198,9 @@ def _apply(attr: Attr, params: str) -> Attr:
                 fg = colour
             elif colour is not None and code == 48:
                 bg = colour
-    return intern(fg, bg, flags)
+            elif colour is not None:
+                line = colour
+    return intern(fg, bg, flags, line, attr.link)
 
 
 def _colon_colour(sub: list[int]) -> int | None:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from tui.terminal import widths
 from tui.terminal.attrs import Attr
+
+WRAPPED: Final = 1
+FILLED: Final = 2
+"""Wrapped, and the last cell is only there because a two-cell character did not fit."""
 
 
 class Run(NamedTuple):
@@ -27,7 +32,7 @@ class Row:
     def __init__(self, columns: int, attr: Attr) -> None:
         self.chars: list[str] = [" "] * columns
         self.attrs: list[Attr] = [attr] * columns
-        self.wrapped = False  # the text goes on in the next row
+        self.wrapped = 0  # WRAPPED or FILLED: the text goes on in the next row
         self.strip: Any = None
 
     def put(self, x: int, cells: list[str] | str, count: int, attr: Attr) -> None:
@@ -99,3 +104,28 @@ class Row:
     def text(self) -> str:
         """The characters of the row, trailing blanks included."""
         return "".join(self.chars)
+
+
+def cells_of(text: str) -> int:
+    """The cells that `text` takes."""
+    if text.isascii() or not widths.find_odd(text):
+        return len(text)
+    return sum(len(run.group()) * (0, 1, 2, 0)[run.lastindex or 0] for run in widths.find_runs(text))
+
+
+def split(text: str) -> list[str]:
+    """`text` as the cells of a row: "" behind a two-cell character, combining characters with their base."""
+    if text.isascii() or not widths.find_odd(text):
+        return list(text)
+    cells: list[str] = []
+    for run in widths.find_runs(text):
+        part = run.group()
+        if run.lastindex == 1:
+            cells += part
+        elif run.lastindex == 2:
+            both = [""] * (2 * len(part))
+            both[::2] = part
+            cells += both
+        elif cells:
+            cells[-1 if cells[-1] or len(cells) == 1 else -2] += part
+    return cells

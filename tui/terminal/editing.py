@@ -91,7 +91,7 @@ class Editing(Grid):
         else:
             self.rows[y].erase(start, end, attr)
             if end == self.columns:
-                self.rows[y].wrapped = False
+                self.rows[y].wrapped = 0
         self.dirty.add(y)
 
     def _erase_unprotected(self, y: int, start: int, end: int) -> None:

@@ -10,12 +10,11 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from tui.terminal.attrs import Attr, sgr
+from tui.terminal.attrs import after
 from tui.terminal.grid import DECAWM, IRM, LNM
 from tui.terminal.screen import FastScreen
 
 _STRETCH: Final = re.compile(r"(?:[^\x00-\x07\x0b\x0c\x0e-\x1f\x7f-\x9f]++|\x1b\[[0-9;:]*+m|\x1b\[[012]?K)++")
-_SGR: Final = re.compile(r"\x1b\[([0-9;:]*)m")
 _LEAST: Final = 2048  # characters; below this the count costs more than it saves
 
 
@@ -44,7 +43,7 @@ def skip(screen: FastScreen, text: str, at: int) -> tuple[int, int]:
     if not screen.alternate:
         _keep(screen, text[at:cut], skipped)
         screen.unpushed = screen.lines - 1
-    screen.cursor.attrs = _attr_after(screen.cursor.attrs, text, at, cut)
+    screen.cursor.attrs = after(screen.cursor.attrs, text, at, cut)
     screen.blank()
     return cut, end
 
@@ -72,11 +71,3 @@ def _keep(screen: FastScreen, text: str, lines: int) -> None:
     if behind := "".join(begun.chars[x:]).rstrip(" "):  # CR or BS left the cursor inside of its line
         before += f"{behind}\x1b[{x + 1}G"
     screen.scrollback.push_raw(screen.cursor.attrs, before + text, lines)
-
-
-def _attr_after(attr: Attr, text: str, start: int, end: int) -> Attr:
-    """The attribute after the SGR sequences between `start` and `end`; all before a reset is without effect."""
-    reset = max(text.rfind("\x1b[m", start, end), text.rfind("\x1b[0m", start, end))
-    for match in _SGR.finditer(text, max(reset, start), end):
-        attr = sgr(attr, match.group(1))
-    return attr

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import pyte
@@ -12,7 +12,8 @@ from pyte.screens import Cursor
 
 from tui.terminal import widths
 from tui.terminal.attrs import PLAIN, Attr, erased
-from tui.terminal.cells import Row
+from tui.terminal.cells import FILLED, WRAPPED, Row
+from tui.terminal.reflow import Mark, fit
 from tui.terminal.scrollback import Scrollback
 
 LNM: Final[int] = pyte.modes.LNM
@@ -158,7 +159,7 @@ class Grid(pyte.Screen):  # type: ignore[misc]  # pyte is followed as untyped
         if DECAWM not in self.mode:
             cursor.x = self.columns - need
             return self.columns - need
-        self.rows[cursor.y].wrapped = True
+        self.rows[cursor.y].wrapped = FILLED if cursor.x < self.columns else WRAPPED
         cursor.x = 0
         self.index()
         return 0
@@ -226,24 +227,32 @@ class Grid(pyte.Screen):  # type: ignore[misc]  # pyte is followed as untyped
     # -- size and buffers
 
     def resize(self, lines: int | None = None, columns: int | None = None) -> None:
-        """Give both buffers a new size. Rows leave at the top only when the cursor would fall off the bottom."""
+        """Give both buffers a new size. The main one wraps its text anew, the alternate one is cut or padded."""
         lines = min(max(lines or self.lines, 1), _LIMIT)
         columns = min(max(columns or self.columns, 1), _LIMIT)
         if (lines, columns) == (self.lines, self.columns):
             return
-        cut = max(0, self.cursor.y - lines + 1)
-        if not self.alternate:
-            for row in self.rows[:cut]:
-                self.scrollback.push(row)
-        self.rows = _fitted(self.rows[cut:], lines, columns)
+        cursor, saved = self.cursor, self.saved[0]
+        main = self.other_rows if self.alternate else self.rows
+        marks = [Mark(saved.y, saved.x)] if saved else []
+        if not self.alternate or not marks:
+            marks.insert(0, Mark(min(cursor.y, len(main) - 1), cursor.x))
+        skipped = 0 if self.alternate else self.unpushed
+        marks = [Mark(max(0, mark.y - skipped), mark.x) for mark in marks]
+        main, marks = fit(main[skipped:], marks, self.scrollback, (lines, columns))
+        if saved:
+            self.saved[0] = replace(saved, y=marks[-1].y, x=marks[-1].x)
         if self.alternate:
-            self.other_rows = _fitted(self.other_rows, lines, columns)
+            cut = max(0, cursor.y - lines + 1)
+            self.rows, self.other_rows = _fitted(self.rows[cut:], lines, columns), main
+            cursor.y, cursor.x = min(cursor.y - cut, lines - 1), min(cursor.x, columns - 1)
+        else:
+            self.rows = main
+            cursor.y, cursor.x = marks[0]
         self.tabstops |= set(range((self.columns + 7) // 8 * 8, columns, 8))
         self.lines, self.columns = lines, columns
         self.margins = None
         self.unpushed = 0
-        self.cursor.y = min(self.cursor.y - cut, lines - 1)
-        self.cursor.x = min(self.cursor.x, columns - 1)
         self.dirty.clear()
         self.dirty.update(range(lines))
 

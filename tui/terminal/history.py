@@ -1,11 +1,11 @@
-"""Looking back: which scrollback lines stand where while the view is scrolled up."""
+"""Looking back: which scrollback rows stand where while the view is scrolled up."""
 
 from __future__ import annotations
 
 from tui.terminal.cells import Run
+from tui.terminal.reflow import wrap
 from tui.terminal.screen import FastScreen
-from tui.terminal.scrollback import Line, Raw
-from tui.terminal.stream import FastStream
+from tui.terminal.scrollback import Line, decode
 
 
 class History:
@@ -13,36 +13,69 @@ class History:
 
     def __init__(self, screen: FastScreen) -> None:
         self._screen = screen
-        self._lines: list[Line] = []
-        self._held = 0
+        self._rows: list[Line] = []  # laid out, newest first
+        self._blocks = 0  # of the scrollback, from its end, that `_rows` shows
+        self._seen = (0, 0, 0, 0)  # epoch, columns, blocks and rows pushed
         self.offset = 0
 
     def scroll(self, rows: int) -> bool:
         """Look `rows` further up (down if negative); returns whether anything moved."""
         before = self.offset
         wanted = max(0, self.offset + rows)
-        self._lines = self._screen.scrollback.tail(wanted, self._layout) if wanted else []
-        self._held = len(self._screen.scrollback)
-        self.offset = min(wanted, len(self._lines))
+        self.offset = min(wanted, self.reach(wanted))
         return self.offset != before
 
     def settle(self) -> None:
-        """After output: keep looking at the same lines although new ones came below them."""
-        grown = len(self._screen.scrollback) - self._held
-        if self.offset and grown > 0:
-            self.scroll(grown)
+        """After output: keep looking at the same rows although new ones came below them."""
+        if self.offset:
+            self.offset = min(self.offset, self.reach(self.offset))
+
+    def reach(self, rows: int) -> int:
+        """Lay `rows` rows of history out, or all there are; returns how many."""
+        self._catch_up()
+        while len(self._rows) < rows and (line := self._line(self._blocks + 1)) is not None:
+            laid, blocks = line
+            self._rows += reversed(laid)
+            self._blocks += blocks
+        return len(self._rows)
+
+    def row(self, back: int) -> Line:
+        """The row `back` rows above the live screen, from 1 on; empty past the top."""
+        self.reach(back)
+        return self._rows[back - 1] if 0 < back <= len(self._rows) else []
 
     def line(self, y: int) -> list[Run] | None:
         """The runs of visible row `y` if it shows history, else None; the live row is then `y - offset`."""
-        if y >= self.offset:
-            return None
-        return self._lines[len(self._lines) - self.offset + y]
+        self._catch_up()
+        return None if y >= self.offset else self.row(self.offset - y)
 
-    def _layout(self, raw: Raw) -> list[Line]:
-        scratch = FastScreen(self._screen.columns, 2, history=raw.lines * 200)
-        scratch.cursor.attrs = raw.attr
-        FastStream(scratch, skip=False).feed(raw.data)
-        rest = scratch.rows[: scratch.cursor.y]
-        for row in rest:
-            scratch.scrollback.push(row)
-        return scratch.scrollback.tail(len(scratch.scrollback), lambda _raw: [])
+    def _catch_up(self) -> None:
+        """Take in what was pushed since, and look as much further up."""
+        scrollback = self._screen.scrollback
+        now = (scrollback.epoch, self._screen.columns, scrollback.pushed, scrollback.scrolled)
+        then, self._seen = self._seen, now
+        if now == then:
+            return
+        blocks, rows = now[2] - then[2], now[3] - then[3]
+        if now[:2] != then[:2] or blocks != rows or not self._blocks:  # blocks != rows: raw output is among them
+            self._rows, self._blocks = [], 0
+            self.offset += rows if self.offset and now[:2] == then[:2] else 0
+            return
+        self.offset += rows if self.offset else 0
+        for back in range(blocks, 0, -1):
+            if (block := scrollback.block(back)) is not None:
+                self._rows[:0] = reversed(wrap(decode(block)[0], now[1]))
+        self._blocks += blocks
+
+    def _line(self, back: int) -> tuple[list[Line], int] | None:
+        """The rows of the whole line that ends `back` blocks from the end, and how many blocks it had."""
+        scrollback = self._screen.scrollback
+        parts: list[Line] = []
+        while (block := scrollback.block(back + len(parts))) is not None:
+            line, goes_on = decode(block)
+            if parts and not goes_on:
+                break
+            parts.append(line)
+        if not parts:
+            return None
+        return wrap([run for part in reversed(parts) for run in part], self._screen.columns), len(parts)

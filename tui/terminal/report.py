@@ -11,7 +11,7 @@ import binascii
 from collections.abc import Callable
 from typing import Final
 
-from tui.terminal.attrs import PROTECTED, intern
+from tui.terminal.attrs import PROTECTED, flagged
 from tui.terminal.grid import DECOM
 from tui.terminal.modal import Modes
 
@@ -109,9 +109,7 @@ class Reports(Modes):
 
     def set_protection(self, how: int = 0, *_: int) -> None:
         """DECSCA: 1 protects the characters drawn from now on against selective erase."""
-        attr = self.cursor.attrs
-        flags = attr.flags | PROTECTED if how == 1 else attr.flags & ~PROTECTED
-        self.cursor.attrs = intern(attr.fg, attr.bg, flags)
+        self.cursor.attrs = flagged(self.cursor.attrs, PROTECTED, how == 1)
 
     def _clipboard(self, text: str) -> None:
         _selection, _, data = text.partition(";")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from math import inf
 from time import monotonic
 from typing import Final
@@ -18,6 +18,7 @@ import pyte
 from tui.terminal import flood
 from tui.terminal.attrs import number
 from tui.terminal.screen import FastScreen
+from tui.terminal.scrollback import Raw
 
 _TEXT, _NEWLINE, _SGR, _CSI, _CONTROL, _OSC, _STRING, _ESCAPE, _ODD = 1, 2, 3, 5, 10, 11, 13, 16, 19
 _TOKEN: Final = re.compile(
@@ -60,6 +61,8 @@ class FastStream(pyte.ByteStream):  # type: ignore[misc]  # pyte is followed as 
         self._text = ""  # decoded, not yet executed
         self._failed = 0  # end of the last token begun
         self._discarding: re.Pattern[str] | None = None  # throwing an over-long sequence away, up to this
+        if skip:
+            screen.scrollback.lay = partial(_lay, screen)
         self._controls = _controls(screen)
         self._escapes = _escapes(screen)
         self._sequences = _sequences(screen)
@@ -228,6 +231,16 @@ def _finishes(clean: list[str]) -> bool:
     if clean[1] == "[":
         return len(clean) > 2 and "@" <= final <= "~"
     return "0" <= final <= "~"
+
+
+def _lay(screen: FastScreen, raw: Raw) -> list[bytes]:
+    """The rows that raw output makes at the present width."""
+    scratch = FastScreen(screen.columns, 2, history=1 << 30)
+    scratch.cursor.attrs = raw.attr
+    FastStream(scratch, skip=False).feed(raw.data)
+    for row in scratch.rows[: scratch.cursor.y]:
+        scratch.scrollback.push(row)
+    return scratch.scrollback.rows()
 
 
 Handler = Callable[..., None]

@@ -3,8 +3,8 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tui.terminal.history import History
 from tui.terminal.screen import FastScreen
-from tui.terminal.scrollback import Raw
 from tui.terminal.stream import FastStream
 
 LINES = st.sampled_from(
@@ -66,16 +66,9 @@ def test_skip_changes_nothing(pieces: list[tuple[list[bytes], int]], cuts: list[
 
 
 def history(screen: FastScreen) -> list[str]:
-    def layout(raw: Raw) -> list[list[object]]:
-        scratch = FastScreen(screen.columns, 2, history=10**6)
-        scratch.cursor.attrs = raw.attr
-        FastStream(scratch, strict=True, skip=False).feed(raw.data)
-        for row in scratch.rows[: scratch.cursor.y]:
-            scratch.scrollback.push(row)
-        return scratch.scrollback.tail(10**6, layout)  # type: ignore[arg-type,return-value]
-
-    lines = screen.scrollback.tail(10**6, layout)  # type: ignore[arg-type]
-    return ["".join(run.text for run in line).rstrip() for line in lines]
+    looked = History(screen)
+    count = looked.reach(10**6)
+    return ["".join(run.text for run in looked.row(back)).rstrip() for back in range(count, 0, -1)]
 
 
 @settings(max_examples=50, deadline=None)

@@ -120,11 +120,11 @@ def cell(screen: FastScreen, x: int = 0) -> attrs.Attr:
     ],
 )
 def test_colours(fed: Fed, data: bytes, key: tuple[int, int, int]) -> None:
-    assert cell(fed(data)).key == key
+    assert cell(fed(data)).key[:3] == key
 
 
 def test_erase_keeps_the_background_only(fed: Fed) -> None:
-    assert cell(fed(b"\x1b[4;31;42m\x1b[K")).key == (-1, 2, 0)
+    assert cell(fed(b"\x1b[4;31;42m\x1b[K")).key[:3] == (-1, 2, 0)
 
 
 def test_selective_erase_spares_protected_cells(fed: Fed) -> None:
@@ -142,7 +142,7 @@ def test_resize_keeps_the_cursor_line(fed: Fed) -> None:
     screen.resize(2, 5)
     assert shown(screen) == ["3", "4"] and screen.cursor.y == 1 and len(screen.scrollback) == 2
     screen.resize(3, 20)
-    assert shown(screen) == ["3", "4", ""] and len(screen.rows[0].chars) == 20
+    assert shown(screen) == ["2", "3", "4"] and len(screen.rows[0].chars) == 20
 
 
 def test_resize_with_the_cursor_at_the_top_cuts_below(fed: Fed) -> None:
