@@ -1,6 +1,6 @@
 """Grades the emulator with two public suites that are no part of this project: esctest2 and libvterm's.
 
-Set ONGGI_ESCTEST2 and ONGGI_LIBVTERM to checkouts of them, or ONGGI_FETCH_SUITES=1 to have them cloned into a cache.
+ONGGI_ESCTEST2 and ONGGI_LIBVTERM name checkouts of them; with ONGGI_FETCH_SUITES=1 they are cloned into a cache.
 `python -m tests.support.terminal_suites` prints what fails.
 """
 

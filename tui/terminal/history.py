@@ -20,6 +20,7 @@ class History:
 
     def scroll(self, rows: int) -> bool:
         """Look `rows` further up (down if negative); returns whether anything moved."""
+        self._catch_up()
         before = self.offset
         wanted = max(0, self.offset + rows)
         self.offset = min(wanted, self.reach(wanted))
@@ -27,6 +28,7 @@ class History:
 
     def settle(self) -> None:
         """After output: keep looking at the same rows although new ones came below them."""
+        self._catch_up()
         if self.offset:
             self.offset = min(self.offset, self.reach(self.offset))
 
