@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import subprocess
 import sys
@@ -9,8 +10,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench import bigimage, paint, processes
-from bench.managers import Manager, Onggi
+from bench import bigimage, building, paint, processes
+from bench.managers import Manager, Onggi, inside
+from bench.registry import Registry
 
 IMAGE = "bench"
 _SHIMS = 20
@@ -106,6 +108,40 @@ def save_image(manager: Manager) -> float:
     return _timed(lambda: manager.run("save", "-o", str(target), bigimage.TAG))
 
 
+def push_image(manager: Manager) -> float:
+    """`push` of that image, loaded from its archive, to a registry that holds nothing."""
+    _without_big_image(manager)
+    _with_big_image(manager)  # what it was compressed to for the last push is forgotten
+    registry = _registry(manager)
+    registry.start()
+    name = f"{registry.address}/{bigimage.TAG}"
+    manager.run("tag", bigimage.TAG, name)
+    os.sync()
+    taken = _timed(lambda: manager.run("push", *manager.remote_options, name))
+    manager.run("rmi", name)
+    return taken
+
+
+def pull_image(manager: Manager) -> float:
+    """`pull` of what `push` has left in the registry, none of which is there."""
+    name = f"{_registry(manager).address}/{bigimage.TAG}"
+    if not _registry(manager).running:
+        push_image(manager)
+    _without_big_image(manager)
+    taken = _timed(lambda: manager.run("pull", *manager.remote_options, name))
+    manager.run("rmi", name)
+    manager.forget()
+    return taken
+
+
+def push_memory(manager: Manager) -> float:
+    """By how much the engine's memory grows at most while it pushes and pulls that image."""
+    with processes.Peak(_engine(manager)) as peak:
+        push_image(manager)
+        pull_image(manager)
+    return peak.growth
+
+
 def load_memory(manager: Manager) -> float:
     """By how much the engine's memory grows at most while it loads and saves that image."""
     pids = _engine(manager)
@@ -127,6 +163,20 @@ def second_image(manager: Manager) -> float:
     manager.run("rmi", bigimage.SECOND_TAG)
     manager.forget()
     return float(grown)
+
+
+_registries: dict[str, Registry] = {}
+
+
+def _registry(manager: Manager) -> Registry:
+    """The one beside this manager; the bench ends it."""
+    if not Registry.installed():
+        raise NotMeasured("no registry to talk to")
+    if manager.name not in _registries:
+        registry = Registry(inside(manager.netns))
+        atexit.register(registry.stop)
+        _registries[manager.name] = registry
+    return _registries[manager.name]
 
 
 def _with_big_image(manager: Manager) -> None:
@@ -165,9 +215,15 @@ FIGURES = {
     "import": Figure("Textual's import", textual_import, "ms", ""),
     "load": Figure("`load` of 300 MB, 20 layers", load_image, "ms", "≤ 1/2 of Docker's, < Podman's"),
     "save": Figure("`save` of the same", save_image, "ms", "≤ Docker's"),
+    "cached": Figure("`build` of 20 steps, all cached", building.cached_build, "ms", "≤ 200 ms"),
+    "steps": Figure("`build` of 20 small RUNs", building.small_steps, "ms", "≤ 1/3 of Docker's"),
+    "copy": Figure("`build` with COPY of 20,000 files", building.copied_tree, "ms", "≤ Docker's"),
+    "push": Figure("first `push` of the same", push_image, "ms", "≤ Docker's"),
+    "pull": Figure("`pull` of the same", pull_image, "ms", "≤ Docker's"),
     "shims": Figure("Pss beside an idle container", shim_memory, "MB", "≤ 1.5 MB", repeated=False),
     "engine": Figure("Pss of the engine", engine_memory, "MB", "", repeated=False),
     "loading": Figure("growth of the engine at load, save", load_memory, "MB", "≤ 100 MB", repeated=False),
+    "moving": Figure("growth of the engine at push, pull", push_memory, "MB", "≤ 100 MB", repeated=False),
     "second": Figure("disk for an image that shares 19 layers", second_image, "MB", "15 MB twice", repeated=False),
     "idle": Figure("CPU of the idle engine", idle_share, "%", "~0", repeated=False),
 }

@@ -29,12 +29,14 @@ class Manager(ABC):
     argv: Sequence[str]
     client: Client | None = None
     run_options: Sequence[str] = ()  # what `run` needs to work here at all
+    remote_options: Sequence[str] = ()  # what `push` and `pull` need for a registry without TLS
+    netns = ""  # the path of its network namespace, "" = ours
 
     def run(self, *arguments: str) -> str:
         """Run one command of its command line client to the end. Raises CalledProcessError, TimeoutExpired."""
         done = subprocess.run(
             [*self.argv, *arguments],
-            check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=2 * _PATIENCE,
+            check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=4 * _PATIENCE,
         )  # fmt: skip
         return done.stdout
 
@@ -83,12 +85,12 @@ class Onggi(Manager):
 
     def __init__(self, folder: Path, netns: str) -> None:
         self.paths = Paths(folder / "root", folder / "run")
-        self._netns = netns
+        self.netns = netns
         self.client = Client(f"unix://{self.paths.socket}")
         os.environ |= {"ONGGI_ROOT": str(self.paths.root), "ONGGI_RUN": str(self.paths.run)}
 
     def start(self) -> None:
-        spawn.ensure_engine(self.paths, netns=self._netns)
+        spawn.ensure_engine(self.paths, netns=self.netns)
 
     def stop(self) -> None:
         with suppress(Exception):
@@ -137,7 +139,7 @@ class Docker(Manager):
 
     def __init__(self, folder: Path, netns: str) -> None:
         self._folder = folder
-        self._netns = netns
+        self.netns = netns
         host = f"unix://{folder}/docker.sock"
         self.argv = ("docker", "--host", host)
         self.client = Client(host)
@@ -154,7 +156,7 @@ class Docker(Manager):
         with self._log.open("ab") as log:
             self._daemon = subprocess.Popen(
                 [
-                    *inside(self._netns), "dockerd", "--config-file", str(self._folder / "daemon.json"),
+                    *inside(self.netns), "dockerd", "--config-file", str(self._folder / "daemon.json"),
                     "--data-root", str(self._folder / "data"), "--exec-root", str(self._folder / "exec"),
                     "--pidfile", str(self._folder / "pid"), "--host", self.argv[2],
                 ],
@@ -205,9 +207,11 @@ class Podman(Manager):
 
     name = "podman"
     run_options = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024")
+    remote_options = ("--tls-verify=false",)
 
     def __init__(self, folder: Path, netns: str) -> None:
         self._root = folder / "root"
+        self.netns = netns
         self.argv = (
             *inside(netns), "podman", "--root", str(self._root), "--runroot", str(folder / "run"),
             "--tmpdir", str(folder / "tmp"), "--cgroup-manager", "cgroupfs", "--events-backend", "file",
