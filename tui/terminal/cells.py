@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import Any, Final, NamedTuple
 
 from tui.terminal import widths
@@ -90,13 +91,9 @@ class Row:
     def runs(self) -> list[Run]:
         """The row as runs of one attribute each, whole row."""
         out: list[Run] = []
-        attrs, chars = self.attrs, self.chars
-        start, columns = 0, len(attrs)
-        while start < columns:
-            attr = attrs[start]
-            end = start + 1
-            while end < columns and attrs[end] is attr:
-                end += 1
+        chars, start = self.chars, 0
+        for attr, same in groupby(self.attrs):
+            end = start + sum(1 for _ in same)
             out.append(Run("".join(chars[start:end]), attr, end - start))
             start = end
         return out

@@ -74,7 +74,7 @@ class Editing(Grid):
     def repeat(self, count: int = 0, *_: int) -> None:
         """REP: the last character drawn once more, at most a screenful of times."""
         if self.last_drawn:
-            self.draw(self.last_drawn * min(count or 1, self.columns * self.lines))
+            self.draw(self.last_drawn[-1] * min(count or 1, self.columns * self.lines))
 
     def alignment_display(self) -> None:
         """DECALN: the screen full of E, margins gone, cursor home."""

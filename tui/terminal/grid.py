@@ -11,7 +11,7 @@ import pyte.modes
 from pyte.screens import Cursor
 
 from tui.terminal import widths
-from tui.terminal.attrs import PLAIN, Attr, erased
+from tui.terminal.attrs import DEFAULT, PLAIN, Attr, erased
 from tui.terminal.cells import FILLED, WRAPPED, Row
 from tui.terminal.reflow import Mark, fit
 from tui.terminal.scrollback import Scrollback
@@ -78,9 +78,14 @@ class Grid(pyte.Screen):  # type: ignore[misc]  # pyte is followed as untyped
         self.other_rows = []
         self.saved: list[Saved | None] = [None, None]  # main, alternate
         self.alternate = False
-        self.last_drawn = ""
+        self.last_drawn = ""  # whose last character REP repeats
         self.unpushed = 0  # rows known to be blank leftovers that must not enter the scrollback
+        self.recheck()
         self.dirty.update(range(self.lines))
+
+    def recheck(self) -> None:
+        """Call after a change of modes or charsets: tells whether text goes onto the screen as it comes."""
+        self.simple = not self.graphics[self.shift] and IRM not in self.mode
 
     @property
     def display(self) -> list[str]:
@@ -96,9 +101,31 @@ class Grid(pyte.Screen):  # type: ignore[misc]  # pyte is followed as untyped
 
     def draw(self, data: str) -> None:
         """Write printable text at the cursor, wrapping as DECAWM says."""
+        cursor = self.cursor
+        x = cursor.x
+        end = x + len(data)
+        if self.simple and end <= self.columns and data.isascii():  # most text there is
+            y = cursor.y
+            row = self.rows[y]
+            chars = row.chars
+            if not chars[x] and x:
+                chars[x - 1] = " "
+            if end < self.columns and not chars[end]:
+                chars[end] = " "
+            if end - x == 1:
+                chars[x] = data
+                row.attrs[x] = cursor.attrs
+            else:
+                chars[x:end] = data
+                row.attrs[x:end] = [cursor.attrs] * (end - x)
+            row.strip = None
+            self.dirty.add(y)
+            cursor.x = end
+            self.last_drawn = data
+            return
         if self.graphics[self.shift]:
             data = data.translate(LINE_DRAWING)
-        self.last_drawn = data[-1]
+        self.last_drawn = data
         if data.isascii() or not widths.find_odd(data):
             self._draw_cells(data, len(data))
             return
@@ -203,9 +230,20 @@ class Grid(pyte.Screen):  # type: ignore[misc]  # pyte is followed as untyped
 
     def scroll_up(self, top: int, bottom: int, count: int, *, keep: bool = True) -> None:
         """Drop `count` rows at `top`, add blank ones at `bottom`; what leaves the main screen's top is kept."""
-        count = min(count, bottom - top + 1)
-        attr = erased(self.cursor.attrs)
+        attr = self.cursor.attrs
+        attr = PLAIN if attr.bg == DEFAULT else erased(attr)
         rows = self.rows
+        if count == 1 and top == 0 and keep and not self.alternate and bottom == self.lines - 1:
+            if self.unpushed:
+                self.unpushed -= 1
+            else:
+                self.scrollback.push(rows[0])
+            del rows[0]
+            rows.append(Row(self.columns, attr))
+            if len(self.dirty) < self.lines:
+                self.dirty.update(range(self.lines))
+            return
+        count = min(count, bottom - top + 1)
         if top == 0 and keep and not self.alternate:
             for row in rows[:count]:
                 if self.unpushed:

@@ -61,6 +61,7 @@ class Modes(Motion):
         self.kitty.clear()
         self.modify_other_keys = 0
         self.revision += 1
+        self.recheck()
 
     def set_mode(self, *modes: int) -> None:
         """SM."""
@@ -135,6 +136,7 @@ class Modes(Motion):
             elif mode == DECSCNM:
                 self.dirty.update(range(self.lines))
         self.revision += 1
+        self.recheck()
 
     def _alternate(self, number: int, on: bool) -> None:
         """47 and 1047 switch, 1048 saves the cursor, 1049 does both (xterm's ctlseqs)."""

@@ -42,11 +42,14 @@ class Motion(Grid):
 
     def cursor_position(self, line: int = 0, column: int = 0, *_: int) -> None:
         """CUP, HVP. In origin mode rows count from the top margin and stay within the margins."""
-        y = (line or 1) - 1
+        y = line - 1 if line else 0
+        x = column - 1 if column else 0
         if DECOM in self.mode:
             top, bottom = self.region
             y = min(y + top, bottom)
-        self._move((column or 1) - 1, y)
+        cursor = self.cursor
+        cursor.x = x if x < self.columns else self.columns - 1
+        cursor.y = y if y < self.lines else self.lines - 1
 
     def tab(self, count: int = 0, *_: int) -> None:
         """HT, CHT: to the next tab stop or the last column."""
@@ -85,6 +88,7 @@ class Motion(Grid):
         self.cursor.attrs = saved.attr
         self.graphics = list(saved.graphics)
         self.shift = saved.shift
+        self.recheck()
         self.cursor.x = min(saved.x, self.columns)
         self.cursor.y = min(saved.y, self.lines - 1)
 

@@ -38,10 +38,12 @@ class FastScreen(Editing, Reports):
         slot = "()*+".find(mode)
         if slot >= 0:
             self.graphics[slot] = code == "0"
+            self.recheck()
 
     def shift_charset(self, slot: int) -> None:
         """SI, SO, LS2, LS3."""
         self.shift = slot
+        self.recheck()
 
     def blank(self) -> None:
         """Replace every row by an empty one without scrolling, cursor in the last row's first column."""

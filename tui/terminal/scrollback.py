@@ -68,12 +68,11 @@ class Scrollback:
 
     def push_raw(self, attr: Attr, text: str, lines: int) -> None:
         """Keep `text`, which holds `lines` line feeds and ends with one, without laying it out."""
-        if lines > self.limit:
-            cut = len(text)
-            for _line in range(self.limit + 1):
-                cut = text.rfind("\n", 0, cut)
-            attr = after(attr, text, 0, cut + 1)
-            text, lines = text[cut + 1 :], self.limit
+        if lines > 2 * self.limit:
+            cut = text.rfind("\n", 0, len(text) - 2 * len(text) * self.limit // lines) + 1
+            if (left := text.count("\n", cut)) >= self.limit:
+                attr = after(attr, text, 0, cut)
+                text, lines = text[cut:], left
         block = Raw(attr, text.encode("utf-8", "replace"), lines)
         self._blocks.append(block)
         self._count += lines

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import partial
 from math import inf
 from time import monotonic
 from typing import Final
@@ -16,16 +16,17 @@ from typing import Final
 import pyte
 
 from tui.terminal import flood
-from tui.terminal.attrs import number
+from tui.terminal.attrs import number, sgr
 from tui.terminal.screen import FastScreen
 from tui.terminal.scrollback import Raw
 
-_TEXT, _NEWLINE, _SGR, _CSI, _CONTROL, _OSC, _STRING, _ESCAPE, _ODD = 1, 2, 3, 5, 10, 11, 13, 16, 19
+_TEXT, _NEWLINE, _SGR, _CSI, _CONTROL, _OSC, _STRING, _ESCAPE, _ODD = 1, 6, 7, 9, 13, 14, 16, 19, 22
 _TOKEN: Final = re.compile(
-    r"([^\x00-\x1f\x7f-\x9f]+)"
+    # most output is text behind a CUP, an SGR or both: taken in one step, it costs half
+    r"((?:\x1b\[([0-9]{1,4});([0-9]{1,4})H)?(?:\x1b\[([0-9;:]*)m)?([^\x00-\x1f\x7f-\x9f]+))"
     r"|(\r\n)"
     r"|(\x1b\[([0-9;:]*)m)"
-    r"|(\x1b\[([<=>?]?)([0-9;:]*)([ -/]*)([@-~]))"
+    r"|(\x1b\[([<=>?]?[0-9;:]*)([ -/]*)([@-~]))"
     r"|([\x00-\x1a\x1c-\x1f\x7f])"
     r"|(\x1b\]([^\x00-\x1f\x80-\x9f]*)(?:\x07|\x1b\\))"
     r"|(\x1b([PX^_])([^\x00-\x1f\x80-\x9f]*)\x1b\\)"
@@ -41,9 +42,17 @@ _SEQUENCE_END: Final = re.compile(r"[\x18\x1a\x1b@-~]")
 _SLICE: Final = 4096  # characters between two looks at the clock: about a millisecond of dense input
 _MOST_STRING: Final = 65536
 _MOST_SEQUENCE: Final = 1024
+_MOST_COMMANDS: Final = 8192
+_PREFIXES: Final = ("<", "=", ">", "?")
 
 
-@lru_cache(4096)
+Handler = Callable[..., None]
+
+
+def _nothing(*_: int) -> None:
+    """What nobody knows is swallowed."""
+
+
 def _numbers(text: str) -> tuple[int, ...]:
     """The parameters of a CSI sequence; colons count as separators; at most 32 are kept."""
     return tuple(number(p) for p in text.replace(":", ";").split(";")[:32]) if text else ()
@@ -63,6 +72,7 @@ class FastStream(pyte.ByteStream):  # type: ignore[misc]  # pyte is followed as 
         self._discarding: re.Pattern[str] | None = None  # throwing an over-long sequence away, up to this
         if skip:
             screen.scrollback.lay = partial(_lay, screen)
+        self._commands: dict[str, tuple[Handler, tuple[int, ...]]] = {}
         self._controls = _controls(screen)
         self._escapes = _escapes(screen)
         self._sequences = _sequences(screen)
@@ -125,40 +135,53 @@ class FastStream(pyte.ByteStream):  # type: ignore[misc]  # pyte is followed as 
     def _tokens(self, text: str, at: int, end: int) -> int:
         """The fast path; returns `end`, or where something for the slow path begins."""
         screen = self.screen
-        draw, sgr, index = screen.draw, screen.select_graphic_rendition, screen.linefeed
-        controls, cursor = self._controls, screen.cursor
+        draw, place, index = screen.draw, screen.cursor_position, screen.linefeed
+        controls, commands, cursor = self._controls, self._commands, screen.cursor
         for match in _TOKEN.finditer(text, at, end):
             kind = match.lastindex
             self._failed = match.end()
             if kind == _TEXT:
-                draw(match.group())
+                line, column, params, drawn = match.group(2, 3, 4, 5)
+                if line is not None:
+                    place(int(line), int(column))
+                if params is not None:
+                    attr = cursor.attrs
+                    cursor.attrs = attr.next.get(params) or sgr(attr, params)
+                draw(drawn)
             elif kind == _NEWLINE:
                 cursor.x = 0
                 index()
             elif kind == _SGR:
-                sgr(match.group(4))
+                attr, params = cursor.attrs, match.group(8)
+                cursor.attrs = attr.next.get(params) or sgr(attr, params)
             elif kind == _CSI:
-                self._control_sequence(match)
+                handler, numbers = commands.get(match.group(9)) or self._command(match)
+                handler(*numbers)
             elif kind == _CONTROL:
-                handler = controls.get(match.group())
-                if handler is not None:
-                    handler()
+                control = controls.get(match.group())
+                if control is not None:
+                    control()
             elif kind == _OSC:
-                screen.operating_system_command(match.group(12))
+                screen.operating_system_command(match.group(15))
             elif kind == _STRING:
-                if match.group(14) == "P":
-                    screen.device_control(match.group(15))
+                if match.group(17) == "P":
+                    screen.device_control(match.group(18))
             elif kind == _ESCAPE:
-                self._escape(match.group(17), match.group(18))
+                self._escape(match.group(20), match.group(21))
                 cursor = screen.cursor
             else:
                 return match.start()
         return end
 
-    def _control_sequence(self, match: re.Match[str]) -> None:
-        handler = self._sequences.get(match.group(6) + match.group(8) + match.group(9))
-        if handler is not None:
-            handler(*_numbers(match.group(7)))
+    def _command(self, match: re.Match[str]) -> tuple[Handler, tuple[int, ...]]:
+        """What a control sequence calls, remembered by its text."""
+        params = match.group(10)
+        prefix = params[:1] if params[:1] in _PREFIXES else ""
+        handler = self._sequences.get(prefix + match.group(11) + match.group(12), _nothing)
+        if len(self._commands) >= _MOST_COMMANDS:
+            self._commands.clear()
+        command = self._commands[match.group(9)] = handler, _numbers(params[len(prefix) :])
+        return command
 
     def _escape(self, between: str, final: str) -> None:
         if not between:
@@ -241,9 +264,6 @@ def _lay(screen: FastScreen, raw: Raw) -> list[bytes]:
     for row in scratch.rows[: scratch.cursor.y]:
         scratch.scrollback.push(row)
     return scratch.scrollback.rows()
-
-
-Handler = Callable[..., None]
 
 
 def _controls(screen: FastScreen) -> dict[str, Handler]:
