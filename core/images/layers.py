@@ -64,7 +64,7 @@ class Layers:
         self._layers[layer.diff_id] = layer
 
     def compressed(self, diff_id: Digest) -> tuple[Digest, int] | None:
-        """Digest and bytes of what a plain layer was compressed to for a push; the blob itself is not kept."""
+        """Digest and bytes of what a plain layer was compressed to for a push; the blob may be gone."""
         return self._compressed.get(diff_id)
 
     def remember_compressed(self, diff_id: Digest, blob: Digest, size: int) -> None:

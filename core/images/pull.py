@@ -256,9 +256,13 @@ class _Sink:
 
 
 def is_blob_of(room: ImageRoom, blob: Digest, diff_id: Digest) -> bool:
-    """Whether `blob` has been seen to hold the layer: it was unpacked from it, or compressed to it."""
+    """Whether `blob` is known to hold the layer: it is its tar, it was unpacked from it, or compressed to it."""
     layer, compressed = room.layers.get(diff_id), room.layers.compressed(diff_id)
-    return (layer is not None and layer.blob == blob) or (compressed is not None and compressed[0] == blob)
+    return (
+        blob == diff_id
+        or (layer is not None and layer.blob == blob)
+        or (compressed is not None and compressed[0] == blob)
+    )
 
 
 async def _in_order(coming: Sequence[asyncio.Task[Digest]], pile: Pile) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import zlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import msgspec
@@ -28,7 +29,9 @@ from core.registry.repository import Repository
 from core.registry.upload import upload
 from core.storage.compression import stream_of
 
-LEVEL = 6  # of zlib; the same for all, or the same layer would be pushed under several digests
+# Of zlib; the same for all, or the same layer would be pushed under several digests. For a large image 4 takes
+# 0.6 of the time of Docker's 6, and 1.4 % more bytes; below, bytes grow faster than time shrinks.
+LEVEL = 4
 _PIECE = 1 << 20
 _COMPRESSED = (OCI_LAYER_GZIP, OCI_LAYER_ZSTD)
 
@@ -46,6 +49,10 @@ def chosen(store: ImageStore, named: Reference, *, all_tags: bool) -> tuple[tupl
     if not found:
         raise NoSuchImage(f"An image does not exist locally with the tag: {named.familiar_name}")
     return found
+
+
+class _OtherBytes(CorruptStore):
+    """A layer was compressed by another zlib or level than is here now: both are right, and differ."""
 
 
 class Pusher:
@@ -67,17 +74,36 @@ class Pusher:
         for diff_id in dict.fromkeys(diff_ids):
             self._report(Progress(id=diff_id.hex[:12], status="Preparing"))
         own = await off_loop_to_end(self._own_manifest, image)
-        layers = await self._layers(diff_ids, own)
+        try:
+            layers = await self._layers(diff_ids, own)
+        except _OtherBytes:  # so its manifest cannot be given back, and gets a successor
+            own = None
+            self._there.clear()
+            layers = await self._layers(diff_ids, None)
         config = await off_loop_to_end(self._room.content.read, image.id)
         await self._config(image.id, config)
         descriptor, data = self._manifest(image, config, layers) if own is None else own
         assert reference.tag
         await self._repository.put_manifest(reference.tag, descriptor.media_type, data)
         await off_loop_to_end(self._room.content.put, data)
+        await self._keep(diff_ids, layers)
         name = f"{reference.name}@{descriptor.digest}"
         self._room.store.register([NewImage(image.id, descriptor, image.config, image.size, (), (name,))])
         self._report(Progress(status=f"{reference.tag}: digest: {descriptor.digest} size: {descriptor.size}"))
         return Pushed(reference, descriptor.digest, descriptor.size)
+
+    async def _keep(self, diff_ids: Sequence[Digest], pushed: Sequence[Descriptor]) -> None:
+        """Have what was compressed stand for its layer from here on, in place of the plain tar.
+
+        It is smaller, need not be made again, and stays right whatever zlib comes. The collector takes the tar.
+        """
+        await self._room.unpacker.settle()
+        for diff_id, descriptor in zip(diff_ids, pushed, strict=True):
+            layer = self._room.layers.get(diff_id)
+            if layer is not None and layer.blob == diff_id != descriptor.digest and self._here(descriptor):
+                self._room.layers.add(
+                    replace(layer, blob=descriptor.digest, media_type=OCI_LAYER_GZIP, blob_size=descriptor.size)
+                )
 
     def _own_manifest(self, image: Image) -> tuple[Descriptor, bytes] | None:
         """The manifest the image came with or went out with before, where its blobs can be had."""
@@ -136,7 +162,7 @@ class Pusher:
                     return known
             found = await self._compressed(layer, name) if known is None or not self._here(known) else known
             if wanted is not None and found.digest != wanted.digest:
-                raise CorruptStore(f"layer {diff_id} compresses to other bytes than it was pushed as")
+                raise _OtherBytes(f"layer {diff_id} compresses to other bytes than it was pushed as")
             if known is None and await self._exists(found.digest):
                 self._report(Progress(id=name, status="Layer already exists"))
                 return found
@@ -219,6 +245,9 @@ class Pusher:
 
 async def compress(room: ImageRoom, layer: Layer) -> tuple[Digest, int]:
     """Store a layer as gzip, which is the same bytes on every machine with the same zlib: digest and size.
+
+    In a pass of its own, before the upload: only with its digest can the registry be asked whether it has the blob,
+    and an upload that breaks off go on.
 
     Raises CorruptStore where the layer is damaged.
     """

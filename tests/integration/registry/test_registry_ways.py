@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from store_kit import docker_archive, make_tar
 
+from core.images import push
+from core.oci.digest import Digest
 from core.registry import upload
 from core.registry.answers import Refused
 from core.registry.settings import Settings
@@ -44,3 +46,56 @@ async def test_in_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         await end.remove(name)
         (pulled,) = await end.pull(name)
         assert pulled.digest == pushed.digest
+
+
+@pytest.mark.skipif(not available(), reason="no docker-registry")
+async def test_what_was_compressed_stays_in_place_of_the_tar(tmp_path: Path) -> None:
+    tar = make_tar({"a": bytes(range(256)) * 2000})
+    end, archive = RemoteEnd(tmp_path), docker_archive([tar], ["x:1"], packed=False)
+    await end.store.load(archive)
+    saved = await end.store.save("x:1")
+    content, diff_id = end.store.room.content, Digest.of(tar)
+    assert content.has(diff_id)
+    with running_registry() as registry:
+        name = f"{registry.address}/x:1"
+        await end.store.images.tag("x:1", name)
+        (pushed,) = await end.push(name)
+    assert not content.has(diff_id)
+    layer = end.store.room.layers.get(diff_id)
+    assert layer is not None and content.size(layer.blob) == layer.blob_size < layer.size == len(tar)
+    assert await end.store.save("x:1") == saved
+    with running_registry() as registry:  # the same bytes, without compressing anything
+        name = f"{registry.address}/x:1"
+        await end.store.images.tag("x:1", name)
+        (again,) = await end.push(name)
+        assert again.digest == pushed.digest
+        assert "Preparing" not in [step.status for step in end.said if step.total]
+
+
+@pytest.mark.skipif(not available(), reason="no docker-registry")
+async def test_layers_that_another_zlib_has_compressed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tar = make_tar({"a": bytes(range(256)) * 2000})
+    end = RemoteEnd(tmp_path)
+    room, diff_id = end.store.room, Digest.of(tar)
+    monkeypatch.setattr(push, "LEVEL", 1)
+    await end.store.load(docker_archive([tar], ["x:1"], packed=False))
+    plain = room.layers.get(diff_id)
+    assert plain is not None
+    with running_registry() as registry:
+        await end.store.images.tag("x:1", f"{registry.address}/x:1")
+        (before,) = await end.push(f"{registry.address}/x:1")
+    packed = room.layers.get(diff_id)
+    assert packed is not None
+    room.content.put(tar)
+    room.layers.add(plain)
+    room.content.delete(packed.blob)
+    monkeypatch.setattr(push, "LEVEL", 9)
+    with running_registry() as registry:
+        name = f"{registry.address}/x:1"
+        await end.store.images.tag("x:1", name)
+        (after,) = await end.push(name)
+        assert after.digest != before.digest
+        (again,) = await end.push(name)
+        assert again.digest == after.digest
+        await end.remove(name)
+        await end.pull(name)
