@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import lru_cache
 from itertools import groupby
 from typing import Any, Final, NamedTuple
 
@@ -36,7 +38,7 @@ class Row:
         self.wrapped = 0  # WRAPPED or FILLED: the text goes on in the next row
         self.strip: Any = None
 
-    def put(self, x: int, cells: list[str] | str, count: int, attr: Attr) -> None:
+    def put(self, x: int, cells: Sequence[str], count: int, attr: Attr) -> None:
         """Write `count` cells from column `x`; halves of two-cell characters cut by it become blanks."""
         chars = self.chars
         end = x + count
@@ -93,7 +95,7 @@ class Row:
         out: list[Run] = []
         chars, start = self.chars, 0
         for attr, same in groupby(self.attrs):
-            end = start + sum(1 for _ in same)
+            end = start + len(list(same))
             out.append(Run("".join(chars[start:end]), attr, end - start))
             start = end
         return out
@@ -126,3 +128,9 @@ def split(text: str) -> list[str]:
         elif cells:
             cells[-1 if cells[-1] or len(cells) == 1 else -2] += part
     return cells
+
+
+@lru_cache(1024)
+def memo(text: str) -> list[str]:
+    """`split`, remembered; not to be changed. Empty where `text` begins with a combining character."""
+    return [] if widths.width(text[0]) == 0 else split(text)

@@ -12,7 +12,7 @@ from pyte.screens import Cursor
 
 from tui.terminal import widths
 from tui.terminal.attrs import DEFAULT, PLAIN, Attr, erased
-from tui.terminal.cells import FILLED, WRAPPED, Row
+from tui.terminal.cells import FILLED, WRAPPED, Row, memo
 from tui.terminal.reflow import Mark, fit
 from tui.terminal.scrollback import Scrollback
 
@@ -26,6 +26,7 @@ DECAWM: Final[int] = pyte.modes.DECAWM
 LINE_DRAWING: Final[dict[int, int]] = {
     code: ord(drawn) for code, drawn in enumerate(pyte.charsets.VT100_MAP) if 0x5F <= code < 0x7F
 }
+_MOST_MEMO: Final = 256
 _LIMIT: Final = 1000  # rows and columns; a hostile resize may not ask for gigabytes
 
 
@@ -128,6 +129,11 @@ class Grid(pyte.Screen):  # type: ignore[misc]  # pyte is followed as untyped
         self.last_drawn = data
         if data.isascii() or not widths.find_odd(data):
             self._draw_cells(data, len(data))
+            return
+        if self.simple and len(data) <= _MOST_MEMO and (cells := memo(data)) and x + len(cells) <= self.columns:
+            self.rows[cursor.y].put(x, cells, len(cells), cursor.attrs)
+            self.dirty.add(cursor.y)
+            cursor.x = x + len(cells)
             return
         for run in widths.find_runs(data):
             text = run.group()
