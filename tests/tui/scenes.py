@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from stage import NOW, Stage, app_on, potters_shop, settled, workshop
+from stage import NOW, PULL, Stage, app_on, potters_shop, settled, workshop
 from textual.pilot import Pilot
 
 from tui.app import OnggiApp
@@ -36,7 +36,7 @@ async def _pulls(app: OnggiApp) -> None:
     began = NOW - 12
     app.now = screen.onggi.now = lambda: began
     screen.acts.remote.pull("postgres:17")
-    await asyncio.sleep(0.1)
+    await _until(lambda: bool(runner.board.jobs) and len(runner.board.jobs[0].parts) == len(PULL))
     app.now = lambda: NOW
     saved = runner.board.add(Job("save nginx.tar", "onggi save -o nginx.tar nginx:1.27", NOW - 40))
     saved.moved(22 << 20, 64 << 20, NOW - 30)
@@ -49,9 +49,27 @@ async def _pulls(app: OnggiApp) -> None:
     runner.toggle()
 
 
-async def _waits(app: OnggiApp) -> None:
+async def _until(what: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not what():  # noqa: ASYNC110  # the app has no event for what a picture waits for
+            await asyncio.sleep(0.02)
+
+
+async def _waste(app: OnggiApp) -> None:
+    """Until all is told of the image that is shown."""
+    browser = app.main.browser
+
+    def told() -> bool:
+        known = browser.known
+        return known is not None and known.waste is not None and bool(known.shared) and bool(known.files)
+
+    await _until(told)
+
+
+async def _tags(app: OnggiApp) -> None:
     """Until what is typed has been asked about."""
-    await asyncio.sleep(0.6)
+    await _waste(app)
+    await _until(lambda: any("not there" in strip.text for strip in app.screen._compositor.render_strips()))
 
 
 async def _browses(app: OnggiApp) -> None:
@@ -93,14 +111,14 @@ SCENES = (
     *(Scene(f"main-{w}x{h}", (w, h)) for w, h in (SMALL, USUAL, LARGE)),
     *(Scene(f"logs-{w}x{h}", (w, h), ["enter"]) for w, h in (SMALL, USUAL, LARGE)),
     *(Scene(f"isolation-{w}x{h}", (w, h), ["left_square_bracket", "enter"]) for w, h in (SMALL, USUAL, LARGE)),
-    *(Scene(f"images-{w}x{h}", (w, h), ["2", "G", "k", "k"], then=_waits) for w, h in (SMALL, USUAL, LARGE)),
+    *(Scene(f"images-{w}x{h}", (w, h), ["2", "G", "k", "k"], then=_waste) for w, h in (SMALL, USUAL, LARGE)),
     *(
-        Scene(f"layers-{w}x{h}", (w, h), ["2", *"jjjjjjjjj", "enter", *"kk", "enter", "j"])
+        Scene(f"layers-{w}x{h}", (w, h), ["2", *"jjjjjjjjj", "enter", *"kk", "enter", "j"], then=_waste)
         for w, h in (SMALL, USUAL, LARGE)
     ),
     *(Scene(f"jobs-{w}x{h}", (w, h), stage=potters_shop, then=_pulls) for w, h in (SMALL, USUAL, LARGE)),
     *(
-        Scene(f"pull-{w}x{h}", (w, h), ["2", "p", *"shop/api", "tab", "2"], then=_waits)
+        Scene(f"pull-{w}x{h}", (w, h), ["2", "p", *"shop/api", "tab", "2"], then=_tags)
         for w, h in (SMALL, USUAL, LARGE)
     ),
     *(Scene(f"registries-{w}x{h}", (w, h), ["B"], then=_browses, config=KNOWN) for w, h in (SMALL, USUAL, LARGE)),

@@ -20,6 +20,8 @@ from tui.widgets.frame import Framed, Titles
 from tui.widgets.linesview import LinesView
 from tui.widgets.objectlist import ObjectList
 
+_TALL = 30  # rows of the screen
+_UNFOLDED, _UNFOLDED_SMALL = 18, 8  # rows that a tree unfolds to at first, on a tall screen and on a small one
 _WASTE_SHARE = 3  # of the rows of the frame, one in so many may tell of waste
 
 
@@ -107,16 +109,12 @@ class FileTree(ObjectList):
         return True
 
     def _fill(self) -> None:
-        if self._unfold and self.size.height:
+        if self._unfold:
             self._unfold = False
-            self._folding.unfold(max(self.size.height - 1, 5))
+            self._folding.unfold(_UNFOLDED if self.app.size.height >= _TALL else _UNFOLDED_SMALL)
         shown = self._folding.rows()
         self._by_path = {one.id: one.node for one in shown}
         self.set_rows(paint.file_rows(shown, self.glyphs, sizes=self.sizes))
-
-    def on_resize(self, event: events.Resize) -> None:
-        if self._unfold:
-            self._fill()
 
     def on_object_list_opened(self, event: ObjectList.Opened) -> None:
         event.stop()

@@ -127,8 +127,11 @@ class Field(Horizontal):
         yield remark
 
     def suggest(self, known: Known) -> None:
-        """Complete what is typed from these now."""
-        self._suggester.known = known
+        """Complete what is typed from these now, what stands there already too."""
+        if tuple(known) != tuple(self._suggester.known):
+            self._suggester.known = known
+            if self.entry.value:
+                self.run_worker(self._suggester._get_suggestion(self.entry, self.entry.value), exit_on_error=False)
 
     @property
     def entry(self) -> Entry:
