@@ -46,6 +46,23 @@ class OnggiApp(App[None], inherit_bindings=False):
     LogView > .log--hit { color: $on-accent; background: $paused; text-style: none; }
     LogView > .log--current { color: $on-accent; background: $accent; text-style: bold; }
     LogView > .log--prompt { color: $accent; background: $bg; text-style: bold; }
+    LogView > .log--new { color: $on-accent; background: $accent; text-style: bold; }
+    LogView > .log--cursor { background: $cursor; }
+    LogView > .log--name { color: $ink; }
+    LogView > .log--muted { color: $muted; text-style: strike; }
+    LogView > .log--key { color: $accent2; }
+    LogView > .log--error { color: $failed; text-style: bold; }
+    LogView > .log--warn { color: $paused; text-style: bold; }
+    LogView > .log--info { color: $restarting; }
+    LogView > .log--debug { color: $muted; }
+    LogView > .log--gutter-1 { color: $gutter-1; }
+    LogView > .log--gutter-2 { color: $gutter-2; }
+    LogView > .log--gutter-3 { color: $gutter-3; }
+    LogView > .log--gutter-4 { color: $gutter-4; }
+    LogView > .log--gutter-5 { color: $gutter-5; }
+    LogView > .log--gutter-6 { color: $gutter-6; }
+    LogView > .log--gutter-7 { color: $gutter-7; }
+    LogView > .log--gutter-8 { color: $gutter-8; }
     TerminalView { background: $pane; color: $ink; }
     """
 

@@ -30,11 +30,11 @@ class LogReader:
 
 def _timed(line: bytes) -> tuple[int | None, bytes]:
     stamp, blank, text = line.partition(b" ")
-    nanoseconds = _nanoseconds(stamp) if blank and stamp.endswith(b"Z") else None
-    return (None, line) if nanoseconds is None else (nanoseconds, text)
+    time_ns = nanoseconds(stamp) if blank and stamp.endswith(b"Z") else None
+    return (None, line) if time_ns is None else (time_ns, text)
 
 
-def _nanoseconds(stamp: bytes) -> int | None:
+def nanoseconds(stamp: bytes) -> int | None:
     """`2026-11-23T18:10:57.279947561Z`"""
     if len(stamp) < 20 or len(stamp) > 30:
         return None

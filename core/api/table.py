@@ -14,6 +14,7 @@ from core.api import (
     execs,
     handover,
     images,
+    logfiles,
     pruning,
     registry,
     stores,
@@ -42,5 +43,6 @@ TABLE = Table(
         *pruning.ROUTES,
         *cleaning.ROUTES,
         *handover.ROUTES,
+        *logfiles.ROUTES,
     )
 )

@@ -10,7 +10,7 @@ from core.engine.records import Records
 from core.engine.tasks import Task, Tasks
 from core.errors import EngineError, Unsupported
 from core.logs.jsonfile import Line
-from core.logs.reader import LogReader
+from core.logs.reader import LogReader, newest_inode, open_files
 from core.model.container import ContainerRecord
 from core.paths import Paths
 from core.wire.streams import STDERR, STDOUT, frame
@@ -69,6 +69,31 @@ class Logs:
                 await task.more_log(seen)
         finally:
             reader.close()
+            if task is not None:
+                await _watch(task, -1)
+
+    async def watch(self, record: ContainerRecord) -> AsyncGenerator[list[int] | None, None]:
+        """The log's files, open for reading, oldest first and the receiver's to close: at once, and when they are
+        others; None when they have grown. It ends when they will not grow any more."""
+        path = str(self._paths.log(record.id))
+        task = self._tasks.find(record.id)
+        inode = -1
+        try:
+            if task is not None:
+                await _watch(task, 1)
+            while True:
+                seen = task.growth if task is not None else 0
+                ended = task is None or task.final or task.drained.done()
+                current = newest_inode(path)
+                if current != inode:
+                    inode = current
+                    yield open_files(path)
+                else:
+                    yield None
+                if ended or task is None:
+                    return
+                await task.more_log(seen)
+        finally:
             if task is not None:
                 await _watch(task, -1)
 

@@ -102,6 +102,30 @@ class LogReader:
         self.close()
 
 
+def open_files(path: str) -> list[int]:
+    """The files of the log at `path` as descriptors open for reading, oldest first, the caller's to close."""
+    found: list[int] = []
+    try:
+        for name in _files(path):
+            try:
+                found.append(os.open(name, os.O_RDONLY | os.O_CLOEXEC))
+            except FileNotFoundError:
+                continue  # rotation has taken it
+    except BaseException:
+        for fd in found:
+            os.close(fd)
+        raise
+    return found
+
+
+def newest_inode(path: str) -> int:
+    """The inode of the file that is written now, 0 = there is none. Another one: the files have changed."""
+    try:
+        return os.stat(path).st_ino
+    except FileNotFoundError:
+        return 0
+
+
 def _files(path: str) -> list[str]:
     """The files of the log at `path`, oldest first."""
     number = 1

@@ -223,6 +223,7 @@ class Stage:
         self.screen = b""
         self.ends: list[socket.socket] = []
         self.asked = asyncio.Queue[dict[str, Any]]()
+        self.client: Callable[[Stage], StageClient] = StageClient
 
     def add(
         self,
@@ -458,8 +459,8 @@ class StageClient:
         await asyncio.Event().wait()
 
     async def hijack(self, path: str, body: object = None, **query: Any) -> HijackedSocket:
-        if not self.stage.screen:
-            raise NotFound("no terminal on this stage")
+        if not self.stage.screen or path.endswith("/log"):
+            raise NotFound("no terminal on this stage, and no files")
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         self.stage.ends.append(theirs)
@@ -573,7 +574,7 @@ def app_on(stage: Stage, **config: Any) -> OnggiApp:
         return False
 
     return OnggiApp(
-        StageClient(stage),
+        stage.client(stage),
         "unix:///run/onggi/engine.sock",
         ensure,
         config=Config(**config),

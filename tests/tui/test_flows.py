@@ -14,7 +14,7 @@ from textual.events import Key
 from textual.pilot import Pilot
 
 from core.client.aclient import HijackedSocket
-from core.errors import Conflict
+from core.errors import Conflict, NotFound
 from core.wire.http import ResponseHead
 from tui import keymaps
 from tui.app import OnggiApp
@@ -245,6 +245,8 @@ class Terminals(StageClient):
     ends: list[socket.socket]
 
     async def hijack(self, path: str, body: object = None, **query: Any) -> HijackedSocket:
+        if path.endswith("/log"):
+            raise NotFound("no files on this stage")
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         theirs.settimeout(5)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, tzinfo
+from itertools import pairwise
 from math import ceil
 from typing import Final
 
 from textual.content import Content
 from textual.style import Style
 
+from core.client.loglevel import level_span
 from tui.logview.query import Query
 from tui.logview.store import LogLine
 from tui.safe import cell_width, safe_log
@@ -21,6 +23,14 @@ _PLAIN: Final = re.compile(rb"[ -~]*\r?\Z").match
 def body(line: LogLine) -> Content:
     """The text of a line with its own colours."""
     return safe_log(line.data[:SHOWN])
+
+
+def levelled(content: Content, line: LogLine, styles: dict[str, Style]) -> Content:
+    """`content` with the word of its level in that level's style; a line that has colours keeps its own."""
+    if b"\x1b" in line.data:
+        return content
+    found = level_span(content.plain)
+    return content.stylize(styles[found[0]], found[1], found[2]) if found is not None else content
 
 
 def clock(time_ns: int | None, zone: tzinfo | None, *, millis: bool) -> str:
@@ -51,6 +61,12 @@ def height(line: LogLine, width: int) -> int:
     if _PLAIN(data):  # the common case, without building anything
         return max(1, ceil(len(data.rstrip(b"\r")) / width))
     return len(breaks(body(line).plain, width))
+
+
+def wrapped(content: Content, width: int) -> list[Content]:
+    """`content` in rows of `width` cells."""
+    starts = [*breaks(content.plain, width), len(content.plain)]
+    return [content[start:stop] for start, stop in pairwise(starts)]
 
 
 def highlighted(content: Content, query: Query, style: Style) -> Content:

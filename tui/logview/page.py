@@ -2,45 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
 from typing import ClassVar, Final, Literal
 
-from textual.content import Content
 from textual.geometry import Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
-from textual.strip import Strip
 
 from tui.logview import lines
 from tui.logview.layout import Layout
-from tui.logview.store import LineStore
+from tui.logview.sources import Sources
+from tui.logview.store import LineStore, Store
+from tui.logview.unfold import fields, unfolded
 from tui.terminal.frames import FrameClock
 
 SIDEWAYS: Final = 16
 """Cells that one step aside is."""
 
+_PULLS: Final = 4  # pieces of some megabytes that one frame takes up
+_WINDOW: Final = 4000  # lines around the reader that are measured where lines have different heights
+
 
 class LogPage(ScrollView, can_focus=True):
-    """Rows of a log. Feed it with `append`; which lines are shown, and what is marked in them, its heirs decide."""
+    """Where lines stand. Feed it with `append` or a store; how rows look is its heirs' part."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "log--out",
-        "log--err",
-        "log--time",
-        "log--hit",
-        "log--current",
-        "log--prompt",
-    }
     DEFAULT_CSS = """
-    LogPage {
-        width: 1fr; height: 1fr; overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1;
-        & > .log--out { color: $foreground-darken-2; }
-        & > .log--err { color: $error; }
-        & > .log--time { color: $foreground-darken-2; }
-        & > .log--current { color: $background; background: $accent; text-style: bold; }
-        & > .log--prompt { text-style: bold; }
-    }
+    LogPage { width: 1fr; height: 1fr; overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1; }
     """
+    COMPONENT_CLASSES: ClassVar[set[str]] = set()
 
     class Changed(Message):
         """The words about the view may be others now."""
@@ -57,16 +47,23 @@ class LogPage(ScrollView, can_focus=True):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.scope = ""
-        self._store = LineStore()
+        self._lines = LineStore()
+        self._store: Store = self._lines
         self._layout = Layout()
         self._state = ""
-        self._seen = self._changed = 0
+        self._seen = self._changed = self._laid = 0
         self._sideways = 0
         self._placing = False
+        self._windowed: tuple[int, int] | None = None  # the lines at the ends of what is laid out, if not all are
         self._frames = FrameClock(self._settle, lambda: False, lambda: False)
+        self.pull: Callable[[], int | None] | None = None
+        """Makes the store take up what has come: from which line on things are new, None = there is nothing."""
+        self.sources = Sources()
         self.follow = True
         self.wrap = False
         self.times = False
+        self.unfold = False
+        self.unfolded: set[int] = set()
 
     def shown_lines(self) -> Sequence[int]:
         """The numbers of the lines to show."""
@@ -81,22 +78,59 @@ class LogPage(ScrollView, can_focus=True):
     def looked_at(self) -> None:
         """Output has come, and is about to be laid out."""
 
-    def marked(self, number: int, content: Content) -> Content:
-        """A line with what is to stand out in it."""
-        return content
+    def restyle(self) -> None:
+        """Rows look different now."""
 
-    def append(self, stream: Literal["stdout", "stderr"], time_ns: int | None, data: bytes) -> None:
+    @property
+    def foot(self) -> int:
+        """Rows below the lines that are not lines."""
+        return 0
+
+    @property
+    def head(self) -> int:
+        """Rows above the lines: the names of a merged log."""
+        return 1 if self.sources.many else 0
+
+    def append(
+        self, stream: Literal["stdout", "stderr"], time_ns: int | None, data: bytes, source: int = 0
+    ) -> None:
         """Add output: any number of lines, the last of which may go on in the next call."""
-        changed = self._store.append(stream == "stderr", time_ns, data)
-        self._changed = min(self._changed, changed)
-        self.grown(changed)
+        self.grew(self._lines.append(stream == "stderr", time_ns, data, source))
+
+    def grew(self, number: int) -> None:
+        """Lines from `number` on are new or longer: show them with the next frame."""
+        self._changed = min(self._changed, number)
+        self.grown(number)
+        self.more()
+
+    def more(self) -> None:
+        """Lay out again with the next frame: frames are skipped in a flood, never queued."""
         if self.is_attached:
             self._frames.want(flooding=True)
 
+    def show_store(self, store: Store | None) -> None:
+        """Show other lines, None = those that `append` adds; a reader who does not follow stays at the time."""
+        time = self._top_time() if not self.follow else None
+        self._store = self._lines if store is None else store
+        self._changed = self._seen = self._laid = self._store.end
+        self.unfolded.clear()
+        self._windowed = None
+        self.emptied()
+        place = self._store.at_time(time) if time is not None else None
+        self._relayout(None)
+        if place is not None:
+            self.go_to_line(place, top=True)
+
+    def _top_time(self) -> int | None:
+        top = self._layout.at(self.scroll_offset.y)
+        return self._store[top[0]].time_ns if top is not None else None
+
     def clear(self) -> None:
         """Begin with an empty log."""
-        self._store.clear()
-        self._changed = self._seen = self._store.first
+        self._lines.clear()
+        self._store = self._lines
+        self._changed = self._seen = self._laid = self._store.first
+        self.unfolded.clear()
         self.emptied()
         self.follow = True
         self._relayout(None)
@@ -107,10 +141,15 @@ class LogPage(ScrollView, can_focus=True):
         self.refresh()
 
     @property
+    def unseen(self) -> int:
+        """How many lines have come since the reader stopped following."""
+        return 0 if self.follow else self._store.end - self._seen
+
+    @property
     def mode(self) -> str:
         """How it is shown: `follow · wrap off`, or how many lines came since the reader stopped following."""
-        new = self._store.end - self._seen
-        where = "follow" if self.follow else f"{new} new {'line' if new == 1 else 'lines'}" if new else "paused"
+        new = self.unseen
+        where = "follow" if self.follow else f"{new:,} new {'line' if new == 1 else 'lines'}" if new else "paused"
         return f"{where} · wrap {'on' if self.wrap else 'off'}"
 
     def move(self, motion: str) -> bool:
@@ -120,42 +159,109 @@ class LogPage(ScrollView, can_focus=True):
         if motion in steps:
             self._scroll(self.scroll_offset.y + steps[motion])
         elif motion == "first":
-            self._scroll(0)
+            shown = self.shown_lines()
+            if shown:
+                self.go_to_line(shown[0], top=True)
         elif motion == "last":
             self._follow(True)
         else:
             return False
         return True
 
+    def go_to_line(self, number: int, *, top: bool = False) -> None:
+        """Stop following and bring a line to the top or, where it is not on the screen, to the middle."""
+        self.follow = False
+        if self._windowed is not None and not self._windowed[0] <= number <= self._windowed[1]:
+            self._relayout(None, around=number)
+        row, at, room = self._layout.row_of(number), self.scroll_offset.y, self._room
+        if top or not at <= row < at + room:
+            self._placing = True
+            self._scroll(row if top else max(0, row - room // 2))
+            self._placing = False
+        self.tell()
+
+    @property
+    def _room(self) -> int:
+        """Rows for lines."""
+        return max(self.size.height - self.head - self.foot, 1)
+
     def _settle(self) -> None:
         """After output: lay the new lines out and follow the end, or keep the reader's place."""
         if not self.is_attached:
             return
+        self._pull()
         self.looked_at()
+        if self._changed < self._laid:
+            self.restyle()  # lines that have been drawn are others now
         self._relayout(self._changed)
-        self._changed = self._store.end
+        self._changed = self._laid = self._store.end
 
-    def _relayout(self, changed: int | None) -> None:
-        before = self._layout.at(self.scroll_offset.y)
-        self._layout.update(self.shown_lines(), self._height if self.wrap else None, changed)
+    def _pull(self) -> None:
+        """Take up what a store of files has grown by."""
+        for _ in range(_PULLS):
+            number = self.pull() if self.pull is not None else None
+            if number is None:
+                return
+            self._changed = min(self._changed, number)
+            self.grown(number)
+        self.call_later(self.more)
+
+    def _relayout(self, changed: int | None, around: int | None = None) -> None:
+        before = (around, 0) if around is not None else self._layout.at(self.scroll_offset.y)
+        uneven = self.wrap or self.unfold or bool(self.unfolded)
+        shown = self._around(self.shown_lines(), before[0] if before else None) if uneven else self.shown_lines()
+        self._layout.update(shown, self._height if uneven else None, changed)
         self._placing = True
-        self.virtual_size = Size(self.size.width, self._layout.rows)
+        self.virtual_size = Size(self.size.width, self._layout.rows + self.head + self.foot)
         if self.follow:
             self._seen = self._store.end
-            self.scroll_to(y=self._layout.rows, animate=False, immediate=True, force=True)
+            self.scroll_to(y=self.virtual_size.height, animate=False, immediate=True, force=True)
         elif before is not None:
             y = self._layout.row_of(before[0]) + before[1]
             if y != self.scroll_offset.y:
                 self.scroll_to(y=y, animate=False, immediate=True, force=True)
         self._placing = False
-        self._tell()
+        if changed is None:
+            self.restyle()
+        self.tell()
+
+    def _around(self, shown: Sequence[int], number: int | None) -> Sequence[int]:
+        """Of very many lines those near the reader: measuring all would take too long. It moves along."""
+        self._windowed = None
+        if len(shown) <= _WINDOW:
+            return shown
+        start = len(shown) - _WINDOW
+        if not self.follow and number is not None:
+            start = max(0, min(start, bisect_left(shown, number) - _WINDOW // 2))
+        part = shown[start : start + _WINDOW]
+        self._windowed = (part[0], part[-1])
+        return part
+
+    def _slide(self) -> None:
+        """Lay out other lines when the reader comes near the end of those that are."""
+        if self._windowed is None or self.follow:
+            return
+        shown, row = self.shown_lines(), self.scroll_offset.y
+        before = row < self._room and shown[0] < self._windowed[0]
+        behind = row > self._layout.rows - 3 * self._room and shown[-1] > self._windowed[1]
+        if before or behind:
+            self.call_later(self._relayout, None)
 
     def _height(self, number: int) -> int:
-        return lines.height(self._store[number], self._text_width)
+        line = self._store[number]
+        if self.is_unfolded(number):
+            pairs = fields(line.data)
+            if pairs is not None:
+                return len(unfolded(pairs, self._text_width, "-", self.visual_style))
+        return lines.height(line, self._text_width) if self.wrap else 1
+
+    def is_unfolded(self, number: int) -> bool:
+        """Whether a line is to be unfolded, if it can be."""
+        return self.unfold is not (number in self.unfolded)
 
     @property
     def _prefix(self) -> int:
-        return 2 + (13 if self._millis else 9) * self.times
+        return 2 + self.sources.width + (13 if self._millis else 9) * self.times
 
     @property
     def _millis(self) -> bool:
@@ -165,7 +271,8 @@ class LogPage(ScrollView, can_focus=True):
     def _text_width(self) -> int:
         return max(self.size.width - self._prefix, 8)
 
-    def _tell(self) -> None:
+    def tell(self) -> None:
+        """Draw, and let the words about the view be read again."""
         self.refresh()
         self.post_message(self.Changed(self))
 
@@ -176,7 +283,10 @@ class LogPage(ScrollView, can_focus=True):
         """Scrolling up stops following; reaching the end begins it again."""
         super().watch_scroll_y(old_value, new_value)
         if not self._placing:
-            self._follow(new_value >= self.max_scroll_y, jump=False)
+            shown = self.shown_lines()
+            last = self._windowed is None or not shown or self._windowed[1] >= shown[-1]
+            self._follow(new_value >= self.max_scroll_y and last, jump=False)
+            self._slide()
 
     def on_resize(self) -> None:
         """Other widths wrap elsewhere."""
@@ -191,14 +301,18 @@ class LogPage(ScrollView, can_focus=True):
             self.follow = on
             self._seen = self._store.end
         if on and jump:
+            if self._windowed is not None:
+                self._relayout(None)
             self._placing = True
-            self._scroll(self._layout.rows)
+            self._scroll(self.virtual_size.height)
             self._placing = False
-        self._tell()
+        self.tell()
 
-    def _toggle(self, name: str) -> None:
+    def toggle(self, name: str) -> None:
+        """Turn `wrap`, `times` or `unfold` on or off."""
         setattr(self, name, not getattr(self, name))
         self._sideways = 0
+        self.unfolded.clear()
         self._relayout(None)
 
     def _aside(self, cells: int) -> bool:
@@ -207,6 +321,7 @@ class LogPage(ScrollView, can_focus=True):
         if self.wrap or wanted == self._sideways or (cells > 0 and self._widest() <= wanted):
             return False
         self._sideways = wanted
+        self.restyle()
         self.refresh()
         return True
 
@@ -214,44 +329,3 @@ class LogPage(ScrollView, can_focus=True):
         rows = (self._layout.at(self.scroll_offset.y + y) for y in range(self.size.height))
         numbers = [row[0] for row in rows if row is not None]
         return max((lines.body(self._store[n]).cell_length for n in numbers), default=0)
-
-    def render_line(self, y: int) -> Strip:
-        """One row."""
-        width = self.size.width
-        if not self._layout.rows:
-            return self._blank_line(y, width)
-        place = self._layout.at(y + self.scroll_offset.y)
-        if place is None:
-            return Strip.blank(width, self.rich_style)
-        number, row = place
-        line = self._store[number]
-        content = self.marked(number, lines.body(line))
-        if self.wrap:
-            starts = [*lines.breaks(content.plain, self._text_width), len(content.plain)]
-            content = content[starts[row] : starts[row + 1]]
-        strip = self._strip(content)
-        if self._sideways:
-            strip = strip.crop(self._sideways, max(strip.cell_length, self._sideways))
-        return Strip.join([self._strip(self._gutter(line.error, line.time_ns, row)), strip]).adjust_cell_length(
-            width, self.rich_style
-        )
-
-    def _gutter(self, error: bool, time_ns: int | None, row: int) -> Content:
-        bar = self.get_visual_style("log--err" if error else "log--out")
-        gutter = Content("┃ " if error else "│ ").stylize(bar)
-        if self.times:
-            time = lines.clock(time_ns, None, millis=self._millis)
-            shown = Content(time if row == 0 else " " * len(time))
-            gutter += shown.stylize(self.get_visual_style("log--time"))
-        return gutter
-
-    def _strip(self, content: Content) -> Strip:
-        return Strip(content.render_segments(self.visual_style), content.cell_length)
-
-    def _blank_line(self, y: int, width: int) -> Strip:
-        words = self._state
-        if len(self._store):
-            words = f"0 of {len(self._store)} lines match; & shows all."
-        if y or not words:
-            return Strip.blank(width, self.rich_style)
-        return self._strip(Content(" " + words)).adjust_cell_length(width, self.rich_style)

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import re
+from array import array
 from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from time import monotonic
-from typing import Final
+from typing import Final, overload
 
 from core.client.limit import TooSlow, within
-from tui.logview.store import LineStore
+from tui.logview.store import Store
 from tui.safe import safe_log
 
 _LONGEST: Final = 16384  # bytes of a line that are searched
 _EVERY: Final = 64  # lines between two looks at the clock
-_SCAN_LIMIT: Final = 0.1  # seconds that a pattern may overrun its turn: the keyboard waits no longer
+_SCAN_LIMIT: Final = 0.05  # seconds that a pattern may overrun its turn: the keyboard waits no longer
 _SHOWN_LIMIT: Final = 0.02  # seconds for the hits of one shown line
+_BRANCHING: Final = re.compile(r"[|(){}*?\\]")
+_BETWEEN: Final = re.compile(r"\[\^?\]?[^\]]*\]|[.^$+]")
+
+
+def needle_of(text: str) -> bytes:
+    """What every line that matches the pattern `text` has in it, in lower case; empty where that is hard to say."""
+    if _BRANCHING.search(text):
+        return b""
+    words = [word for word in _BETWEEN.split(text) if word.isascii() and not set(word) & set("\"'[]\t")]
+    longest = max(words, key=len, default="")
+    return longest.lower().encode() if len(longest) > 1 else b""
 
 
 class Query:
@@ -32,6 +45,7 @@ class Query:
         except (re.error, OverflowError, RecursionError):
             self._pattern = re.compile(re.escape(text), flags)
             self.literal = True
+        self.needle = b"" if invert or self.literal else needle_of(text)
 
     def matches(self, data: bytes) -> bool:
         """Whether a line, as it is shown, is one of those looked for."""
@@ -54,54 +68,133 @@ class Query:
             return []
 
 
-class Hits:
-    """The numbers of matching lines, found piece by piece so that a long log never holds the keyboard."""
+class Numbers(Sequence[int]):
+    """Ascending line numbers that grow at both ends: eight bytes each."""
 
-    def __init__(self, query: Query, store: LineStore) -> None:
+    def __init__(self) -> None:
+        self._old = array("q")  # the front, descending
+        self._new = array("q")
+        self._skip = 0  # of the new ones, dropped at the front
+
+    def __len__(self) -> int:
+        return len(self._old) + len(self._new) - self._skip
+
+    @overload
+    def __getitem__(self, index: int) -> int: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[int]: ...
+    def __getitem__(self, index: int | slice) -> int | list[int]:
+        if isinstance(index, slice):
+            return [self[at] for at in range(*index.indices(len(self)))]
+        if index < 0:
+            index += len(self)
+        old = len(self._old)
+        return self._old[old - 1 - index] if 0 <= index < old else self._new[index - old + self._skip]
+
+    def add(self, number: int) -> None:
+        """A number behind all others."""
+        self._new.append(number)
+
+    def add_older(self, number: int) -> None:
+        """A number before all others."""
+        self._old.append(number)
+
+    def cut(self, number: int) -> None:
+        """Drop what is `number` or behind it."""
+        at = bisect_left(self, number)
+        if at < len(self._old):
+            del self._old[: len(self._old) - at]
+            self._new, self._skip = array("q"), 0
+        else:
+            del self._new[at - len(self._old) + self._skip :]
+
+    def forget(self, number: int) -> None:
+        """Drop what is before `number`."""
+        at = bisect_left(self, number)
+        if not at:
+            return
+        old = len(self._old)
+        del self._old[old - min(at, old) :]
+        self._skip += max(at - old, 0)
+        if self._skip > 10_000:
+            del self._new[: self._skip]
+            self._skip = 0
+
+
+class Hits:
+    """The numbers of matching lines, found piece by piece so that a long log never holds the keyboard.
+
+    What has come lately is looked at first, then the past, backwards: lines from `low` up to `high` are done.
+    """
+
+    def __init__(self, query: Query, store: Store) -> None:
         self.query = query
         self._store = store
-        self.numbers: list[int] = []
-        self.scanned = store.first
+        self.numbers = Numbers()
+        self.low = self.high = store.end
 
     @property
     def complete(self) -> bool:
         """Every line there is has been looked at."""
-        return self.scanned >= self._store.end
+        return self.low <= self._store.first and self.high >= self._store.end
 
     def scan(self, seconds: float) -> None:
         """Look at more lines for at most about `seconds`; a pattern that hangs on one line is given up."""
         self.forget()
-        if self.query.slow:
-            self.scanned = self._store.end
-            return
         try:
-            with within(seconds + _SCAN_LIMIT):
-                self._scan(monotonic() + seconds)
+            if not self.query.slow:
+                with within(seconds + _SCAN_LIMIT):
+                    self._scan(monotonic() + seconds)
         except TooSlow:
             self.query.slow = True
-            self.scanned = self._store.end
+        if self.query.slow:
+            self.low, self.high = self._store.first, self._store.end
 
     def _scan(self, deadline: float) -> None:
+        while self.high < self._store.end and monotonic() < deadline:
+            self._scan_on(deadline)
+        while self.low > self._store.first and monotonic() < deadline:
+            self._scan_back(deadline)
+
+    def _scan_on(self, deadline: float) -> None:
+        block = self._store.block(self.high, self.query.needle)
         matches, numbers = self.query.matches, self.numbers
-        for number, line in enumerate(self._store.since(self.scanned), self.scanned):
-            if number % _EVERY == 0 and monotonic() > deadline:
-                self.scanned = number
-                return
-            if matches(line.data):
-                numbers.append(number)
-        self.scanned = self._store.end
+        if block.texts is not None:
+            for number in range(self.high, block.first + block.lines):
+                if number % _EVERY == 0 and monotonic() > deadline and number > self.high:
+                    self.high = number
+                    return
+                if matches(block.texts[number - block.first]):
+                    numbers.add(number)
+        self.high = block.first + block.lines
+
+    def _scan_back(self, deadline: float) -> None:
+        block = self._store.block(self.low - 1, self.query.needle)
+        matches, numbers = self.query.matches, self.numbers
+        if block.texts is not None:
+            for number in range(self.low - 1, block.first - 1, -1):
+                if number % _EVERY == 0 and monotonic() > deadline and number < self.low - 1:
+                    self.low = number + 1
+                    return
+                if matches(block.texts[number - block.first]):
+                    numbers.add_older(number)
+        self.low = block.first
 
     def changed(self, number: int) -> None:
         """Lines from `number` on are new or have grown: look at them again."""
-        self.scanned = min(self.scanned, max(number, self._store.first))
-        del self.numbers[bisect_left(self.numbers, self.scanned) :]
+        if number >= self.high:
+            return
+        number = max(number, self._store.first)
+        self.numbers.cut(number)
+        self.high = number
+        self.low = min(self.low, number)
 
     def forget(self) -> None:
         """Drop lines that the store has dropped."""
         first = self._store.first
         if self.numbers and self.numbers[0] < first:
-            del self.numbers[: bisect_left(self.numbers, first)]
-        self.scanned = max(self.scanned, first)
+            self.numbers.forget(first)
+        self.low, self.high = max(self.low, first), max(self.high, first)
 
     def after(self, number: int) -> int | None:
         """The next hit behind a line, going round."""

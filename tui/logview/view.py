@@ -1,166 +1,188 @@
-"""The widget: a log that can be searched and filtered without the keyboard going anywhere else."""
+"""The widget: a log that can be searched, filtered, copied and saved without the keyboard going anywhere else."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 from textual import events
 from textual.content import Content
 from textual.strip import Strip
-from textual.style import Style
 
-from tui.logview import lines
-from tui.logview.finder import Finder
-from tui.logview.page import SIDEWAYS, LogPage
+from tui.logview.moments import moment
+from tui.logview.page import SIDEWAYS
 from tui.logview.prompt import Prompt
+from tui.logview.reading import LogReading
+from tui.logview.saving import save
+from tui.logview.unfold import fields
+from tui.safe import safe_plain
 
 KEYS: Final = {
     "/": "log_search", "&": "log_keep", "!": "log_invert", "n": "log_next", "N": "log_previous",
     "f": "log_follow", "w": "log_wrap", "t": "log_time", "j": "down", "down": "down", "k": "up", "up": "up",
     "g": "first", "home": "first", "G": "last", "end": "last", "ctrl+d": "page_down", "pagedown": "page_down",
     "ctrl+u": "page_up", "pageup": "page_up", "escape": "log_clear", "left": "left", "right": "right",
+    "m": "log_mute", "M": "log_solo", "v": "log_select", "y": "log_copy", "S": "log_save", "@": "log_jump",
+    "x": "log_unfold", "enter": "log_unfold_one", "ctrl+l": "log_wipe", "{": "log_run",
 }  # fmt: skip
 """Key, as its character or Textual's name, to act."""
 
-_SLICE: Final = 0.004  # seconds of searching between two looks at the keyboard
-_HIT: Final = Style(reverse=True)  # not a component class: Textual drops "reverse" from those
 
-
-class LogView(LogPage):
+class LogView(LogReading):
     """Ask `shown` and `mode` for the words of its border after `Changed`."""
 
     def __init__(self, *, act_of: Callable[[events.Key], str | None] | None = None, id: str | None = None) -> None:
         """`act_of` names the act a key means, in the words of `KEYS`, where a keymap says so."""
         super().__init__(id=id)
         self._act_of = act_of
-        self._finder = Finder(self._store)
         self._prompt: Prompt | None = None
-
-    def shown_lines(self) -> Sequence[int]:
-        """All lines, or those that match."""
-        return self._finder.shown()
-
-    def grown(self, number: int) -> None:
-        """New lines may match."""
-        if self._finder.hits is not None:
-            self._finder.hits.changed(number)
-
-    def emptied(self) -> None:
-        """No hit is left to stand on."""
-        self._finder.current = -1
-
-    def looked_at(self) -> None:
-        """Search what has come."""
-        hits = self._finder.hits
-        if hits is not None:
-            hits.scan(_SLICE)
-            if not hits.complete:
-                self._search_on()
-
-    def marked(self, number: int, content: Content) -> Content:
-        """A line with its hits."""
-        if self._finder.hits is None:
-            return content
-        style = self.get_visual_style("log--current") if number == self._finder.current else _HIT
-        return lines.highlighted(content, self._finder.hits.query, style)
-
-    def render_line(self, y: int) -> Strip:
-        """One row; the last one is the prompt while there is one."""
-        if self._prompt is not None and y == self.size.height - 1:
-            return self._prompt_line(self.size.width)
-        return super().render_line(y)
+        self._pick = ""  # "mute" or "solo" while the number of a source is awaited
+        self._note = ""
+        self.began_ns = 0
+        """When the container was started last, 0 = not known: what is older is of previous runs."""
+        self.save_name = "onggi"
+        """What a saved log is called at first."""
+        self.on_heard: Callable[[], None] | None = None
+        """Called when other sources are heard; None = the view leaves out the muted ones itself."""
 
     @property
-    def shown(self) -> str:
-        """What is shown: `17 of 307 lines`, and how many hits a search has."""
-        return self._finder.words()
+    def foot(self) -> int:
+        """The prompt, or a remark."""
+        return 1 if self._prompt is not None or self._note or self._pick else 0
 
     @property
     def searching(self) -> bool:
         """A search is on: there are hits to go to."""
         return self._finder.hits is not None and self._prompt is None
 
+    def render_line(self, y: int) -> Strip:
+        """One row; the last one is the prompt while there is one."""
+        if self.foot and y == self.size.height - 1:
+            return self._foot_line(self.size.width)
+        return super().render_line(y)
+
     def act(self, act: str) -> bool:
         """Do an act of `KEYS` or a motion of the action table; False if it is none or has no effect here."""
         todo: dict[str, Callable[[], object]] = {
             "log_search": partial(self._ask, "/"),
             "log_keep": partial(self._ask, "&"),
-            "log_invert": self._invert,
-            "log_next": partial(self._step, True),
-            "log_previous": partial(self._step, False),
+            "log_invert": self.invert,
+            "log_next": partial(self.step, True),
+            "log_previous": partial(self.step, False),
             "log_follow": partial(self._follow, not self.follow),
-            "log_wrap": partial(self._toggle, "wrap"),
-            "log_time": partial(self._toggle, "times"),
-            "log_clear": self._clear_search,
+            "log_wrap": partial(self.toggle, "wrap"),
+            "log_time": partial(self.toggle, "times"),
+            "log_unfold": partial(self.toggle, "unfold"),
+            "log_unfold_one": self._unfold_one,
+            "log_clear": self._escape,
+            "log_mute": partial(self._ask_source, "mute"),
+            "log_solo": partial(self._ask_source, "solo"),
+            "log_select": self.select,
+            "log_copy": self._copy,
+            "log_save": partial(self._ask, "S"),
+            "log_jump": partial(self._ask, "@"),
+            "log_wipe": self.wipe,
+            "log_run": self._run,
             "left": partial(self._aside, -SIDEWAYS),
             "right": partial(self._aside, SIDEWAYS),
         }
         if act in todo:
             return todo[act]() is not False
-        return self.move(act)
+        return self.move_cursor(act) or self.move(act)
+
+    def say(self, text: str) -> None:
+        """A remark in the last row, until the next key."""
+        self._note = safe_plain(text)
+        self._relayout(self._store.end)
 
     def _ask(self, sign: str) -> None:
         if sign == "&" and self._finder.keep:
-            self._clear_search()
+            self.search("", keep=False)
             return
-        text = self._finder.text if sign == "&" else ""
+        text = self._finder.text if sign == "&" else f"{self.save_name}.log" if sign == "S" else ""
         self._prompt = Prompt(sign, text)
-        self._search(text, keep=sign == "&") if text else self.refresh()
+        if sign == "&" and text:
+            self.search(text, keep=True)
+        else:
+            self._relayout(self._store.end)
 
-    def _search(self, text: str, *, keep: bool, invert: bool = False) -> None:
-        self._finder.start(text, keep=keep, invert=invert)
-        self._search_on()
+    def _ask_source(self, what: str) -> bool:
+        if not self.sources.many:
+            return False
+        self._pick = what
+        self._relayout(self._store.end)
+        return True
+
+    def _picked(self, key: str) -> None:
+        what, self._pick = self._pick, ""
+        number = int(key) - 1 if key.isdigit() else -1
+        if key in ("a", "m", "M"):
+            done = self.sources.all()
+        else:
+            done = self.sources.mute(number) if what == "mute" else self.sources.solo(number)
+        self._heard(done)
+
+    def _heard(self, changed: bool) -> None:
+        if changed and self.on_heard is not None:
+            self.on_heard()
         self._relayout(None)
 
-    def _search_on(self) -> None:
-        self.run_worker(self._searching(), group="search", exclusive=True, exit_on_error=False)
-
-    async def _searching(self) -> None:
-        hits = self._finder.hits
-        while hits is not None and hits is self._finder.hits and not hits.complete:
-            hits.scan(_SLICE)
-            if self._finder.keep:
-                self._relayout(None)
-            await asyncio.sleep(0)
-        if hits is not None and hits is self._finder.hits:
-            self._relayout(None)
-
-    def _invert(self) -> bool:
-        if self._finder.hits is None:
+    def _copy(self) -> bool:
+        """What the mouse or `v` has selected, onto the clipboard."""
+        text = self.screen.get_selected_text() if self.text_selection is not None else self.selected_text()
+        if not text:
             return False
-        query = self._finder.hits.query
-        self._search(query.text, keep=True, invert=not query.invert)
+        self.app.copy_to_clipboard(text)
+        count = text.count("\n") + 1
+        self.unselect()
+        self.screen.clear_selection()
+        self.say(f"copied {count:,} {'line' if count == 1 else 'lines'}")
         return True
 
-    def _clear_search(self) -> bool:
-        if self._finder.hits is None:
-            return False
-        self._search("", keep=False)
-        return True
+    def _escape(self) -> bool:
+        if self.unselect():
+            return True
+        if self._finder.hits is not None:
+            self.search("", keep=False)
+            return True
+        return self.unwipe()
 
-    def _step(self, forward: bool) -> bool:
-        """To the next or previous hit, from the current one or from the row at the edge."""
-        edge = self._layout.at(self.scroll_offset.y)
-        found = self._finder.step(forward, edge[0] if edge else self._store.first)
-        if found is None:
+    def _unfold_one(self) -> bool:
+        number = self.cursor if self.cursor is not None else self._finder.current
+        return number is not None and self._unfold(number)
+
+    def _unfold(self, number: int) -> bool:
+        if fields(self._store[number].data) is None:
             return False
-        row, top, height = self._layout.row_of(found), self.scroll_offset.y, self.size.height
+        self.unfolded ^= {number}
         self.follow = False
-        if not top <= row < top + height - 1:
-            self._scroll(max(0, row - height // 2))
-        self._tell()
+        self._relayout(None)
+        return True
+
+    def _run(self) -> bool:
+        """To where the container was started last; above it stands what previous runs wrote."""
+        if not self.began_ns:
+            return False
+        self.go_to_time(self.began_ns)
         return True
 
     async def _on_key(self, event: events.Key) -> None:
+        if self._note:
+            self._note = ""
+            self._relayout(self._store.end)
         if self._prompt is not None:
             _take(event)
             self._prompt.key(event)
-            self._prompted()
+            self._prompted(self._prompt)
             return
         name = event.character if event.character and event.is_printable else event.key
+        if self._pick:
+            _take(event)
+            self._picked(name)
+            return
         act = self._act_of(event) if self._act_of is not None else None
         if act == "log_next" and name.isupper():
             act = "log_previous"
@@ -171,27 +193,56 @@ class LogView(LogPage):
         if self._prompt is not None:
             _take(event)
             self._prompt.insert(event.text)
-            self._prompted()
+            self._prompted(self._prompt)
 
-    def _prompted(self) -> None:
-        """After a change of the prompt: the count is live, escape takes the search back."""
-        prompt = self._prompt
-        if prompt is None:
+    def on_click(self, event: events.Click) -> None:
+        """A name mutes its container, a JSON line unfolds."""
+        if event.y < self.head:
+            _, places = self.sources.strip(self.size.width, self.look)
+            for number, (start, stop) in enumerate(places):
+                if start <= event.x < stop:
+                    self._heard(self.sources.solo(number) if event.shift else self.sources.mute(number))
             return
+        place = self._layout.at(event.y - self.head + self.scroll_offset.y)
+        if place is not None and self.text_selection is None and self.cursor is None:
+            self._unfold(place[0])
+
+    def _prompted(self, prompt: Prompt) -> None:
+        """After a change of the prompt: the count is live, escape takes the search back."""
         if prompt.done is not None:
             self._prompt = None
-        if prompt.done is False:
-            self._search("", keep=False)
-        elif prompt.text != self._finder.text:
-            self._search(prompt.text, keep=prompt.sign == "&")
-        if prompt.done and prompt.sign == "/":
-            self._step(True)
-        self._tell()
+        if prompt.searches:
+            if prompt.done is False:
+                self.search("", keep=False)
+            elif prompt.text != self._finder.text:
+                self.search(prompt.text, keep=prompt.sign == "&")
+            if prompt.done and prompt.sign == "/":
+                self.step(True)
+        elif prompt.done and prompt.text:
+            self._answered(prompt.sign, prompt.text)
+        self._relayout(self._store.end)
 
-    def _prompt_line(self, width: int) -> Strip:
-        prompt = self._prompt or Prompt("")
-        right = f" {self.shown}" if self._finder.hits is not None else ""
-        line = Content(prompt.line(right, width)).stylize(self.get_visual_style("log--prompt"))
+    def _answered(self, sign: str, text: str) -> None:
+        if sign == "S":
+            path = Path(text).expanduser()
+            numbers = self.shown_lines()
+            self.run_worker(save(path, self._store, numbers, self.say, times=self.times), group="save")
+            return
+        when = moment(text, time.time_ns())
+        if when is None:
+            self.say(f"{text} is no time; 12:03, 12:03:31, 10m and 2026-11-23 12:03 are")
+        else:
+            self.go_to_time(when)
+
+    def _foot_line(self, width: int) -> Strip:
+        if self._prompt is not None:
+            right = f" {self.shown}" if self._finder.hits is not None and self._prompt.searches else ""
+            words = self._prompt.line(right, width)
+        elif self._pick:
+            words = f"{self._pick} which? 1–{len(self.sources.names)}; a hears all"
+        else:
+            words = self._note
+        line = Content(words).stylize(self.look("log--prompt"))
         return self._strip(line).adjust_cell_length(width, self.rich_style)
 
 

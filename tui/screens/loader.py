@@ -86,25 +86,36 @@ class Loader:
             detail.show_page(subject, tab, build, facts)
 
     async def _follow_log(self, subject: Subject) -> None:
-        """Show the log and what comes, until another wish ends this one."""
-        from tui.logs import LogReader
+        """Show the log and what comes, until another wish ends this one; of all marked containers, if it is one."""
+        from tui.logview.feed import Container as Logged
+        from tui.logview.feed import Feed
+        from tui.logview.sources import Sources
 
         screen = self._screen
         view = screen.detail.logs or await self._new_log()
         view.clear()
+        marks = screen.lists.list_of("containers").marks
+        wanted = sorted(marks) if subject.id in marks else [subject.id]
         try:
-            one = screen.world.containers.get(subject.id)
-            if one is None or not one.whole:
-                one = container_of_inspect(await screen.onggi.calls.document("containers", subject.id))
-            view.set_state(no_output(one, screen.onggi.now()))
-            reader = LogReader()
-            async for stream, data in screen.onggi.calls.logs(subject.id, tty=one.tty, tail=_TAIL):
-                for nanoseconds, line in reader.feed(stream, data):
-                    view.append(stream, nanoseconds, line)
-        except NotFound:
+            found = [await self._whole(one) for one in wanted]
+            found.sort(key=lambda one: one.name)
+            one = found[0]
+            view.sources = Sources([each.name for each in found])
+            view.save_name = "-".join(each.name for each in found)[:80]
+            view.began_ns = int(one.started * 1e9) if len(found) == 1 else 0
+            view.set_state(no_output(one, screen.onggi.now()) if len(found) == 1 else "No output yet.")
+            logged = [Logged(each.id, each.name, each.tty) for each in found]
+            await Feed(view, screen.onggi.calls, logged, _TAIL).run()
+        except* NotFound:
             view.set_state("It is gone.")
-        except (EngineError, OSError) as error:
-            view.set_state(safe_plain(str(error)))
+        except* (EngineError, OSError) as error:
+            view.set_state(safe_plain(str(error.exceptions[0])))
+
+    async def _whole(self, container: str) -> Container:
+        one = self._screen.world.containers.get(container)
+        if one is not None and one.whole:
+            return one
+        return container_of_inspect(await self._screen.onggi.calls.document("containers", container))
 
     async def _new_log(self) -> LogView:
         from tui.logview import LogView

@@ -78,10 +78,10 @@ def test_hits_follow_the_store() -> None:
     hits = Hits(Query("x"), store)
     store.append(False, None, b"x\na\nx")
     hits.scan(1.0)
-    assert hits.numbers == [0, 2] and hits.complete
+    assert list(hits.numbers) == [0, 2] and hits.complete
     hits.changed(store.append(False, None, b"y\nxx\nb\n"))
     hits.scan(1.0)
-    assert hits.numbers == [2, 3] and (hits.after(3), hits.before(2), hits.after(2)) == (2, 3, 3)
+    assert list(hits.numbers) == [2, 3] and (hits.after(3), hits.before(2), hits.after(2)) == (2, 3, 3)
 
 
 def test_the_words_of_a_search() -> None:

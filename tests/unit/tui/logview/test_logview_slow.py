@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from tui.logview.finder import Finder
 from core.client.limit import TooSlow, within
+from tui.logview.finder import Finder
 from tui.logview.store import LineStore
 
 HANGS = "a" * 64 + "b"  # 2^64 ways to match (a+)+$ against it

@@ -42,7 +42,8 @@ async def test_it_follows_until_the_reader_scrolls_up() -> None:
         await pilot.press("k", "k")
         view.append("stdout", None, numbered(12, 50))
         await pilot.pause(0.1)
-        assert rows(view)[-1] == "│ line 47" and view.mode == "12 new lines · wrap off"
+        assert rows(view)[-2:] == ["│ line 46", " ▿ 12 new lines · G goes there"]
+        assert view.mode == "12 new lines · wrap off"
         await pilot.press("G")
         assert rows(view)[-1] == "│ line 61" and view.mode == "follow · wrap off"
         await pilot.press("g")
@@ -63,7 +64,7 @@ async def test_the_readers_place_stays_when_old_lines_go() -> None:
         before = rows(view)
         view.append("stdout", None, numbered(40, 100))
         await pilot.pause(0.1)
-        assert rows(view) == before
+        assert rows(view)[:-1] == before[:-1]
 
 
 async def test_search_counts_while_typing_and_steps() -> None:

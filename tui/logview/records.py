@@ -1,0 +1,54 @@
+"""Records of a log file as our engine hands it over: Docker's json-file format, one record a line."""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from tui.logs import nanoseconds
+from tui.logview.store import LogLine
+
+_HEAD: Final = b'{"log":"'
+# What stands between text and time, and how long it is with what follows, as our engine writes it.
+_MIDDLES: Final = {b'","stream":"stdout","time":"': False, b'","stream":"stderr","time":"': True}
+_MIDDLE: Final = 28
+_TAIL: Final = 60
+
+
+def text_of(raw: bytes) -> bytes:
+    """The text of a record without its newline; a damaged record is its own text."""
+    if raw[-_TAIL : _MIDDLE - _TAIL] in _MIDDLES:
+        text = raw[len(_HEAD) : -_TAIL]
+        if text.endswith(b"\\n"):
+            text = text[:-2]
+        if b"\\" not in text and b'"' not in text:
+            return text
+    return _slow(raw, 0).data
+
+
+def stamp_of(raw: bytes) -> bytes:
+    """The time of a record as it is written: times compare as bytes. Empty where there is none."""
+    if raw[-_TAIL : _MIDDLE - _TAIL] in _MIDDLES:
+        return raw[_MIDDLE - _TAIL : -2]
+    at = raw.rfind(b'"time":"')
+    end = raw.find(b'"', at + 8)
+    return raw[at + 8 : end] if 0 <= at < end else b""
+
+
+def line_of(raw: bytes, source: int = 0) -> LogLine:
+    """A record as a line."""
+    error = _MIDDLES.get(raw[-_TAIL : _MIDDLE - _TAIL])
+    if error is not None:
+        text = raw[len(_HEAD) : -_TAIL].removesuffix(b"\\n")
+        if b"\\" not in text and b'"' not in text:
+            return LogLine(error, nanoseconds(raw[_MIDDLE - _TAIL : -2]), text, source)
+    return _slow(raw, source)
+
+
+def _slow(raw: bytes, source: int) -> LogLine:
+    try:
+        record = json.loads(raw)
+        text = record["log"].encode("utf-8", "replace").removesuffix(b"\n")
+        return LogLine(record["stream"] == "stderr", nanoseconds(record["time"].encode()), text, source)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return LogLine(False, None, raw, source)
