@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from core.engine.announce import announce
 from core.engine.events import Events
+from core.engine.handing import attach_client
 from core.engine.parking import Client, Parking
 from core.engine.records import Records
-from core.engine.starting import attach_client
 from core.engine.tasks import Tasks
 from core.errors import Conflict, ShimGone
 from core.model.container import ContainerRecord, Status

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from core.engine.announce import announce
 from core.engine.events import Events
+from core.engine.handing import give_streams
 from core.engine.instances import Exec, Instances
 from core.engine.keys import parse_detach_keys
 from core.engine.parking import AttachOptions, Client
@@ -127,19 +128,7 @@ class Execs:
         self.check_running(made)
         assert self._tasks is not None
         task = self._tasks.get(self._records.get(made.container_id))
-        options = client.options
-        await task.shim.attach(
-            client.sock.fileno(),
-            stdin=options.stdin,
-            stdout=options.stdout,
-            stderr=options.stderr,
-            detach_keys=options.detach_keys,
-            history=options.history,
-            viewer=options.viewer,
-            head=options.head,
-            early=client.early,
-            exec_id=made.id,
-        )
+        await give_streams(task, client, exec_id=made.id)
         client.sock.close()
 
     def check_running(self, made: Exec) -> None:

@@ -13,8 +13,9 @@ import msgspec
 from core.engine.announce import announce_network, announce_volumes
 from core.engine.bundle import Bundles
 from core.engine.events import Events
+from core.engine.handing import attach_client
 from core.engine.locks import Locks
-from core.engine.parking import AttachOptions, Client, Parking
+from core.engine.parking import Parking
 from core.engine.ports import Ports, published
 from core.engine.records import Records
 from core.engine.removal import Removal
@@ -160,22 +161,3 @@ class Starter:
         await self._tasks.drained(ident)
         if record.host_config.auto_remove:
             await self._removal.remove(ident, volumes=True)
-
-
-async def attach_client(task: Task, client: Client) -> None:
-    """Hand a client's socket to the shim; ours is closed, the stream goes on without us."""
-    options: AttachOptions = client.options
-    try:
-        await task.shim.attach(
-            client.sock.fileno(),
-            stdin=options.stdin,
-            stdout=options.stdout,
-            stderr=options.stderr,
-            detach_keys=options.detach_keys,
-            history=options.history,
-            viewer=options.viewer,
-            head=options.head,
-            early=client.early,
-        )
-    finally:
-        client.sock.close()
