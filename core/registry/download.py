@@ -16,7 +16,7 @@ from core.registry.repository import Repository
 from core.registry.session import TRIES, Stumbled
 
 PIECE = 1 << 20  # bytes gathered before they are hashed and written
-LEAST = 4096  # bytes that must come within each stall time
+LEAST = 4096  # bytes that must come within each stall time, or a byte a second would hold a pull for ever
 
 
 class Sink(Protocol):
@@ -48,7 +48,7 @@ async def fetch(repository: Repository, descriptor: Descriptor, sink: Sink, adva
         except Unavailable as error:
             if tls_error(error):
                 raise
-            failures = 1 if sink.size > before else failures + 1
+            failures = 1 if sink.size - before >= LEAST else failures + 1
             if failures >= TRIES:
                 raise Unavailable(error.message) from error
             await repository.session.pause(failures - 1, error.after if isinstance(error, Stumbled) else 0.0)

@@ -54,9 +54,10 @@ def parse(data: bytes, header: str, *, expected: Digest | None, told: str | None
     if expected is None and told and told.startswith("sha256:") and told != digest:
         raise DigestMismatch(shown(told), digest)
     media_type = header.partition(";")[0].strip().lower()
-    if media_type.startswith(_SCHEMA_1):
+    old = media_type.startswith(_SCHEMA_1)
+    fields = {} if old else _object(data)
+    if old or (fields.get("schemaVersion") == 1 and "fsLayers" in fields):
         raise Unsupported("the image is of manifest schema 1, which is not supported: push it again")
-    fields = _object(data)
     kind = _kind(media_type, fields)
     descriptor = Descriptor(media_type=kind, digest=digest, size=len(data))
     if kind in INDEX_TYPES:

@@ -24,7 +24,8 @@ from core.registry.settings import CERTIFICATES, STALL, Settings, host_name
 from core.registry.tls import make_context
 
 CONNECT = 15.0  # seconds for a connection to stand
-DOCUMENT_TIME = 120.0  # seconds a whole document may take, however steadily it drips
+HEAD_TIME = 120.0  # seconds the head of an answer may take, however steadily it drips, once the request is sent
+DOCUMENT_TIME = 120.0  # and a whole document
 HOPS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _AGENT = "onggi/0.1 (linux)"
@@ -150,23 +151,40 @@ class _Exchange:
     def __init__(
         self, client: httpx.AsyncClient, method: str, url: str, headers: Headers, body: Body | None
     ) -> None:
-        content = body() if callable(body) else body
         fixed = {"User-Agent": _AGENT, "Accept-Encoding": "identity", "Accept": "*/*"}
         self._client = client
         self._method, self._url = method, url
         self._fields = {**fixed, **headers}
-        self._content = content
+        self._body = body
         self._response: httpx.Response | None = None
 
     async def __aenter__(self) -> httpx.Response:
         try:
-            request = self._client.build_request(
-                self._method, self._url, headers=self._fields, content=self._content
-            )
-            self._response = await self._client.send(request, stream=True)
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            async with asyncio.timeout(None) as limit:
+                request = self._client.build_request(
+                    self._method, self._url, headers=self._fields, content=self._content(limit)
+                )
+                self._response = await self._client.send(request, stream=True)
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError) as error:
             raise unreachable(self._method, self._url, error) from error
         return self._response
+
+    def _content(self, limit: asyncio.Timeout) -> bytes | AsyncIterator[bytes] | None:
+        """The body. A long one takes its time; from its end on the answer has its own."""
+
+        def start() -> None:
+            limit.reschedule(asyncio.get_running_loop().time() + HEAD_TIME)
+
+        if not callable(self._body):
+            start()
+            return self._body
+
+        async def pieces(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+            async for piece in body:
+                yield piece
+            start()
+
+        return pieces(self._body())
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -13,7 +13,7 @@ from core.registry.answers import Refused
 from core.registry.repository import Repository
 from core.registry.session import TRIES, Stumbled
 
-PIECE = 1 << 18  # bytes read at once
+PIECE = 1 << 16  # bytes read at once, and that must go out within the stall time: lines may be slow, not dead
 CHUNK = 8 << 20  # bytes of one PATCH, once a whole blob would not go through
 
 Advance = Callable[[int], None]

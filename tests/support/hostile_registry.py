@@ -37,6 +37,7 @@ class Say:
     stop_after: int | None = None
     hang: bool = False
     length: int | None = None  # what Content-Length says, if not the truth
+    drip: float = 0.0  # seconds between two bytes of the whole answer
 
 
 Answer = Callable[[Asked], "Say | None"]
@@ -56,6 +57,8 @@ class HostileRegistry:
         self.answer: Answer = lambda asked: None
         self.address = ""
         self.ranges = True
+        self.uploads: dict[str, bytearray] = {}
+        self.cuts: list[int] = []  # bytes after which the next uploads break off
 
     def put_image(self, layers: list[bytes], tag: str = "1", **config: Any) -> dict[str, Any]:
         """An image of plain tars, served as gzip; its manifest."""
@@ -94,6 +97,8 @@ class HostileRegistry:
         if kind.endswith("/manifests") and name in self.manifests:
             media_type, data = self.manifests[name]
             return Say(200, data, {"Content-Type": media_type, "Docker-Content-Digest": digest_of(data)})
+        if "/blobs/uploads/" in asked.path or (asked.method == "PUT" and kind.endswith("/manifests")):
+            return self._take(asked, name)
         if kind.endswith("/blobs") and name in self.blobs:
             data = self.blobs[name]
             wanted = asked.headers.get("range", "")
@@ -105,6 +110,27 @@ class HostileRegistry:
         words = code.lower().replace("_", " ")
         return Say(404, json.dumps({"errors": [{"code": code, "message": words}]}).encode())
 
+    def _take(self, asked: Asked, name: str) -> Say:
+        """A step of a push."""
+        if "/manifests/" in asked.path:
+            self.put_manifest(asked.body, name, asked.headers["content-type"])
+            return Say(201)
+        if asked.method == "POST":
+            name = f"u{len(self.uploads)}"
+            self.uploads[name] = bytearray()
+            return Say(202, headers={"Location": f"{asked.path}{name}"})
+        taken = self.uploads[name]
+        if asked.method == "GET":
+            return Say(204, headers={"Range": f"0-{max(0, len(taken) - 1)}", "Location": asked.path})
+        taken += asked.body
+        if asked.method == "PATCH":
+            return Say(202, headers={"Location": asked.path})
+        digest = asked.query["digest"][0]
+        if digest_of(bytes(taken)) != digest:
+            return Say(400, b'{"errors":[{"code":"DIGEST_INVALID","message":"provided digest did not match"}]}')
+        self.blobs[digest] = bytes(taken)
+        return Say(201)
+
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
             first_byte = await reader.readexactly(1)
@@ -115,8 +141,12 @@ class HostileRegistry:
                 first, *lines = head.decode().split("\r\n")
                 method, target, _ = first.split(" ")
                 headers = {name.lower(): value for name, _, value in (one.partition(": ") for one in lines if one)}
-                body = await reader.readexactly(int(headers.get("content-length", 0)))
                 parts = urlsplit(target)
+                length = int(headers.get("content-length", 0))
+                if length and self.cuts and "/uploads/" in parts.path:
+                    self.uploads[parts.path.rpartition("/")[2]] += await reader.readexactly(self.cuts.pop(0))
+                    return
+                body = await reader.readexactly(length)
                 asked = Asked(method, parts.path, parse_qs(parts.query), headers, body)
                 self.asked.append(asked)
                 if not await self._say(self.answer(asked) or self._serve(asked), method, writer):
@@ -126,6 +156,12 @@ class HostileRegistry:
         length = len(say.body) if say.length is None else say.length
         fields = {"Content-Length": str(length), **say.headers}
         head = f"HTTP/1.1 {say.status} X\r\n" + "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+        if say.drip:
+            for byte in head.encode() + b"\r\n" + say.body:
+                writer.write(bytes([byte]))
+                await writer.drain()
+                await asyncio.sleep(say.drip)
+            return True
         writer.write(head.encode() + b"\r\n")
         body = b"" if method == "HEAD" else say.body
         writer.write(body if say.stop_after is None else body[: say.stop_after])

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import ssl
 from pathlib import Path
 
 import pytest
 from store_kit import docker_archive, make_tar
 
 from core.images import push
+from core.model.registry import Credentials
 from core.oci.digest import Digest
 from core.registry import upload
 from core.registry.answers import Refused
 from core.registry.settings import Settings
-from tests.support.hostile_registry import hostile_registry
-from tests.support.registry import available, running_registry
+from tests.support.hostile_registry import Say, hostile_registry
+from tests.support.registry import available, make_certificate, running_registry
 from tests.support.remote_end import RemoteEnd
 
 pytestmark = pytest.mark.root
@@ -99,3 +102,46 @@ async def test_layers_that_another_zlib_has_compressed(tmp_path: Path, monkeypat
         assert again.digest == after.digest
         await end.remove(name)
         await end.pull(name)
+
+
+async def test_by_a_proxy_that_sees_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    certificate, key = make_certificate(tmp_path, "registry.invalid")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    heads: list[bytes] = []
+    async with hostile_registry(context) as registry:
+        registry.put_image([make_tar({"a": b"1"})])
+
+        async def tunnel(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            heads.append(await reader.readuntil(b"\r\n\r\n"))
+            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            inner = await asyncio.open_connection(*registry.address.split(":"))
+            await asyncio.gather(carry(reader, inner[1]), carry(inner[0], writer), return_exceptions=True)
+
+        async with await asyncio.start_server(tunnel, "127.0.0.1", 0) as proxy:
+            monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:%d" % proxy.sockets[0].getsockname()[1])  # noqa: UP031
+            folder = tmp_path / "certs/registry.invalid:5000"
+            folder.mkdir(parents=True)
+            (folder / "ca.crt").write_bytes(certificate.read_bytes())
+            end = RemoteEnd(tmp_path / "end", certificates=[tmp_path / "certs"])
+            alice = Credentials(username="alice", password="hunter2")
+            registry.answer = lambda asked: (
+                None
+                if "authorization" in asked.headers
+                else Say(401, headers={"WWW-Authenticate": 'Basic realm="x"'})
+            )
+            await end.pull("registry.invalid:5000/x:1", credentials=alice)
+    assert end.images() == ["registry.invalid:5000/x:1"]
+    assert heads and all(head.startswith(b"CONNECT registry.invalid:5000 HTTP/1.1\r\n") for head in heads)
+    assert not any(b"authorization" in head.lower() for head in heads)
+
+
+async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while piece := await reader.read(1 << 16):
+            writer.write(piece)
+            await writer.drain()
+    finally:
+        writer.close()
