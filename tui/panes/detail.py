@@ -139,6 +139,11 @@ class Detail(Framed, Vertical):
             self._want()
         self._arrange()
 
+    def marked(self) -> None:
+        """Other rows are marked, and the cursor is where it was."""
+        if self.tab == "Logs":
+            self._want()
+
     def reload(self) -> None:
         """Ask for the active tab again."""
         self._want()
@@ -193,6 +198,8 @@ class Detail(Framed, Vertical):
         if self.tab == "Terminal" and self.pane is not None:
             return Titles(left, right, self.pane.hint(), self.pane.mode())
         if self.tab == "Logs" and self.logs is not None:
+            if self.logs.sources.many:
+                left, right = self._streams(self.logs, focused)
             return Titles(left, right, *log_titles(self.logs, self.outer_size.width))
         more = (
             join((f"more below {self.glyphs.open}", "$muted"))
@@ -209,6 +216,13 @@ class Detail(Framed, Vertical):
         name = safe(subject.name, style="bold $focus" if focused else "bold")
         note = safe_plain(subject.note)
         return join(back, name, (f" · {note}" if note else "", "$muted"))
+
+    def _streams(self, view: LogView, focused: bool) -> tuple[Content, Content]:
+        """`3 containers · one stream`, and how it is read."""
+        back = join((f"{self.glyphs.back} esc · ", "$muted")) if self.narrow else EMPTY
+        what = (f"{len(view.sources.names)} containers", "bold $focus" if focused else "bold")
+        how = ("live", "$running") if view.follow else ("paused by scrolling", "$paused")
+        return join(back, what, (" · one stream", "$muted")), join(how)
 
     def _state(self) -> Content:
         """`● up 3 min · + healthy`"""
