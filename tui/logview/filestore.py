@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, overload
 
 from tui.logview.logfile import BLOCK, LogFile
 from tui.logview.records import line_of, stamp_of, text_of
@@ -28,6 +28,25 @@ class Span(NamedTuple):
 
 Record = tuple[int, bytes]
 """A source and a raw record."""
+
+
+class _Texts(Sequence[bytes]):
+    """The texts of records, each taken out when it is asked for: a search may be over before the last."""
+
+    def __init__(self, records: list[Record]) -> None:
+        self._records = records
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    @overload
+    def __getitem__(self, index: int) -> bytes: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[bytes]: ...
+    def __getitem__(self, index: int | slice) -> bytes | list[bytes]:
+        if isinstance(index, slice):
+            return [text_of(raw) for _, raw in self._records[index]]
+        return text_of(self._records[index][1])
 
 
 def step_back(files: Sequence[LogFile], ends: tuple[int, ...]) -> Span | None:
@@ -155,7 +174,7 @@ class FileStore:
         if needle and (new, at) not in self._cache and not self._may_hold(span, needle):
             return Block(first, span.lines, None)
         _, records = self._records(number)
-        return Block(first, len(records), [text_of(raw) for _, raw in records])
+        return Block(first, len(records), _Texts(records))
 
     def _may_hold(self, span: Span, needle: bytes) -> bool:
         for file, start, end in zip(self.files, span.starts, span.ends, strict=True):

@@ -91,16 +91,16 @@ class LogFile:
         return b""
 
     def grow(self) -> tuple[int, int, bytes]:
-        """What whole lines have come since: from, to, and the bytes; at most some blocks. Raises Shrunk."""
+        """What whole lines have come since: from, to, and the bytes; at most a block. Raises Shrunk."""
         if not self._fds:
             return self.end, self.end, b""
         size = self._bases[-1] + os.fstat(self._fds[-1]).st_size
         if size < self.end:
             raise Shrunk
         start = self.end
-        data = self.read(start, min(size, start + 16 * BLOCK))
+        data = self.read(start, min(size, start + BLOCK))
         stop = data.rfind(b"\n") + 1
-        if not stop and len(data) < 16 * BLOCK:
+        if not stop and len(data) < BLOCK:
             return start, start, b""
         stop = stop or len(data)
         self.end = start + stop

@@ -20,7 +20,7 @@ from tui.terminal.frames import FrameClock
 SIDEWAYS: Final = 16
 """Cells that one step aside is."""
 
-_PULLS: Final = 4  # pieces of some megabytes that one frame takes up
+_PULLS: Final = 8  # blocks of each log that one frame takes up
 _WINDOW: Final = 4000  # lines around the reader that are measured where lines have different heights
 
 

@@ -27,6 +27,7 @@ class LogReading(LogPaper):
         super().__init__(id=id)
         self._finder = Finder(self._store)
         self._wanted_time: int | None = None
+        self._busy = False
         self.cursor: int | None = None
         self._anchor = 0
 
@@ -60,7 +61,7 @@ class LogReading(LogPaper):
         hits = self._finder.hits
         if hits is not None:
             hits.scan(_SLICE)
-            if not hits.complete:
+            if not hits.complete and not self._busy:
                 self._search_on()
         if self._wanted_time is not None:
             self.go_to_time(self._wanted_time)
@@ -91,6 +92,13 @@ class LogReading(LogPaper):
             self.run_worker(self._searching(), group="search", exclusive=True, exit_on_error=False)
 
     async def _searching(self) -> None:
+        self._busy = True
+        try:
+            await self._search_to_the_end()
+        finally:
+            self._busy = False
+
+    async def _search_to_the_end(self) -> None:
         hits = self._finder.hits
         loop = asyncio.get_running_loop()
         drawn = loop.time()
@@ -99,7 +107,7 @@ class LogReading(LogPaper):
             if loop.time() - drawn > _DRAWN:
                 self._relayout(None) if self._finder.keep else self.tell()
                 drawn = loop.time()
-            await asyncio.sleep(0)
+            await asyncio.sleep(_SLICE / 2)  # a key passes several queues before it is heard
         if hits is not None and hits is self._finder.hits:
             self._relayout(None)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple, Protocol
 
 _LONGEST: Final = 65536  # bytes; a stream without newlines is cut into lines of this length
@@ -24,7 +24,7 @@ class Block(NamedTuple):
 
     first: int
     lines: int
-    texts: list[bytes] | None
+    texts: Sequence[bytes] | None
 
 
 class Store(Protocol):

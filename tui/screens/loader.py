@@ -86,7 +86,7 @@ class Loader:
             detail.show_page(subject, tab, build, facts)
 
     async def _follow_log(self, subject: Subject) -> None:
-        """Show the log and what comes, until another wish ends this one; of all marked containers, if it is one."""
+        """Show the log and what comes, until another wish ends this one; of all marked containers as one."""
         from tui.logview.feed import Container as Logged
         from tui.logview.feed import Feed
         from tui.logview.sources import Sources
@@ -95,7 +95,7 @@ class Loader:
         view = screen.detail.logs or await self._new_log()
         view.clear()
         marks = screen.lists.list_of("containers").marks
-        wanted = sorted(marks) if subject.id in marks else [subject.id]
+        wanted = sorted(marks) if len(marks) > 1 else [subject.id]
         try:
             found = [await self._whole(one) for one in wanted]
             found.sort(key=lambda one: one.name)

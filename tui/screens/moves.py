@@ -37,8 +37,8 @@ class Moves:
             "tab_left": partial(self._turn, -1),
             "tab_right": partial(self._turn, 1),
             "zoom": self._zoom,
-            "mark": lambda: self._list.toggle_mark(),
-            "mark_all": lambda: self._list.toggle_all(),
+            "mark": partial(self._mark, ObjectList.toggle_mark),
+            "mark_all": partial(self._mark, ObjectList.toggle_all),
             "filter": lambda: screen.line.ask(screen.lists.filters.get(screen.lists.current, "")),
             "hide_stopped": self._hide_stopped,
             "sort": screen.lists.next_sort,
@@ -64,6 +64,13 @@ class Moves:
         elif isinstance(focused, ObjectList | LinesView):
             focused.move(motion)
 
+    def _mark(self, change: Callable[[ObjectList], None]) -> None:
+        """Mark rows; the logs of marked containers are shown as one."""
+        before = self._list.cursor_id
+        change(self._list)
+        if self._list.cursor_id == before:
+            self._screen.detail.marked()
+
     def _back(self) -> None:
         """Leave the zoom, go back to the list, clear the filter, unmark: one step each. It never quits."""
         screen, current = self._screen, self._list
@@ -77,7 +84,7 @@ class Moves:
             screen.lists.filters[current.kind] = ""
             screen.lists.refresh_rows()
         elif current.marks:
-            current.unmark()
+            self._mark(ObjectList.unmark)
 
     def _into_files(self) -> None:
         if self._screen.browser.pane.shown:
