@@ -285,7 +285,7 @@ def _builds(paths: Paths, zygote: Zygote, stores: Stores, machinery: Machinery, 
     )
     return Builds(
         paths, stores.room, cache, machinery.events, programs,
-        images=stores.images, registries=remote,
+        images=stores.images, registries=remote, discard=stores.trash.throw,
     )  # fmt: skip
 
 

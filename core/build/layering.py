@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Sequence
 
-from core.errors import NotFound
+from core.errors import EngineError, NotFound
 from core.images.capture import EMPTY_LAYER, Capture
 from core.images.room import ImageRoom
 from core.oci.digest import Digest, chain_ids
 
+log = logging.getLogger(__name__)
+
 
 class StoreLayering:
-    """On the store of one ROOT. For builds that are `working` at the collector."""
+    """On the store of one ROOT. For builds that are `working` at the collector. `epoch` is SOURCE_DATE_EPOCH."""
 
-    def __init__(self, room: ImageRoom) -> None:
+    def __init__(self, room: ImageRoom, epoch: int | None = None) -> None:
+        self._epoch = epoch
         self._room = room
         self._capture = Capture(room)
+        self._settling: asyncio.Task[None] | None = None
+        self._unsettled = False
 
     async def prepare(self, key: str, parent: str | None) -> None:
         """Make active snapshot `key` on top of `parent`. Raises NotFound."""
@@ -23,12 +30,33 @@ class StoreLayering:
 
     async def seal(self, key: str, diff_ids: Sequence[Digest]) -> tuple[Digest, int] | None:
         """The layer of what `key` has changed: its diffID, and bytes of its files; None for nothing."""
-        layer, _ = await self._capture.capture(self._room.snapshots.rootfs(key))
+        layer, _ = await self._capture.capture(self._room.snapshots.rootfs(key), newest=self._epoch)
         if layer == EMPTY_LAYER:
             return None
         chain = (*diff_ids, layer)
-        await self._capture.stack(chain, layer, label="the step's layer")
+        await self._capture.stack(chain, layer, label="the step's layer", settle=False)
+        self._settle_aside()
         return layer, self._room.snapshots.size(chain_ids(chain)[-1])
+
+    async def settle(self) -> None:
+        """Have every layer on the disk: to be done before the image is named."""
+        if self._settling is not None:
+            await asyncio.wait([self._settling])
+        await self._room.unpacker.settle()
+
+    def _settle_aside(self) -> None:
+        """While the next step runs: what is done outlives the engine, and no step waits for a disk."""
+        self._unsettled = True
+        if self._settling is None or self._settling.done():
+            self._settling = asyncio.create_task(self._settle_all())
+
+    async def _settle_all(self) -> None:
+        while self._unsettled:
+            self._unsettled = False
+            try:
+                await self._room.unpacker.settle()
+            except (OSError, EngineError) as error:  # the one at the end tells the client
+                log.warning("settle the layers of a build: %s", error)
 
     async def discard(self, key: str) -> None:
         """Remove active snapshot `key`; a missing one is fine."""

@@ -184,7 +184,8 @@ class Solver:
     async def _step(self, planned: PlannedStage, state: State, step: Step, instruction: Instruction) -> State:
         """One instruction: from the cache, or done now."""
         prepared = await self._prepare(planned, state, step, instruction)
-        key = step_key(state.key, dict(prepared.parts))
+        epoch = {} if self._options.epoch is None else {"epoch": self._options.epoch}
+        key = step_key(state.key, {**prepared.parts, **epoch})
         cause = self._cause(step, state, prepared)
         entry = None if self._options.no_cache else self._hands.cache.find(key)
         if entry is not None and self._hands.layering.has(entry.diff_ids):

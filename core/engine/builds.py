@@ -84,7 +84,9 @@ class Builds:
         *,
         images: Images,
         registries: Registries,
+        discard: Callable[[Path], object],
     ) -> None:
+        self._discard = discard
         self._paths = paths
         self._room = room
         self._cache = cache
@@ -210,6 +212,8 @@ class Builds:
         room = self._room
         scratch = home / "scratch"
         scratch.mkdir(mode=0o700)
+        epoch = _epoch(wish.args.get("SOURCE_DATE_EPOCH", ""))
+        layering = StoreLayering(room, epoch)
         hands = Hands(
             files=BuildFiles(
                 room.zygote, room.snapshots, context=context, scratch=scratch, downloads=Downloads()
@@ -221,15 +225,18 @@ class Builds:
                 ),
             ),
             bases=BuildBases(self._images, self._registries, wish.pull, wish.credentials),
-            layering=StoreLayering(room),
+            layering=layering,
             cache=self._cache, report=report, caught_up=caught_up,
         )  # fmt: skip
         options = Options(
             no_cache=wish.no_cache, place=f"{wish.place}/{wish.dockerfile}",
-            epoch=_epoch(wish.args.get("SOURCE_DATE_EPOCH", "")),
+            epoch=epoch,
         )  # fmt: skip
         async with room.collector.working():
-            state = await Solver(file, plan, Scope(asked, plan.args, file.escape), hands, options).solve()
+            try:
+                state = await Solver(file, plan, Scope(asked, plan.args, file.escape), hands, options).solve()
+            finally:
+                await layering.settle()
             return await register(room, state, names)
 
     @asynccontextmanager
@@ -239,7 +246,7 @@ class Builds:
         try:
             yield home
         finally:
-            await off_loop_to_end(shutil.rmtree, home, True)
+            await off_loop_to_end(self._discard, home)
 
     async def _unpack(self, archive: int, home: Path) -> Path:
         context = home / "context"

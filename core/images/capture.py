@@ -7,6 +7,7 @@ import errno
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from core.aio import off_loop_to_end
@@ -38,8 +39,11 @@ class Capture:
                     yield line[:1].decode(), line[2:]
             await job
 
-    async def capture(self, rootfs: Mapping[str, Any]) -> tuple[Digest, int]:
-        """The layer's tar as a blob, which is its diffID; and how many entries were left out."""
+    async def capture(self, rootfs: Mapping[str, Any], *, newest: int | None = None) -> tuple[Digest, int]:
+        """The layer's tar as a blob, which is its diffID; and how many entries were left out.
+
+        No time in it is later than `newest`, seconds since the epoch. It lasts from the next `settle` on.
+        """
         room = self._room.content.room()
         writer = await off_loop_to_end(self._room.content.writer)
 
@@ -49,10 +53,10 @@ class Capture:
             writer.write(data)
 
         try:
-            async with self._job(rootfs, {}) as (reader, job):
+            async with self._job(rootfs, {"newest": newest}) as (reader, job):
                 await copy(lambda count: os.read(reader, count), write, lambda _: None)
                 answer = await job
-            digest, _ = await off_loop_to_end(writer.commit)
+            digest, _ = await off_loop_to_end(partial(writer.commit, settled=False))
         finally:
             writer.abort()
         return digest, int(answer["left_out"])
@@ -76,14 +80,17 @@ class Capture:
         answer, _ = await self._room.zygote.run("diff-layer", args, [writer])
         return answer
 
-    async def stack(self, diff_ids: Sequence[Digest], blob: Digest, *, label: str) -> int:
-        """Unpack the captured layer `blob` on top of its parents, all of them `diff_ids`; bytes of all."""
+    async def stack(self, diff_ids: Sequence[Digest], blob: Digest, *, label: str, settle: bool = True) -> int:
+        """Unpack the captured layer `blob` on top of its parents, all of them `diff_ids`; bytes of all.
+
+        With `settle` off whoever asks sees to that, before an image is named.
+        """
         room = self._room
         if diff_ids and diff_ids[-1] == blob and room.unpacker.known(blob) is None:
             size = room.content.size(blob)
             room.layers.add(Layer(blob, blob, OCI_LAYER, size, size))
         blobs = [self._blob_of(diff_id) for diff_id in diff_ids]
-        return await room.unpacker.unpack(diff_ids, blobs, label=label, report=_say_nothing)
+        return await room.unpacker.unpack(diff_ids, blobs, label=label, report=_say_nothing, settle=settle)
 
     def _blob_of(self, diff_id: Digest) -> Digest:
         layer = self._room.layers.get(diff_id)

@@ -56,6 +56,7 @@ class Unpacker:
         self._snapshots = snapshots
         self._layers = layers
         self._zygote = zygote
+        self._settling = asyncio.Lock()
         self.slots = asyncio.Semaphore(max(2, os.cpu_count() or 1))  # layers applied at once, of all images
 
     def known(self, diff_id: Digest) -> Layer | None:
@@ -75,9 +76,10 @@ class Unpacker:
 
     async def settle(self) -> None:
         """Have all blobs and layers so far on the disk: to be done before an image is named."""
-        blobs, snapshots = self._content.unsettled(), self._snapshots.unsettled()
-        if blobs or snapshots:
-            await off_loop_to_end(self._settle, blobs, snapshots)
+        async with self._settling:
+            blobs, snapshots = self._content.unsettled(), self._snapshots.unsettled()
+            if blobs or snapshots:
+                await off_loop_to_end(self._settle, blobs, snapshots)
 
     def _settle(self, blobs: Mapping[Digest, Path], snapshots: Collection[int]) -> None:
         sync_disks(self._content.folder, self._snapshots.folder)
@@ -85,7 +87,13 @@ class Unpacker:
         self._snapshots.settle(snapshots)
 
     async def unpack(
-        self, diff_ids: Sequence[Digest], blobs: Sequence[Digest], *, label: str, report: Report
+        self,
+        diff_ids: Sequence[Digest],
+        blobs: Sequence[Digest],
+        *,
+        label: str,
+        report: Report,
+        settle: bool = True,
     ) -> int:
         """Make the snapshots of an image's layers, bottom first, and settle them; bytes of all of them.
 
@@ -95,7 +103,8 @@ class Unpacker:
             for blob in blobs:
                 await pile.put(blob)
             size = await pile.size()
-        await self.settle()
+        if settle:
+            await self.settle()
         return size
 
     async def unpack_unknown(self, blob: Digest, *, label: str) -> Digest:

@@ -12,6 +12,7 @@ import os
 import resource
 import stat
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from core.errors import SyscallFailed
@@ -33,8 +34,9 @@ ADDED, CHANGED, DELETED = b"A", b"C", b"D"
 def run_job(args: dict[str, Any], fds: list[int]) -> dict[str, Any]:
     """The zygote's job `diff-layer`: `rootfs` of an active snapshot, and a descriptor to write to.
 
-    The layer's tar, or with `list` what has changed: `A`, `C` or `D`, a space, the path, a NUL each. Answers
-    `{"size", "left_out"}`, bytes written and entries that no layer can say. Raises SyscallFailed.
+    The layer's tar, or with `list` what has changed: `A`, `C` or `D`, a space, the path, a NUL each. `newest` = no
+    time in the tar is later (seconds since the epoch). Answers `{"size", "left_out"}`, bytes written and entries
+    that no layer can say. Raises SyscallFailed.
     """
     (output,) = fds
     rootfs = args["rootfs"]
@@ -48,7 +50,8 @@ def run_job(args: dict[str, Any], fds: list[int]) -> dict[str, Any]:
             left_out = 0
             write_changes(upper, lower, sink.write)
         else:
-            left_out = LayerWriter(upper, upper_fd, sink.write).run()
+            newest = args.get("newest")
+            left_out = LayerWriter(upper, upper_fd, sink.write, None if newest is None else int(newest)).run()
         sink.flush()
     except OSError as error:
         raise SyscallFailed.of("read changes of container", error) from error
@@ -90,12 +93,19 @@ class _Sink:
             view = view[os.write(self._fd, view) :]
 
 
+def no_later_than(newest: int) -> Callable[[Member], Member]:
+    """Times after `newest` become it. reproducible-builds.org/docs/source-date-epoch."""
+    return lambda member: replace(member, mtime=min(member.mtime, newest))
+
+
 class LayerWriter:
     """Writes the tar of a layer; the same bytes for the same upper directory."""
 
-    def __init__(self, upper: Upper, upper_fd: int, write: Callable[[bytes], None]) -> None:
+    def __init__(
+        self, upper: Upper, upper_fd: int, write: Callable[[bytes], None], newest: int | None = None
+    ) -> None:
         self._upper = upper
-        self._tree = TreeWriter(upper_fd, write)
+        self._tree = TreeWriter(upper_fd, write, dress=None if newest is None else no_later_than(newest))
 
     def run(self) -> int:
         """Write all of it; the number of entries left out."""

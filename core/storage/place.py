@@ -1,8 +1,8 @@
 """COPY and ADD: files of a hostile tree into a hostile root. docs.docker.com/reference/dockerfile, "COPY".
 
 A careful reader turns the sources into a tar in which every name is where it is to be, and a careful writer unpacks
-it into the root, resolved by the kernel inside that root. Runs in a child of the zygote that has a mount namespace
-of its own. Stdlib and `core.linux` only.
+it into the root, resolved by the kernel inside that root. Nothing is synced: what is made is no layer yet. Runs in
+a child of the zygote that has a mount namespace of its own. Stdlib and `core.linux` only.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from core.linux.constants import (
     RESOLVE_NO_SYMLINKS,
 )
 from core.linux.mounts import mount_overlay
-from core.linux.syscalls import mount, openat2, syncfs, unshare
+from core.linux.syscalls import mount, openat2, unshare
 from core.storage.apply import Layer, enter
 from core.storage.compression import get_ready, stream_of
 from core.storage.roots import Root, inside
@@ -71,7 +71,6 @@ def run_make_folder(args: dict[str, Any], fds: list[int]) -> dict[str, Any]:
             if kind is not None and not stat.S_ISDIR(kind):
                 raise InvalidArgument(f"cannot mkdir: {args['path']} is not a directory")
             _make_folders(root, path, 0, 0)
-            syncfs(root.fd)
     except OSError as error:
         raise SyscallFailed.of(f"make {args['path']}", error) from error
     return {"ok": True}
@@ -161,7 +160,6 @@ class Copier:
             size = self._plain(root, plain, target, as_folder=as_folder) if plain else 0
             for archive in archives:
                 size += self._unpacked(root, target, archive)
-            syncfs(root.fd)
         return size
 
     def _plain(self, root: Root, sources: Sequence[Source], target: tuple[bytes, ...], *, as_folder: bool) -> int:
