@@ -10,9 +10,10 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from core.aio import off_loop_to_end
-from core.errors import Conflict, DataLoss, SyscallFailed
+from core.errors import Conflict, CorruptStore, DataLoss, SyscallFailed
 from core.images.layers import Layers
 from core.images.store import ImageStore
 from core.images.undo import Journal
@@ -26,6 +27,14 @@ from core.storage.overlay import Snapshots
 log = logging.getLogger(__name__)
 
 SPARED = 900.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """Layers (stacks of diffIDs) and blobs that damaged images keep."""
+
+    stacks: tuple[tuple[Digest, ...], ...] = ()
+    blobs: frozenset[Digest] = frozenset()
 
 
 class Collector:
@@ -44,6 +53,7 @@ class Collector:
         self._missed = False
         self._kept_stacks: list[Callable[[], Iterable[Sequence[Digest]]]] = []
         self._spared: dict[Digest, float] = {}
+        self._held = _Held()
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
@@ -83,8 +93,10 @@ class Collector:
             self._missed = self._workers > 0
             if self._missed:
                 return
-            if self._store.broken:  # nobody knows what belongs to them: it may be all that is left to repair them
-                log.warning("nothing is collected while images are unusable: see onggi verify")
+            try:
+                self._held = await off_loop_to_end(self._by_broken)
+            except DataLoss as error:  # it may be all that is left to repair them
+                log.warning("nothing is collected while nobody knows what images hold: see onggi verify: %s", error)
                 return
             self._journal.expire()
             now = time.monotonic()
@@ -121,7 +133,27 @@ class Collector:
         self._kept_stacks.append(layers)
 
     def _stacks(self) -> list[tuple[Digest, ...]]:
-        return [tuple(stack) for kept in self._kept_stacks for stack in kept()]
+        return [*self._held.stacks, *(tuple(stack) for kept in self._kept_stacks for stack in kept())]
+
+    def _by_broken(self) -> _Held:
+        """What images without a readable config hold, as their manifests tell. Raises DataLoss where none does."""
+        stacks, blobs = [], set()
+        tars = {layer.blob: layer.diff_id for layer in self._layers.all()}
+        tars |= {
+            found[0]: layer.diff_id
+            for layer in self._layers.all()
+            if (found := self._layers.compressed(layer.diff_id))
+        }
+        for ident in self._store.broken:
+            own = self._store.manifest_of(ident)
+            manifest = decode(self._content.read(own.digest), Manifest, what=f"manifest of {ident}", error=DataLoss)
+            named = [layer.digest for layer in manifest.layers]
+            unknown = [digest for digest in named if digest not in tars]
+            if unknown or manifest.config.digest != ident:
+                raise CorruptStore(f"the layers of image {ident} are not known")
+            stacks.append(tuple(tars[digest] for digest in named))
+            blobs |= {ident, own.digest, *named}
+        return _Held(tuple(stacks), frozenset(blobs))
 
     def _used_snapshots(self, images: Sequence[Image], without: Collection[str] = ()) -> set[str]:
         used = {str(name) for image in images for name in image.config.chain}
@@ -141,7 +173,7 @@ class Collector:
                 continue  # a container has been made on it this moment
 
     def _used_blobs(self) -> set[Digest]:
-        used = set(self._spared)
+        used = set(self._spared) | self._held.blobs
         for image in self._kept_images():
             used |= {image.id, image.manifest.digest}
             used |= self._named_by_manifest(image)

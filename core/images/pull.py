@@ -115,8 +115,14 @@ class Puller:
         return document
 
     async def _config(self, descriptor: Descriptor) -> bytes:
-        if self._room.store.get(descriptor.digest) is not None:
-            return await off_loop_to_end(self._room.content.read, descriptor.digest)
+        content, known = self._room.content, self._room.store
+        if known.get(descriptor.digest) is not None or descriptor.digest in known.broken:
+            try:
+                return await off_loop_to_end(content.read, descriptor.digest)
+            except DataLoss:  # damaged here: the registry's takes its place
+                data = await self._repository.document(descriptor)
+                await off_loop_to_end(content.delete, descriptor.digest)
+                return data
         return await self._repository.document(descriptor)
 
     def _check(self, manifest: Manifest, config: ImageConfig) -> None:

@@ -79,6 +79,19 @@ class ImageStore:
         """The images that cannot be read, and why; what they consist of is not known."""
         return self._broken
 
+    def manifest_of(self, ident: Digest) -> Descriptor:
+        """The manifest of an image that cannot be read otherwise. Raises CorruptStore."""
+        rows = self._db.query("SELECT manifest FROM image WHERE id = ?", (ident,))
+        if not rows:
+            raise CorruptStore(f"image {ident} is missing")
+        return decode(bytes(rows[0][0]), Descriptor, what=f"manifest of {ident}", error=CorruptStore)
+
+    def names_of(self, ident: Digest) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The tags, and the `name@digest`s, that the tables give an image, readable or not."""
+        tags = self._db.query("SELECT reference FROM tag WHERE image = ? ORDER BY reference", (ident,))
+        digests = self._db.query("SELECT reference FROM repo_digest WHERE image = ? ORDER BY reference", (ident,))
+        return tuple(row[0] for row in tags), tuple(row[0] for row in digests)
+
     def holder(self, reference: Reference) -> Image | None:
         """The image that carries the tag `reference`."""
         ident = self._tags.get(str(reference))
@@ -138,6 +151,10 @@ class ImageStore:
                 self._images[image.id] = Image(
                     id=image.id, manifest=image.manifest, config=image.config, size=image.size, created_at=now
                 )
+            if self._broken.pop(image.id, None) is not None:  # it is whole again, and has its names back
+                tags, digests = self.names_of(image.id)
+                self._tags |= dict.fromkeys(tags, image.id)
+                self._repo_digests |= dict.fromkeys(digests, image.id)
             self._tags |= {str(reference): image.id for reference in image.references}
             self._repo_digests |= dict.fromkeys(image.repo_digests, image.id)
         self._refresh(self._images)

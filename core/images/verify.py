@@ -72,11 +72,18 @@ class Verifier:
             check = _Check(room, images, report)
             await check.documents()
             await check.layers()
-        findings = check.findings + ([] if references else [_broken(*item) for item in room.store.broken.items()])
+        findings = check.findings + (
+            [] if references else [self._broken(*item) for item in room.store.broken.items()]
+        )
         if repair:
             async with room.collector.working():
                 findings = [await self._repaired(finding, images) for finding in findings]
         return Verdict(check.checked, check.bytes, tuple(findings))
+
+    def _broken(self, ident: Digest, reason: str) -> Finding:
+        tags, _ = self._room.store.names_of(ident)
+        shown = tuple(Reference.parse(tag).familiar for tag in tags) or (ident.hex[:12],)
+        return Finding("image", ident, "lost", reason, shown)
 
     async def _repaired(self, finding: Finding, images: Sequence[Image]) -> Finding:
         try:
@@ -88,8 +95,7 @@ class Verifier:
         if finding.what == "files":
             return await self._unpack_again(Digest(finding.digest), images)
         if finding.what == "image":
-            self._room.store.delete(Digest(finding.digest))
-            return "forgotten: nothing of it can be read"
+            return await self._whole_again(finding, Digest(finding.digest))
         digest = Digest(finding.digest)
         users = [image for image in images if digest in _digests(self._room, image)]
         if finding.what == "manifest":
@@ -97,6 +103,14 @@ class Verifier:
                 if await off_loop_to_end(self._written_again, image):
                     return "written again from its layers"
         return await self._fetch_again(finding, digest, users)
+
+    async def _whole_again(self, finding: Finding, ident: Digest) -> str:
+        """An image whose config cannot be read: a registry that it came from, or went to, still has it."""
+        _, sources = self._room.store.names_of(ident)
+        if not sources:
+            self._room.store.delete(ident)
+            return "forgotten: nothing of it can be read"
+        return await self._fetch(ident, sources)
 
     def _written_again(self, image: Image) -> bool:
         self._room.content.delete(image.manifest.digest)
@@ -110,14 +124,22 @@ class Verifier:
             await off_loop_to_end(self._room.content.delete, digest)
         if not sources:
             raise DataLoss("no registry is known to have it: load or pull the image again")
+        return await self._fetch(digest, sources)
+
+    async def _fetch(self, digest: Digest, sources: Sequence[str]) -> str:
+        """Have a blob from one of `sources`."""
         if self._puller is None:
             raise DataLoss(f"pull {Reference.parse(sources[0]).familiar} to have it again")
         await off_loop_to_end(self._room.content.delete, digest)
+        failures = []
         for source in sources:
-            await self._puller.pull(source)
+            try:
+                await self._puller.pull(source)
+            except EngineError as error:
+                failures.append(error.message)
             if self._room.content.has(digest):
                 return f"fetched again from {Reference.parse(source).familiar}"
-        raise DataLoss("no registry has it any more")
+        raise DataLoss("; ".join(failures) or "no registry has it any more")
 
     async def _unpack_again(self, name: Digest, images: Sequence[Image]) -> str:
         if self._in_use(name):
@@ -254,7 +276,3 @@ def _digests(room: ImageRoom, image: Image) -> set[Digest]:
     layers = [room.layers.get(diff_id) for diff_id in image.config.rootfs.diff_ids]
     found = {image.id, image.manifest.digest, *image.config.rootfs.diff_ids}
     return found | {layer.blob for layer in layers if layer is not None}
-
-
-def _broken(ident: Digest, reason: str) -> Finding:
-    return Finding("image", ident, "lost", reason, (ident.hex[:12],))

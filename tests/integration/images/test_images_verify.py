@@ -178,11 +178,31 @@ async def test_an_image_without_its_config_keeps_its_layers_until_it_is_given_up
     again = Store.open(store.paths.root.parent)
     await again.images.start()
     found = await only(again)
-    assert (found.what, found.digest, found.images) == ("image", image.id, (image.id.hex[:12],))
+    assert (found.what, found.digest, found.images) == ("image", image.id, ("t:1",))
     assert again.snapshots.exists(image.config.chain[0])
     assert (await only(again, repair=True)).repaired.startswith("forgotten")
     assert (await verify(again)).checked == 0
     assert again.leftovers() == []
+
+
+@pytest.mark.parametrize("manifest", ["whole", "damaged"])
+async def test_garbage_goes_while_an_image_is_unreadable_as_far_as_it_is_known(store: Store, manifest: str) -> None:
+    image = await store.images.resolve("t:1")
+    await store.load(docker_archive([ONE, make_tar({"other": b"o"})], ["other:1"], packed=True))
+    other = await store.images.resolve("other:1")
+    overwrite(store.content.path(image.id), b"not a config")
+    if manifest == "damaged":
+        overwrite(store.content.path(image.manifest.digest), b"nor a manifest")
+    again = Store.open(store.paths.root.parent)
+    await again.images.start()
+    kept = set(again.content.walk())
+    await again.images.remove("other:1", force=False, in_use=lambda ident: ())
+    gone = manifest == "whole"
+    assert again.content.has(other.id) is not gone
+    assert again.snapshots.exists(other.config.chain[1]) is not gone
+    assert all(again.snapshots.exists(name) for name in image.config.chain)
+    if gone:
+        assert len(kept - set(again.content.walk())) == 3  # config, manifest, and the layer that only it had
 
 
 async def test_a_record_that_lies_about_what_is_below_is_found(store: Store) -> None:
