@@ -14,6 +14,7 @@ import stat
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from core.aio import off_loop_to_end
+from core.api.images import import_file
 from core.api.progress import Work, progress_stream
 from core.api.routing import Answer, Request, Route, TakenOver
 from core.engine.engine import Engine
@@ -35,6 +36,16 @@ async def load(engine: Engine, request: Request) -> Answer:
     async def work(archive: int, report: Report) -> Lines:
         lines: Lines = [{"stream": f"{line}\n"} for line in await engine.images.load(archive, report)]
         return [*lines, {"aux": {"Images": len(lines)}}]
+
+    return await _serve(request, work, writable=False)
+
+
+async def import_(engine: Engine, request: Request) -> Answer:
+    """POST /onggi/v1/images/import"""
+
+    async def work(archive: int, report: Report) -> Lines:
+        ident = await import_file(engine, request, archive, report)
+        return [{"status": ident}, {"aux": {"ID": ident}}]
 
     return await _serve(request, work, writable=False)
 
@@ -155,5 +166,6 @@ async def receive_file(sock: socket.socket, *, writable: bool = False) -> int:
 
 ROUTES = (
     Route("POST", "/onggi/v1/images/load", load),
+    Route("POST", "/onggi/v1/images/import", import_),
     Route("POST", "/onggi/v1/images/save", save),
 )

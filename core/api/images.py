@@ -85,21 +85,26 @@ async def create(engine: Engine, request: Request) -> Answer:
         raise InvalidArgument("name an image to pull (fromImage), or send one to import (fromSrc=-)")
     if source != "-":
         raise Unsupported("import from a URL is not supported: send the archive itself")
-    reference, tag_name = request.text("repo"), request.text("tag")
     archive = await spool(engine.paths, request.connection.body())
 
     async def work(report: Report) -> list[dict[str, object]]:
         with archive:
-            image = await engine.images.import_(
-                archive.fileno(),
-                reference=f"{reference}:{tag_name}" if reference and tag_name else reference,
-                message=request.text("message"),
-                changes=request.texts("changes"),
-                progress=report,
-            )
-        return [{"status": image.id}]
+            return [{"status": await import_file(engine, request, archive.fileno(), report)}]
 
     return Stream(progress_stream(work, quiet=False))
+
+
+async def import_file(engine: Engine, request: Request, archive: int, report: Report) -> str:
+    """Import the file `archive` as the query says; the image's id. Raises InvalidArgument, BadArchive."""
+    reference, tag_name = request.text("repo"), request.text("tag")
+    image = await engine.images.import_(
+        archive,
+        reference=f"{reference}:{tag_name}" if reference and tag_name else reference,
+        message=request.text("message"),
+        changes=request.texts("changes"),
+        progress=report,
+    )
+    return image.id
 
 
 async def starter(engine: Engine, request: Request) -> Answer:

@@ -54,6 +54,16 @@ async def load_file(client: AsyncClient, file: IO[bytes]) -> AsyncGenerator[dict
             yield value
 
 
+async def import_file(
+    client: AsyncClient, file: IO[bytes], name: str = "", *, changes: Sequence[str] = ()
+) -> AsyncGenerator[dict[str, Any], None]:
+    """Have the engine make an image of a root file system in a file of this machine, as `load_file` reads one."""
+    query = {"repo": name or None, "changes": list(changes)}
+    async with aclosing(_handed_over(client, "/onggi/v1/images/import", query, file)) as values:
+        async for value in values:
+            yield value
+
+
 async def save_file(
     client: AsyncClient, images: Sequence[str], file: IO[bytes]
 ) -> AsyncGenerator[dict[str, Any], None]:

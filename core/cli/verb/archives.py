@@ -161,7 +161,8 @@ def import_(context: Context, given: Arguments) -> int:
         progress.follow(response.values())
         return 0
     with _source(source) as file:
-        _send(context, "/images/create", query, file, quiet=False)
+        if not _handed_over(context, "/onggi/v1/images/import", query, file, quiet=False):
+            _send(context, "/images/create", query, file, quiet=False)
     return 0
 
 

@@ -42,6 +42,20 @@ async def test_an_archive_is_loaded_by_its_descriptor(client: AsyncClient, saved
     await client.delete("/images/handed:1")
 
 
+async def test_a_root_file_system_is_imported_by_its_descriptor(client: AsyncClient) -> None:
+    with tempfile.TemporaryFile() as file:
+        file.write(busybox_layer())
+        file.flush()
+        found = [one async for one in upkeep.import_file(client, file, "root:1", changes=["CMD echo hi"])]
+        ident = found[-1]["aux"]["ID"]
+        assert found[-2] == {"status": ident}
+        image = await client.get("/images/root:1/json")
+        assert (image["Id"], image["Config"]["Cmd"]) == (ident, ["/bin/sh", "-c", "echo hi"])
+        (refused,) = [one async for one in upkeep.import_file(client, file, changes=["NONSENSE"])]
+        assert refused["error"] == "nonsense is not a valid change command"
+    await client.delete("/images/root:1")
+
+
 async def test_only_a_regular_file_may_be_handed_over(client: AsyncClient, saved: IO[bytes]) -> None:
     reader, writer = os.pipe()
     device = os.open("/dev/zero", os.O_RDONLY)
