@@ -1,4 +1,5 @@
-"""A real registry, Debian's `docker-registry`, on a port of this machine's loopback, in a folder of its own."""
+"""A real registry, Debian's `docker-registry`: on a port of the loopback, in a folder of its own, or as a root file
+system to make an image of."""
 
 from __future__ import annotations
 
@@ -19,6 +20,17 @@ PATIENCE = 30.0  # seconds until it must answer
 USER, PASSWORD = "alice", "s3cret"
 # bcrypt of PASSWORD, at the least cost
 _HTPASSWD = f"{USER}:$2b$04$tD8ar.jfELSdfZ/rqx4AR.PAlDW1qEkfZWCbp4BLbzo09HQDIMrgy\n"
+
+_PROGRAM = "docker-registry"
+_IN_AN_IMAGE = """\
+version: 0.1
+log: {level: error}
+storage:
+  filesystem: {rootdirectory: /var/lib/registry}
+  delete: {enabled: true}
+http:
+  addr: :5000
+"""
 
 
 @dataclass(frozen=True)
@@ -46,7 +58,7 @@ class Registry:
 
 def available() -> bool:
     """Whether this machine has one."""
-    return shutil.which("docker-registry") is not None
+    return shutil.which(_PROGRAM) is not None
 
 
 def free_port() -> int:
@@ -98,7 +110,7 @@ def running_registry(
         config["auth"] = {"htpasswd": {"realm": "onggi test", "path": str(folder / "htpasswd")}}
     (folder / "config.yml").write_text(json.dumps(config))  # YAML is a superset of JSON
     with open(folder / "log", "wb") as log:
-        command = [*inside(netns), "docker-registry", "serve", str(folder / "config.yml")]
+        command = [*inside(netns), _PROGRAM, "serve", str(folder / "config.yml")]
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
         registry = Registry(address, folder, process, ca)
@@ -133,3 +145,29 @@ def get_json(registry: Registry, path: str) -> object:
     except urllib.error.HTTPError as error:
         with error:
             return None
+
+
+@contextmanager
+def registry_root() -> Iterator[Path]:
+    """The registry, the libraries it needs, and a configuration, as a tar."""
+    folder = Path(tempfile.mkdtemp(prefix="onggi-registry-root-"))
+    try:
+        root = folder / "root"
+        program = Path(shutil.which(_PROGRAM) or _PROGRAM)
+        for source in (program, *_libraries(program)):
+            target = root / source.relative_to("/")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, target)
+        (root / "etc").mkdir(exist_ok=True)
+        (root / "etc/registry.yml").write_text(_IN_AN_IMAGE)
+        (root / "tmp").mkdir(mode=0o1777)
+        subprocess.run(["tar", "-C", str(root), "-cf", str(folder / "root.tar"), "."], check=True)
+        yield folder / "root.tar"
+    finally:
+        shutil.rmtree(folder)
+
+
+def _libraries(program: Path) -> list[Path]:
+    done = subprocess.run(["ldd", str(program)], capture_output=True, text=True, check=False)
+    words = done.stdout.split() if done.returncode == 0 else []
+    return [Path(word) for word in words if word.startswith("/")]

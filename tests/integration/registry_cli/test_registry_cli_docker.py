@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from registry_cli_kit import available
 
 from tests.integration.cli.cli_kit import COMMAND
 from tests.support.dockerd import Dockerd, private_dockerd
 from tests.support.dockerd import available as has_dockerd
 from tests.support.images import busybox_archive
-from tests.support.registry import PASSWORD, USER, running_registry
+from tests.support.registry import PASSWORD, USER, available, running_registry
 
 pytestmark = [
     pytest.mark.root,

@@ -11,11 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from registry_cli_kit import available
 
 from tests.integration.cli.cli_kit import COMMAND, Cli, Done
 from tests.integration.conftest import EngineUnderTest, running_engine, wait_until
-from tests.support.registry import PASSWORD, USER, Registry, running_registry
+from tests.support.registry import PASSWORD, USER, Registry, available, running_registry
 
 pytestmark = [
     pytest.mark.root,

@@ -8,10 +8,10 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from registry_cli_kit import available, registry_root
 
 from tests.integration.cli.cli_kit import Cli
 from tests.integration.conftest import EngineUnderTest, wait_until
+from tests.support.registry import available, registry_root
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(not available(), reason="needs docker-registry")]
 
