@@ -24,6 +24,7 @@ from tui.widgets.linesview import LinesView
 
 Kind = Literal["attach", "exec", "command"]
 _TITLE: Final = 28
+_NOTE: Final = 8.0  # seconds that a note stays
 _RESET: Final = b"\x1bc\x1b[3J"  # RIS, and forget what has scrolled away
 
 
@@ -119,14 +120,6 @@ class TerminalPane(Vertical, can_focus=True):
             self.session = session
             self.columns = columns
             self.lines = lines
-
-    class Copied(Message):
-        """A program in a session wants this text on the clipboard."""
-
-        def __init__(self, session: Session, text: str) -> None:
-            super().__init__()
-            self.session = session
-            self.text = text
 
     def __init__(self, glyphs: Glyphs) -> None:
         super().__init__(id="terminals")
@@ -227,7 +220,7 @@ class TerminalPane(Vertical, can_focus=True):
         if session is None:
             return EMPTY
         size = session.view.size
-        return join((f"{size.width}×{size.height} · wheel looks back", "$muted"))
+        return join((f"{size.width}×{size.height} · shift+pgup looks back", "$muted"))
 
     def refresh_strip(self) -> None:
         """A session's note has changed."""
@@ -269,9 +262,26 @@ class TerminalPane(Vertical, can_focus=True):
             self.post_message(self.Changed())
 
     def on_terminal_view_clipboard_requested(self, event: TerminalView.ClipboardRequested) -> None:
-        session = self._session(event.view)
-        if session is not None:
-            self.post_message(self.Copied(session, event.text))
+        self._say(event.view, f"wants to write your clipboard ({len(event.text):,}) · shift+pgup, then a, allows")
+
+    def on_terminal_view_copied(self, event: TerminalView.Copied) -> None:
+        count = event.text.count("\n") + 1
+        self._say(event.view, f"copied {count:,} {'line' if count == 1 else 'lines'}")
+
+    def _say(self, view: TerminalView, note: str) -> None:
+        """A note in the session's strip, for a while."""
+        session = self._session(view)
+        if session is None:
+            return
+
+        def silent() -> None:
+            if session.note == note:
+                session.note = ""
+                self._arrange()
+
+        session.note = note
+        self._arrange()
+        self.set_timer(_NOTE, silent)
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         session = self._session(event.widget) if isinstance(event.widget, TerminalView) else None

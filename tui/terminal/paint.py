@@ -53,6 +53,20 @@ class Painter:
         strip = Strip(segments, max(used, columns))
         return strip if used <= columns else strip.crop(0, columns)
 
+    def words(self, text: str, columns: int) -> Strip:
+        """A line of our own."""
+        line = Strip([Segment(text, self.base + Style(bold=True, reverse=not self.reverse))])
+        return line.adjust_cell_length(columns, self.base)
+
+    def marked(self, strip: Strip, start: int, end: int) -> Strip:
+        """`strip` with the cells from `start` to `end` in reverse."""
+        before, inside, after = strip.divide([start, end, strip.cell_length])
+        turned = [
+            Segment(text, (style or self.base) + Style(reverse=not (style or self.base).reverse))
+            for text, style, _control in inside
+        ]
+        return Strip.join([before, Strip(turned, inside.cell_length), after])
+
     def style(self, attr: Attr) -> Style:
         """The style of an attribute over the base, cached in the attribute."""
         cached = attr.style

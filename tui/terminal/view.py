@@ -2,78 +2,53 @@
 
 from __future__ import annotations
 
+import asyncio
 from time import monotonic
-from typing import Final
+from typing import Final, TypeAlias
 
 from rich.style import Style
 from textual import events
 from textual.filter import ANSIToTruecolor, LineFilter
 from textual.geometry import Offset, Region
-from textual.message import Message
 from textual.strip import Strip
-from textual.widget import Widget
 
 from tui.safe import safe_plain
-from tui.terminal import keys, mouse
+from tui.terminal import clipboard, keys, messages
 from tui.terminal.driver import TerminalDriver
 from tui.terminal.frames import FrameClock
 from tui.terminal.grid import DECSCNM, DECTCEM
 from tui.terminal.history import History
+from tui.terminal.looking import Look
 from tui.terminal.modal import DECCKM, FOCUS, PASTE, SYNCHRONIZED
 from tui.terminal.modes import ModeMirror
 from tui.terminal.paint import Painter
+from tui.terminal.paper import Paper, Place
+from tui.terminal.pointed import Pointed, take
+from tui.terminal.pointer import Pointer
 from tui.terminal.session import DETACH_KEYS, Session
 from tui.terminal.source import TerminalSource
 
 _MOST_BACKLOG: Final = 2
 _BELL: Final = 0.2  # seconds between two bells
-_WHEEL: Final = 3
+_LOOK: Final = b"\x1b[5;2~"  # Shift+PageUp, which terminals keep for their reader
 
 
-class TerminalView(Widget, can_focus=True):
-    """Shows `source` and types into it. Without a source it shows the last screen and takes no keys."""
+class TerminalView(Pointed, can_focus=True):
+    """Shows `source` and types into it. Without a source it shows the last screen and takes no keys.
+
+    Shift+PageUp (or `look`) stops typing and looks back: a cursor, search, selection, copying.
+    """
+
+    ALLOW_SELECT = False  # the selection is our own: it reaches into the history
 
     DEFAULT_CSS = "TerminalView { width: 1fr; height: 1fr; }"
 
-    class About(Message):
-        """Something about one view."""
-
-        def __init__(self, view: TerminalView) -> None:
-            super().__init__()
-            self.view = view
-
-        @property
-        def control(self) -> TerminalView:
-            """The view, for `@on(..., "#id")`."""
-            return self.view
-
-    class Closed(About):
-        """The source has ended: the program is gone, or the detach keys were typed."""
-
-    class TitleChanged(About):
-        """The program set a title; read it from `view.title`."""
-
-    class ClipboardRequested(About):
-        """The program wants `text` on the clipboard. Nothing happens unless the owner does it."""
-
-        def __init__(self, view: TerminalView, text: str) -> None:
-            super().__init__(view)
-            self.text = text
-
-    class Held(About):
-        """Whether typed bytes are being held back as the possible beginning of the detach keys."""
-
-        def __init__(self, view: TerminalView, held: bool) -> None:
-            super().__init__(view)
-            self.held = held
-
-    class Resized(About):
-        """The view has a new size in cells: tell the engine."""
-
-        def __init__(self, view: TerminalView, columns: int, lines: int) -> None:
-            super().__init__(view)
-            self.columns = columns
-            self.lines = lines
+    Closed: TypeAlias = messages.Closed
+    TitleChanged: TypeAlias = messages.TitleChanged
+    Copied: TypeAlias = messages.Copied
+    ClipboardRequested: TypeAlias = messages.ClipboardRequested
+    Held: TypeAlias = messages.Held
+    Resized: TypeAlias = messages.Resized
 
     def __init__(
         self,
@@ -89,7 +64,7 @@ class TerminalView(Widget, can_focus=True):
         self._session = Session(self, detach_keys=detach_keys if detach_hint else b"")
         self.terminal = self._session.screen
         self.terminal.on_title = lambda _title: self._tell(self.TitleChanged(self))
-        self.terminal.on_clipboard = lambda text: self._tell(self.ClipboardRequested(self, text))
+        self.terminal.on_clipboard = self._clipboard
         self.terminal.on_bell = self._bell
         self._first = source
         self._history = History(self.terminal)
@@ -97,10 +72,16 @@ class TerminalView(Widget, can_focus=True):
             self._show, lambda: SYNCHRONIZED in self.terminal.mode, lambda: self._backlog() > _MOST_BACKLOG
         )
         self._painter = Painter(Style())
-        self._look: tuple[Style, bool] = (Style(), False)
+        self._base: tuple[Style, bool] = (Style(), False)
+        self._paper = Paper(self.terminal, self._history)
+        self._pointer = Pointer(self._paper, self)
+        self._look: Look | None = None
+        self._allowed = False  # whether the program may write the clipboard
+        self._wanted = ""
         self._mirror: ModeMirror | None = None
         self._mirrored = -1
         self._last_bell = 0.0
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     # -- what owners call
 
@@ -134,6 +115,27 @@ class TerminalView(Widget, can_focus=True):
             self.refresh()
             self._place_cursor()
 
+    def look(self) -> None:
+        """Stop typing and look back; Escape or `q` returns."""
+        if self._look is None:
+            self._capture(False)
+            self._pointer.forget()
+            bottom = Place(self._paper.live + self.terminal.cursor.y, 0)
+            self._look = Look(self._paper, bottom, self.size.height)
+            self.refresh()
+
+    def copy(self, text: str) -> None:
+        """Put `text` on the reader's clipboard."""
+        clipboard.copy(self.app, text)
+        self._tell(self.Copied(self, text))
+
+    def allow_clipboard(self) -> None:
+        """The program may write the clipboard from now on, as long as this view lives; what it wanted is done."""
+        self._allowed = True
+        if self._wanted:
+            clipboard.copy(self.app, self._wanted)
+            self._wanted = ""
+
     @property
     def modes(self) -> set[int]:
         """The modes set by the program, numbered as in `tui.terminal.modal`."""
@@ -146,7 +148,15 @@ class TerminalView(Widget, can_focus=True):
 
     @property
     def captures_keys(self) -> bool:
-        """Whether keys go to a program: the app must then run no binding."""
+        """Whether keys go to a program or move the look back: the app must then run no binding."""
+        return self._look is not None or self._live
+
+    @property
+    def _wants_mouse(self) -> bool:
+        return self._live and self._look is None
+
+    @property
+    def _live(self) -> bool:
         return self._session.source is not None
 
     # -- what the session tells (tui.terminal.session.Watcher)
@@ -167,16 +177,23 @@ class TerminalView(Widget, can_focus=True):
         """Typing leads back to the live screen; what the program cannot take rings."""
         if not taken:
             self._bell()
-        elif self._history.offset:
+        elif self._history.offset and self._look is None:
             self.scroll_history(-self._history.offset)
 
     def keys_held(self, held: bool) -> None:
         """The engine holds typed bytes back, or no longer."""
         self._tell(self.Held(self, held))
 
-    def _tell(self, message: Message) -> None:
+    def _tell(self, message: messages.About) -> None:
         if self.is_attached:
             self.post_message(message)
+
+    def _clipboard(self, text: str) -> None:
+        if self._allowed:
+            clipboard.copy(self.app, text)
+        else:
+            self._wanted = text
+            self._tell(self.ClipboardRequested(self, text))
 
     def _bell(self) -> None:
         now = monotonic()
@@ -207,7 +224,7 @@ class TerminalView(Widget, can_focus=True):
         if driver is None or not self.has_focus:
             return
         screen = self.terminal
-        if DECTCEM not in screen.mode or self._history.offset or not self.captures_keys:
+        if DECTCEM not in screen.mode or self._history.offset or not self._live or self._look is not None:
             driver.hide_cursor()
             return
         x = min(screen.cursor.x, screen.columns - 1)
@@ -230,19 +247,31 @@ class TerminalView(Widget, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         """One row, live or from history."""
-        look = (self.rich_style, DECSCNM in self.terminal.mode)
-        if look != self._look:
-            self._look = look
-            self._painter = Painter(look[0], reverse=look[1])
-            self._tell_colours(look[0])
+        base = (self.rich_style, DECSCNM in self.terminal.mode)
+        if base != self._base:
+            self._base = base
+            self._painter = Painter(base[0], reverse=base[1])
+            self._tell_colours(base[0])
         columns = self.size.width
+        look = self._look
+        if look is not None and y == self.size.height - 1:
+            return self._painter.words(look.words, columns)
         runs = self._history.line(y)
-        if runs is not None:
-            return self._painter.runs(runs, columns)
         at = y - self._history.offset
-        if at >= len(self.terminal.rows):
-            return Strip.blank(columns, self._painter.base)
-        return self._painter.row(self.terminal.rows[at], columns)
+        if runs is not None:
+            strip = self._painter.runs(runs, columns)
+        elif at < len(self.terminal.rows):
+            strip = self._painter.row(self.terminal.rows[at], columns)
+        else:
+            strip = Strip.blank(columns, self._painter.base)
+        selection = look.selection if look is not None else self._pointer.selection
+        row = self._paper.top + y
+        if selection is not None and (span := selection.span(row, columns)):
+            strip = self._painter.marked(strip, *span)
+        if look is not None and row == look.cursor.row:
+            x = min(look.cursor.column, columns - 1)
+            strip = self._painter.marked(strip, x, x + 1)
+        return strip
 
     def _tell_colours(self, base: Style) -> None:
         for number, colour in ((10, base.color), (11, base.bgcolor)):
@@ -253,6 +282,7 @@ class TerminalView(Widget, can_focus=True):
 
     def _on_mount(self, event: events.Mount) -> None:
         super()._on_mount(event)
+        self._loop = asyncio.get_running_loop()
         if self._first is not None:
             self._session.start(self._first)
             self._first = None
@@ -268,6 +298,10 @@ class TerminalView(Widget, can_focus=True):
         columns, lines = self.size
         if columns and lines and (columns, lines) != (self.terminal.columns, self.terminal.lines):
             self._session.resize(columns, lines)
+            self._pointer.forget()
+            if self._look is not None:
+                self._look.lines = lines
+                self._look.shift(lines - 1)
             self._tell(self.Resized(self, columns, lines))
         self._frames.want()
 
@@ -288,63 +322,54 @@ class TerminalView(Widget, can_focus=True):
         driver = self._driver
         if driver is None:
             return
-        if on and self.captures_keys:
+        if on and self._live and self._look is None:
             self._mirror = self._mirror or ModeMirror(driver.write)
             self._mirrored = self.terminal.revision
             self._mirror.update(self.terminal)
-            driver.capture(self.send, lambda: PASTE in self.modes)
+            driver.capture(self._typed, lambda: PASTE in self.modes)
         elif self._mirror is not None:
             driver.release()
             driver.hide_cursor()
             self._mirror.release()
             self._mirror = None
 
+    def _typed(self, data: bytes) -> None:
+        """Bytes from the keyboard, in the input thread."""
+        if data.endswith(_LOOK) and not self.terminal.alternate and self._loop is not None:
+            data = data[: -len(_LOOK)]
+            self._loop.call_soon_threadsafe(self.look)
+        self.send(data)
+
     async def _on_key(self, event: events.Key) -> None:
-        if self.captures_keys:  # here come only keys without a raw tap
-            _take(event)
-            self.send(keys.encode(event.key, event.character, application_cursor=DECCKM in self.modes))
+        if self._look is not None:
+            take(event)
+            self._looked(self._look, self._look.key(event.key, event.character))
+        elif self._live:  # here come only keys without a raw tap
+            take(event)
+            if event.key == "shift+pageup" and not self.terminal.alternate:
+                self.look()
+            else:
+                self.send(keys.encode(event.key, event.character, application_cursor=DECCKM in self.modes))
+
+    def _looked(self, look: Look, effect: str) -> None:
+        """After a key that moved the look back."""
+        if effect == "allow":
+            self.allow_clipboard()
+        elif effect == "copy" and look.selection is not None:
+            self.copy(self._paper.text(look.selection))
+        if effect:
+            self._look = None
+            self._history.scroll(-self._history.offset)
+            self._capture(self.has_focus)
+        else:
+            above = self._paper.top - look.cursor.row
+            below = look.cursor.row - self._paper.top - (self.size.height - 2)
+            if above > 0 or below > 0:
+                self._history.scroll(above if above > 0 else -below)
+        self.refresh()
+        self._place_cursor()
 
     def _on_paste(self, event: events.Paste) -> None:
-        if self.captures_keys:
-            _take(event)
+        if self._live and self._look is None:
+            take(event)
             self.send(keys.paste(event.text, bracketed=PASTE in self.modes))
-
-    async def _on_mouse_down(self, event: events.MouseDown) -> None:
-        self._report(event, "press")
-
-    async def _on_mouse_up(self, event: events.MouseUp) -> None:
-        self._report(event, "release")
-
-    def _on_mouse_move(self, event: events.MouseMove) -> None:
-        self._report(event, "move")
-
-    def _on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        self._wheel(event, _WHEEL)
-
-    def _on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        self._wheel(event, -_WHEEL)
-
-    def _report(self, event: events.MouseEvent, kind: mouse.Kind) -> bool:
-        """Give the event to the program if it asked for it."""
-        data = mouse.report(event, kind, self.modes) if self.captures_keys else None
-        if data is None:
-            return False
-        _take(event)
-        self.send(data)
-        return True
-
-    def _wheel(self, event: events.MouseEvent, rows: int) -> None:
-        """The wheel goes to the program, or through history, or to full-screen programs as cursor keys."""
-        if self._report(event, "up" if rows > 0 else "down"):
-            return
-        _take(event)
-        if self.terminal.alternate:
-            arrow = keys.encode("up" if rows > 0 else "down", None, application_cursor=DECCKM in self.modes)
-            self.send(arrow * abs(rows))
-        else:
-            self.scroll_history(rows)
-
-
-def _take(event: events.Event) -> None:
-    event.stop()
-    event.prevent_default()
