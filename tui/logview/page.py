@@ -217,7 +217,8 @@ class LogPage(ScrollView, can_focus=True):
             self._seen = self._store.end
             self.scroll_to(y=self.virtual_size.height, animate=False, immediate=True, force=True)
         elif before is not None:
-            y = self._layout.row_of(before[0]) + before[1]
+            last = max(self.virtual_size.height - self.size.height, 0)
+            y = min(self._layout.row_of(before[0]) + before[1], last)
             if y != self.scroll_offset.y:
                 self.scroll_to(y=y, animate=False, immediate=True, force=True)
         self._placing = False

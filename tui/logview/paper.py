@@ -15,6 +15,7 @@ from tui.logview.page import LogPage
 from tui.logview.sources import COLOURS
 from tui.logview.store import LogLine
 from tui.logview.unfold import fields, unfolded
+from tui.paint import cut
 from tui.safe import crop_end
 
 _KEPT: Final = 2048  # finished rows
@@ -110,6 +111,8 @@ class LogPaper(LogPage):
     def _drawn(self, number: int, row: int, line: LogLine, at: int) -> Strip:
         parts = self._parts(number, line)
         content = parts[min(row, len(parts) - 1)]
+        if not self.wrap and not self._sideways:
+            content = cut(content, self._text_width)
         if self.text_selection is not None:
             span = self.text_selection.get_span(at)
             if span is not None:

@@ -47,6 +47,11 @@ class Query:
             self.literal = True
         self.needle = b"" if invert or self.literal else needle_of(text)
 
+    @property
+    def pattern(self) -> str:
+        """The regular expression that it is, with all that it depends on."""
+        return ("(?i)" if self._pattern.flags & re.IGNORECASE else "") + self._pattern.pattern
+
     def matches(self, data: bytes) -> bool:
         """Whether a line, as it is shown, is one of those looked for."""
         data = data[:_LONGEST]

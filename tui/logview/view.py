@@ -93,6 +93,15 @@ class LogView(LogReading):
             return todo[act]() is not False
         return self.move_cursor(act) or self.move(act)
 
+    @property
+    def command(self) -> tuple[str, ...]:
+        """The words of a command that shows the same."""
+        names = [self.sources.names[n] for n in self.sources.heard]
+        query = self._finder.hits.query if self._finder.hits is not None else None
+        if query is None or query.slow:
+            return ("logs", "-f", *names)
+        return ("logs", "-f", "--exclude" if query.invert else "--grep", query.pattern, *names)
+
     def say(self, text: str) -> None:
         """A remark in the last row, until the next key."""
         self._note = safe_plain(text)

@@ -84,5 +84,15 @@ class Follow:
         screen = self._screen
         subject, tab = screen.detail.subject, screen.detail.tab
         command = commands.of_tab(subject.kind, tab, subject.name)
+        view = screen.detail.logs
+        if tab == "Logs" and view is not None and view.sources.names:
+            command = commands.line(view.command)
         if command and not screen.detail.welcoming:
             screen.line.show(command, join(("live", "$running")) if tab in ("Logs", "Stats") else EMPTY)
+
+    def log_changed(self) -> None:
+        """Another pattern, or other containers: another command shows the same."""
+        screen = self._screen
+        view = screen.detail.logs
+        if view is not None and view.has_focus and screen.line.command != commands.line(view.command):
+            self.show_command_of_tab()

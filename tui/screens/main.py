@@ -213,6 +213,9 @@ class MainScreen(FactScreen):
     def on_object_list_opened(self, event: ObjectList.Opened) -> None:
         self.do(BY_ID[{"layers": "layer_open", "jobs": "job_open"}.get(event.source.id or "", "open")])
 
+    def on_log_page_changed(self) -> None:
+        self.follow.log_changed()
+
     def on_file_tree_picked(self, event: FileTree.Picked) -> None:
         self.browser.view(event.node)
 
