@@ -166,7 +166,8 @@ def scopes_of(place: str, about: str = "") -> tuple[Scope, ...]:
 @dataclass(frozen=True, slots=True)
 class Situation:
     """What decides which acts make sense: the container under the cursor, the state of the job under it (`going` =
-    it runs and cannot pause), whether the log is being searched, and how the build that is shown is."""
+    it runs and cannot pause), whether the log is being searched, and how the build that is shown is (`following` =
+    it runs and the view follows it, `unread` = it failed before its first step)."""
 
     container: Container | None = None
     job: str = ""
@@ -192,14 +193,17 @@ _JOB_NEEDS: Final = {
     "job_resume": ("paused",),
     "job_cancel": ("running", "going", "paused"),
 }
+_BUILD_RUNS: Final = ("running", "following")
+_BUILD_OVER: Final = ("failed", "cancelled", "lost")
 _BUILD_NEEDS: Final = {
     "build_layers": ("done",),
-    "build_fold": ("running", "failed", "cancelled", "lost"),
+    "build_fold": (*_BUILD_RUNS, *_BUILD_OVER, "done"),
     "build_failure": ("failed",),
     "build_follow": ("running",),
-    "build_leave": ("running",),
-    "build_cancel": ("running",),
-    "build_again": ("done", "failed", "cancelled", "lost"),
+    "build_shell": (*_BUILD_RUNS, *_BUILD_OVER, "done"),
+    "build_leave": _BUILD_RUNS,
+    "build_cancel": _BUILD_RUNS,
+    "build_again": (*_BUILD_OVER, "done", "unread"),
 }
 _ANY_CONTAINER: Final = ("run", "hide_stopped", "sort")
 

@@ -84,7 +84,7 @@ _COMMON: Final[dict[str, tuple[str, ...]]] = {
     "image_build": ("m",),
     "builds": ("H",),
     "build_layers": ("enter", "L"),
-    "build_fold": ("enter", "space"),
+    "build_fold": ("space", "enter"),
     "build_failure": ("f",),
     "build_follow": ("f",),
     "build_edit": ("e",),

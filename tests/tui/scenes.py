@@ -9,6 +9,7 @@ from typing import Any
 
 from stage import NOW, PULL, Stage, app_on, potters_shop, settled, workshop
 from textual.pilot import Pilot
+from yard import Yard, asks, builds, lists, looks_at_output
 
 from tui.app import OnggiApp
 from tui.jobs.model import Job
@@ -123,6 +124,24 @@ SCENES = (
     ),
     *(Scene(f"registries-{w}x{h}", (w, h), ["B"], then=_browses, config=KNOWN) for w, h in (SMALL, USUAL, LARGE)),
     *(Scene(f"prune-{w}x{h}", (w, h), ["2", "D"]) for w, h in (SMALL, USUAL, LARGE)),
+    *(
+        Scene(f"build-{w}x{h}", (w, h), stage=lambda: Yard("passes", until=3.9), then=builds)
+        for w, h in (SMALL, USUAL, LARGE)
+    ),
+    *(
+        Scene(f"build-failed-{w}x{h}", (w, h), stage=lambda: Yard("fails"), then=builds)
+        for w, h in (SMALL, USUAL, LARGE)
+    ),
+    Scene("build-output-80x24", SMALL, stage=lambda: Yard("fails"), then=looks_at_output),
+    Scene("build-done", USUAL, stage=lambda: Yard("passes"), then=builds),
+    *(
+        Scene(f"build-form-{w}x{h}", (w, h), stage=lambda: Yard("passes"), then=asks)
+        for w, h in (SMALL, USUAL, LARGE)
+    ),
+    *(
+        Scene(f"builds-{w}x{h}", (w, h), ["H"], stage=lambda: Yard("passes", "fails"), then=lists)
+        for w, h in (SMALL, USUAL, LARGE)
+    ),
     Scene("push", USUAL, ["2", "G", "k", "P"]),
     Scene("copy-to", USUAL, ["2", "j", "c"]),
     Scene("login", USUAL, ["2", "L", *"localhost:5000", "tab", *"potter", "tab", *"secret"]),
@@ -152,7 +171,8 @@ SCENES = (
 
 PICTURES = (
     "main-120x40", "main-80x24", "main-200x60", "logs-80x24", "terminal-120x40", "isolation-120x40",
-    "images-120x40", "layers-120x40", "jobs-120x40", "pull-120x40", "registries-120x40", "prune-120x40",
+    "images-120x40", "layers-120x40", "build-120x40", "build-failed-120x40", "build-form-120x40", "builds-120x40",
+    "jobs-120x40", "pull-120x40", "registries-120x40", "prune-120x40",
     "run-120x40", "welcome-120x40", "delete-120x40", "help-120x40",
     "palette-120x40", "engine-down-120x40", "cheongja", "baekja", "heukja",
 )  # fmt: skip

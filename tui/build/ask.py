@@ -95,7 +95,7 @@ def typed(argv: Sequence[str]) -> Fields | None:
             return None  # the command line knows it; "-" alone reads the context from its input
         else:
             operands.append(word)
-    if len(operands) > 1 or any("://" in operand for operand in operands):
+    if len(operands) > 1 or found.file == "-" or any("://" in operand for operand in operands):
         return None
     found.folder = operands[0] if operands else ""
     return found
@@ -133,6 +133,8 @@ class Reader:
         self._path = ""
         self._read: Dockerfile | None = None
         self.trouble = ""
+        self.words = ""
+        """Of the engine's own about what cannot be read, at length."""
 
     def path(self, fields: Fields) -> str:
         """The Dockerfile that is meant."""
@@ -152,15 +154,16 @@ class Reader:
         from core.client.builds import source
 
         path = self.path(of_values(values))
-        read, trouble = None, ""
+        read, trouble, words = None, "", ""
         try:
             read = await off_loop(_parsed, source, path)
         except OSError:
             trouble = "no Dockerfile here"
         except EngineError as error:
-            trouble = error.message
-        changed = (path, trouble, read) != (self._path, self.trouble, self._read)
-        self._path, self._read, self.trouble = path, read, trouble
+            where = getattr(error, "range", None)
+            trouble, words = f"line {where} is wrong" if where else "it is wrong", error.message
+        changed = (path, words or trouble, read) != (self._path, self.words or self.trouble, self._read)
+        self._path, self._read, self.trouble, self.words = path, read, trouble, words
         return changed
 
 
@@ -202,7 +205,9 @@ def plan(world: World, reader: Reader, here: Path, values: Values) -> Plan:
     if file is not None:
         known["target"] = [stage.start.name for stage in file.stages if stage.start.name]
         known["args"] = [f"{name}=" for name in _declared(file)]
-    hint = f"line {file.hints[0].range}: {file.hints[0].text}" if file is not None and file.hints else ""
+    hint = reader.words if reader.seen(found) else ""
+    if file is not None and file.hints:
+        hint = f"line {file.hints[0].range}: {file.hints[0].text}"
     return Plan(found.line(), remarks, not bad, hint, known)
 
 
@@ -212,7 +217,7 @@ def _folder(here: Path, text: str) -> Remark:
     path = at(here, text)
     if not path.is_dir():
         return Remark("no such folder", bad=True)
-    return Remark(str(path) if not Path(text).is_absolute() else "what COPY can reach")
+    return Remark("what COPY can reach" if Path(text).is_absolute() else f"the folder {path.name or path}")
 
 
 def _tags(world: World, tags: Sequence[str]) -> Remark:

@@ -104,10 +104,10 @@ class OutputPage(Framed, ScrollView, can_focus=True):
     # What is shown
 
     def is_open(self, step: Step) -> bool:
-        """Whether a step's output is unfolded: by the reader's will, else where something happens."""
-        by_itself = step.state in ("running", "failed") or (step.id == self.chosen and len(step.lines) > 0)
-        if step.state == "running" and not step.lines and not step.parts and self.build.side_by_side < 2:
-            by_itself = True
+        """Whether a step's output is unfolded: by the reader's will, else where something happens; all of it where
+        nothing will happen any more and nothing went wrong."""
+        looked_at = step.id == self.chosen or self.build.outcome == "done"
+        by_itself = step.state in ("running", "failed") or (looked_at and len(step.lines) > 0)
         return self._turned.get(step.id, by_itself)
 
     def turn(self, step: Step) -> None:

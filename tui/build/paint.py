@@ -24,6 +24,7 @@ _OUTCOMES: Final = {
     "sending": "$restarting", "running": "$restarting", "done": "$running", "failed": "$failed",
     "cancelled": "$paused", "lost": "$failed",
 }  # fmt: skip
+_QUICK: Final = 0.05  # seconds: what takes less is written as 0.0 s
 FOLDED: Final = 2
 """So many cached steps after one another are one line."""
 
@@ -116,7 +117,8 @@ def _step_row(build: Build, step: Step, now: float, glyphs: Glyphs) -> Row:
 
 def _step_painter(step: Step, told: str, waits: str, glyphs: Glyphs) -> Callable[[int], Content]:
     mark, words, state = sign("cached" if step.free else step.state, glyphs), title(step), step.state
-    style = _STYLES["cached" if step.free else state]
+    quick = step.free or (state == "done" and step.seconds < _QUICK)
+    style = _STYLES["cached" if quick else state]
 
     def paint(width: int) -> Content:
         number = (f"{step.id:>3} ", "$muted")
@@ -140,6 +142,9 @@ def notes(build: Build, chosen: Step | None, now: float, glyphs: Glyphs, width: 
     """What stands below the steps: how far, why a step ran, hints."""
     width = max(width - 2, 10)
     lines = [EMPTY, *_progress(build, now, glyphs, width)]
+    if build.error and build.failed is None and not build.live:
+        words = wrap(safe(build.error, style="$failed"), max(width - 2, 8))
+        lines += [EMPTY, *(join(f"{glyphs.failed} " if n == 0 else "  ", line) for n, line in enumerate(words))]
     why = build.why(chosen)
     if why is not None:
         lines += [EMPTY, join((f"Why step {why.id} ran", "bold $accent"))]
@@ -177,15 +182,25 @@ def _progress(build: Build, now: float, glyphs: Glyphs, width: int) -> list[Cont
     total = len(build.steps)
     spent = join((duration(build.elapsed(now)), "$muted"))
     if not total:
-        word = {"sending": "sending the context", "running": "reading the Dockerfile"}.get(build.outcome, "")
+        word = {"sending": "sending the context", "running": "reading the Dockerfile"}.get(
+            build.outcome, "no step ran"
+        )
         return [ends(join((word, "$muted")), spent if build.live else EMPTY, width)]
     percent = build.done * 100 // total
     style = _OUTCOMES[build.outcome]
     cached = f", {build.cached} cached" if build.cached else ""
-    return [
+    lines = [
         bar(percent, width, style, glyphs),
         ends(join(f"{build.done} of {total} steps{cached}"), spent, width),
     ]
+    if build.image:
+        short = safe(build.image.removeprefix("sha256:")[:12], style="$muted")
+        named = [safe(name, style="bold") for name in build.names] or [join(("no name", "$muted"))]
+        lines += [
+            EMPTY,
+            *(cut(ends(name, short if n == 0 else EMPTY, width), width) for n, name in enumerate(named)),
+        ]
+    return lines
 
 
 def how(build: Build, glyphs: Glyphs) -> Content:

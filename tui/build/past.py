@@ -21,7 +21,7 @@ from tui.build.builder import command_of
 from tui.build.model import Build
 from tui.build.paint import duration
 from tui.glyphs import Glyphs
-from tui.paint import ends, fit, join
+from tui.paint import EMPTY, ends, fit, join
 from tui.safe import crop_end, crop_middle, safe, safe_plain
 from tui.screens.dialog import Dialog
 from tui.text import ago, count
@@ -92,7 +92,7 @@ class PastBuilds(Dialog[str]):
             (self._key("image_build"), "bold $accent"),
             (" builds an image from a Dockerfile.", "$muted"),
         )
-        rows.styles.height = max(min(_ROWS, self.app.size.height - 8), 4)
+        rows.styles.height = max(min(_ROWS, len(self._found), self.app.size.height - 8), 4)
         rows.focus()
         self._fill()
 
@@ -110,7 +110,7 @@ class PastBuilds(Dialog[str]):
 
     def _about(self) -> None:
         one = next((one for one in self._found if one.id == self._list.cursor_id), None)
-        told = safe(one.error, style="$failed") if one is not None and one.error else join("")
+        told = safe(one.error, style="$failed") if one is not None and one.error else EMPTY
         if one is not None and not one.error:
             told = safe(one.place or "its context came from a program", style="$muted")
         self.query_one("#about", Text).show(told)
@@ -173,9 +173,9 @@ def _painter(one: Summary, when: str, told: str, glyphs: Glyphs) -> Callable[[in
 
     def paint(width: int) -> Content:
         right = join((f"{told:>12}", "$muted"), (f"{when:>14} ", "$muted"))
-        middle = fit(join((crop_end(steps, 28), "$muted")), 28) if width > 84 else join("")
-        room = max(width - right.cell_length - middle.cell_length - 5, 10)
-        left = join(" ", mark, " ", fit(join((crop_middle(name, room), "")), room), " ", middle)
+        middle = fit(join((crop_end(steps, 28), "$muted")), 28) if width > 84 else EMPTY
+        room = max(width - right.cell_length - middle.cell_length - 7, 10)
+        left = join(" ", mark, " ", fit(join(crop_middle(name, room)), room), " ", middle)
         return ends(left, right, width)
 
     return paint

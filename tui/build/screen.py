@@ -103,7 +103,10 @@ class BuildScreen(WorkingScreen):
     @property
     def situation(self) -> Situation:
         """What decides which acts make sense."""
-        return Situation(build="running" if self.build.live else self.build.outcome)
+        build = self.build
+        if build.live:
+            return Situation(build="following" if self._page.follow else "running")
+        return Situation(build=build.outcome if build.steps else "unread")
 
     # What has changed
 
@@ -262,6 +265,7 @@ class BuildScreen(WorkingScreen):
         self.set_class(narrow and self._page.has_focus, "-deep")
         self._steps.narrow = self._page.narrow = narrow
         self._steps.styles.width = "1fr" if narrow else max(min(event.size.width * 44 // 100, 84), 46)
+        self._reported = False
         self.call_after_refresh(self._draw)
 
     def _update_header(self) -> None:
@@ -282,7 +286,9 @@ class BuildScreen(WorkingScreen):
             if action.id in self._table
         ]
         found.sort(key=lambda action: (action.scope != "build", action.rank))
-        hints = [Hint(keymap.shown(a.id), a.verb, a.id) for a in found]
+        into = self.narrow and not self.has_class("-deep")
+        verbs = {"build_fold": "its output" if into and not self._steps.on_fold else "fold"}
+        hints = [Hint(keymap.shown(a.id), verbs.get(a.id, a.verb), a.id) for a in found]
         hints.append(Hint(keymap.shown("back"), "back", "back"))
         self.query_one("#footer", Hints).show_hints(hints[:_MOST_HINTS])
 

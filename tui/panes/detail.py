@@ -171,6 +171,8 @@ class Detail(Framed, Vertical):
     def pick(self, tab: str) -> None:
         """Show that tab."""
         self._tabs[self.subject.kind] = tab
+        if not self.subject.kind:
+            self._tabs["containers"] = tab  # of the container that is about to come
         self._want()
         self._arrange()
 

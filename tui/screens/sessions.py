@@ -167,6 +167,8 @@ class Sessions:
         screen = self._screen
         if session.container:
             screen.follow.turn_to(session.container, session.name)
+        elif screen.lists.current != "containers":
+            screen.go_to("containers")  # only there the detail has terminals
         if screen.narrow:
             screen.add_class("-deep")
         screen.detail.pick("Terminal")
