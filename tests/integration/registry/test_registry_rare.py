@@ -15,7 +15,7 @@ from store_kit import docker_archive, make_tar
 
 from core.errors import DataLoss, EngineError, Unavailable, Unsupported
 from core.model.registry import Credentials
-from core.registry import download, transport
+from core.registry import download, transport, upload
 from tests.support.hostile_registry import Asked, HostileRegistry, Say, digest_of, hostile_registry
 from tests.support.registry import make_certificate
 from tests.support.remote_end import RemoteEnd
@@ -73,6 +73,21 @@ async def test_an_upload_that_is_cut_goes_on_where_it_was(end: RemoteEnd, regist
     assert registry.manifests["1"][1] and digest_of(registry.manifests["1"][1]) == pushed.digest
     layer = json.loads(registry.manifests["1"][1])["layers"][0]
     assert len(registry.blobs[layer["digest"]]) == layer["size"]
+
+
+async def test_an_upload_that_nobody_takes_ends(
+    end: RemoteEnd, registry: HostileRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"{registry.address}/x:1"
+    await end.store.load(docker_archive([make_tar({"noise": os.urandom(20 << 20)})], [name], packed=False))
+    monkeypatch.setattr(upload, "TRIES", 2)
+    registry.cuts, registry.silent = [1000, 1000], True
+    async with asyncio.timeout(30):
+        with pytest.raises(Unavailable, match=r"request canceled|i/o timeout"):
+            await end.push(name)
+    assert "1" not in registry.manifests
+    registry.silent = False
+    await end.push(name)
 
 
 async def test_token_servers_that_know_only_post(end: RemoteEnd, registry: HostileRegistry) -> None:
