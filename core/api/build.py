@@ -8,6 +8,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
+import msgspec
+
 from core.api.build_views import ClassicLines, event_line
 from core.api.routing import Answer, Request, Route, Stream, json_reply
 from core.api.spool import spool
@@ -17,7 +19,9 @@ from core.engine.builds import BuildWish, CaughtUp
 from core.engine.engine import Engine
 from core.errors import EngineError, InvalidArgument, Unsupported
 from core.model.build import Built, Event, Failed, Report
-from core.wire.codec import json_line, one_line
+from core.model.container import HostConfig
+from core.oci.document import convert
+from core.wire.codec import json_line, one_line, parse_object
 from core.wire.credentials import CONFIG_HEADER, decode_all
 
 LAG = 64  # events that a slow client may be behind
@@ -66,9 +70,31 @@ def wish_of(request: Request) -> BuildWish:
         platform=request.text("platform"),
         no_cache=request.flag("nocache"),
         pull=request.flag("pull"),
+        host=_host(request),
+        contexts={name: value or "" for name, value in _mapping(request, "contexts").items()},
         place=request.text("place"),
         credentials=decode_all(request.header(CONFIG_HEADER.lower())),
     )
+
+
+def _host(request: Request) -> HostConfig:
+    """What RUN may use. No privilege is among it: a client who wants one runs a container."""
+    if request.flag("squash"):
+        raise Unsupported("squash is not supported: use a stage and COPY --from")
+    numbers = {
+        member: request.number(name) or 0
+        for name, member in (
+            ("shmsize", "shm_size"), ("memory", "memory"), ("memswap", "memory_swap"), ("cpushares", "cpu_shares"),
+            ("cpuperiod", "cpu_period"), ("cpuquota", "cpu_quota"),
+        )
+    }  # fmt: skip
+    text = request.text("ulimits")
+    ulimits = parse_object(b'{"Ulimits": %s}' % (text.encode() or b"[]"), what="ulimits")
+    host = convert(ulimits, HostConfig, what="ulimits")
+    return msgspec.structs.replace(
+        host, network_mode=request.text("networkmode") or "default", extra_hosts=request.texts("extrahosts"),
+        cpuset_cpus=request.text("cpusetcpus"), cpuset_mems=request.text("cpusetmems"), **numbers,
+    )  # fmt: skip
 
 
 def _mapping(request: Request, name: str) -> dict[str, str | None]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from core.dockerfile.errors import DockerfileError
 from core.dockerfile.instructions import Arg, Copy, Dockerfile, Hint, Instruction, OnBuild, Run, Stage
@@ -31,6 +32,8 @@ class Asked:
     args: Mapping[str, str] = field(default_factory=dict)
     platform: Platform = field(default_factory=Platform)  # of the image
     machine: Platform = field(default_factory=Platform)  # that builds
+    images: Mapping[str, str] = field(default_factory=dict)  # named contexts: images by name
+    folders: Mapping[str, Path] = field(default_factory=dict)  # and folders
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,9 +133,13 @@ def _planned(file: Dockerfile, stage: Stage, args: Mapping[str, str], asked: Ask
     base = _expand(stage.start, stage.start.base, variables)
     if not base:
         raise DockerfileError(f"base name ({stage.start.base}) should not be blank", stage.start.range)
-    base_stage = _named_stage(file, base, stage.index)
+    named = base in asked.images
+    base = asked.images.get(base, base)
+    base_stage = None if named else _named_stage(file, base, stage.index)
     needs, images = set() if base_stage is None else {base_stage}, []
     for instruction, name in _sources(stage.commands):
+        if name in asked.images or name in asked.folders:
+            continue
         try:
             source = source_stage(file, name, stage.index)
         except InvalidArgument as error:

@@ -234,6 +234,8 @@ class Solver:
                 return _prepare_words(state, instruction)
 
     async def _prepare_run(self, planned: PlannedStage, state: State, step: Step, run: Run) -> Prepared:
+        if run.security != "sandbox":  # CVE-2024-23653: no file and no client makes a step privileged
+            raise InvalidArgument(f"granting entitlement security.{run.security} is not allowed")
         args = state.scope.run_args(state.env)
         words = run_words(run, state.config.shell)
         mounts = [(mount, await self._tree(planned, step, mount.get("from"))) for mount in run.mounts]
@@ -299,6 +301,11 @@ class Solver:
         """The file system that `--from=name` means; None for the build context."""
         if not name:
             return None
+        asked = self._scope.asked
+        if name in asked.folders:
+            return Tree(folder=asked.folders[name])
+        if name in asked.images:
+            return Tree(snapshot=str((await self._base(asked.images[name], "", step)).parent or ""))
         index = source_stage(self._file, name, planned.stage.index)
         if index is None:
             state = await self._base(name, "", step)

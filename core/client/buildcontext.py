@@ -15,17 +15,26 @@ from core.errors import InvalidArgument
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from typing import IO
 
 IN_MEMORY = 32 << 20  # bytes of a context that need no file
+IMAGE = "docker-image://"  # before a named context that is an image
+CONTEXTS = ".onggi-contexts"  # where further contexts lie in the archive
 ELSEWHERE = ".onggi-dockerfile"  # the name of a Dockerfile that lies outside of the context
 
 
-def pack(folder: str, dockerfile: str) -> tuple[IO[bytes], str]:
+def numbered(contexts: Mapping[str, str]) -> dict[str, str]:
+    """Named contexts as the engine is told of them: images as they are, folders by the number in the archive."""
+    numbers = iter(range(len(contexts)))
+    return {name: text if text.startswith(IMAGE) else str(next(numbers)) for name, text in contexts.items()}
+
+
+def pack(folder: str, dockerfile: str, contexts: Mapping[str, str] | None = None) -> tuple[IO[bytes], str]:
     """The context of `folder`, to be read from its beginning, and where in it the Dockerfile is.
 
-    `dockerfile` is a path as the user wrote it, from the working directory on. Raises InvalidArgument.
+    `contexts` = further ones by name, which go along beside it. `dockerfile` is a path as the user wrote it, from
+    the working directory on. Raises InvalidArgument.
     """
     root = os.path.realpath(folder)
     if not os.path.isdir(root):
@@ -45,11 +54,24 @@ def pack(folder: str, dockerfile: str) -> tuple[IO[bytes], str]:
                 _add(archive, os.path.join(root, name), name)
             if outside:
                 _add(archive, os.path.realpath(path), ELSEWHERE)
+            _pack_named(archive, contexts or {})
         file.seek(0)
     except OSError as error:
         file.close()
         raise InvalidArgument(f"cannot read the build context: {error.filename}: {error.strerror}") from error
     return file, ELSEWHERE if outside else inside
+
+
+def _pack_named(archive: tarfile.TarFile, contexts: Mapping[str, str]) -> None:
+    for name, number in numbered(contexts).items():
+        if number.startswith(IMAGE):
+            continue
+        root = os.path.realpath(contexts[name])
+        if not os.path.isdir(root):
+            raise InvalidArgument(f'failed to get build context {name}: path "{contexts[name]}" not found')
+        _add(archive, root, f"{CONTEXTS}/{number}")
+        for path in _names(root, _ignore(root, ""), keep=""):
+            _add(archive, os.path.join(root, path), f"{CONTEXTS}/{number}/{path}")
 
 
 def pack_text(data: bytes) -> IO[bytes]:

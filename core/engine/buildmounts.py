@@ -23,10 +23,10 @@ from core.aio import off_loop, off_loop_to_end
 from core.build.work import Output, RunWork, Tree
 from core.dockerfile.instructions import Mount
 from core.engine.buildcaches import Caches
-from core.engine.buildruns import BuildRuns
+from core.engine.buildruns import DEFAULT, BuildRuns
 from core.errors import InvalidArgument, Unsupported
 from core.images.unpack import Zygote
-from core.model.container import MountPoint
+from core.model.container import HostConfig, MountPoint
 
 _SECRET_LIMIT = 500 * 1024  # bytes, BuildKit's own
 _FILE_LIMIT = 1 << 40
@@ -47,6 +47,7 @@ class Surroundings:
     scratch: Path
     private: Path  # where secrets lie while a step runs: in memory
     secrets: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    host: HostConfig = DEFAULT
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ class BuildPrograms:
     async def run(self, work: RunWork, output: Output) -> int:
         """The exit code. Raises what its mounts and its start raise."""
         async with self._made(work) as made:
-            code = await self._runs.run(work, made.points, made.env, output)
+            code = await self._runs.run(work, made.points, made.env, output, self._around.host)
         if made.points:
             rootfs = dict(self._snapshots.rootfs(work.key))
             await self._zygote.run(

@@ -18,6 +18,8 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Protocol
 
+import msgspec
+
 from core.aio import off_loop
 from core.build.work import Output, RunWork
 from core.engine.bundle import Bundles
@@ -32,7 +34,8 @@ from core.wire.streams import Unframer
 
 log = logging.getLogger(__name__)
 
-_MODES = {"default": "bridge", "none": "none", "host": "host"}
+DEFAULT = HostConfig()
+_MODES = {"default": "bridge", "bridge": "bridge", "none": "none", "host": "host"}
 _READ = 1 << 16
 
 
@@ -70,13 +73,21 @@ class BuildRuns:
         self._tasks = Tasks(paths, zygote, self)
         self._ends: dict[str, asyncio.Future[int]] = {}
 
-    async def run(self, work: RunWork, mounts: Sequence[MountPoint], env: Sequence[str], output: Output) -> int:
+    async def run(
+        self,
+        work: RunWork,
+        mounts: Sequence[MountPoint],
+        env: Sequence[str],
+        output: Output,
+        host: HostConfig = DEFAULT,
+    ) -> int:
         """The exit code of a program in the snapshot `work.key`. Cancelling kills it.
 
-        `env` comes on top of what `work` says, and is in no history.
+        `host` = limits, hosts and network that the client has asked for. `env` comes on top of what `work` says,
+        and is in no history.
         Raises InitFailed where it cannot be started, and what the network raises.
         """
-        record = _record(work, mounts, env)
+        record = _record(work, mounts, env, host)
         end = self._ends[record.id] = asyncio.get_running_loop().create_future()
         try:
             async with AsyncExitStack() as undo:
@@ -94,7 +105,7 @@ class BuildRuns:
             ours.setblocking(False)
             try:
                 with theirs:
-                    await self._launch(task, record, work, theirs)
+                    await self._launch(task, record, theirs)
                 await _pump(ours, output)
                 return await end
             except BaseException:
@@ -104,9 +115,13 @@ class BuildRuns:
                 task.final = True
                 await self._tasks.drained(record.id)
 
-    async def _launch(self, task: Task, record: ContainerRecord, work: RunWork, theirs: socket.socket) -> None:
+    async def _launch(self, task: Task, record: ContainerRecord, theirs: socket.socket) -> None:
         attached = await self._networks.attach(
-            record.id, mode=_MODES[work.network], ports={}, hostname=record.config.hostname, name=record.name
+            record.id,
+            mode=record.host_config.network_mode,
+            ports={},
+            hostname=record.config.hostname,
+            name=record.name,
         )
         try:
             await self._bundles.write(record)
@@ -177,14 +192,15 @@ def _names(folder: Path) -> list[str]:
         return []
 
 
-def _record(work: RunWork, mounts: Sequence[MountPoint], env: Sequence[str]) -> ContainerRecord:
+def _record(work: RunWork, mounts: Sequence[MountPoint], env: Sequence[str], host: HostConfig) -> ContainerRecord:
     """What would be the record of the container, were there one."""
     ident = secrets.token_hex(32)
     config = ContainerConfig(
         cmd=work.words, env=(*work.env, *env), user=work.config.user, working_dir=work.config.working_dir or "/",
         hostname=ident[:12],
     )  # fmt: skip
-    host = HostConfig(network_mode=_MODES[work.network], log_config=LogConfig(type="none"))
+    mode = _MODES[work.network if work.network != "default" else host.network_mode]
+    host = msgspec.structs.replace(host, network_mode=mode, log_config=LogConfig(type="none"))
     return ContainerRecord(
         id=ident, name=f"build-{ident[:12]}", created="", image_id="", image_reference="", config=config,
         host_config=host, args=work.words, mounts=tuple(mounts),

@@ -32,13 +32,15 @@ from core.engine.buildbases import BuildBases, Images, Registries
 from core.engine.buildcache import BuildCache
 from core.engine.buildcaches import Caches
 from core.engine.buildmounts import BuildPrograms, Surroundings
-from core.engine.buildruns import BuildRuns
+from core.engine.buildruns import DEFAULT, BuildRuns
 from core.engine.events import Events
+from core.engine.validate import check_host
 from core.errors import Conflict, EngineError, InvalidArgument, NoSuchPath
 from core.images.importer import parse_target
 from core.images.layouts import host_platform
 from core.images.room import ImageRoom
 from core.model.build import Built, Event, Report
+from core.model.container import HostConfig
 from core.model.image import Image
 from core.model.registry import Credentials
 from core.oci.platform import parse_platform
@@ -50,6 +52,8 @@ log = logging.getLogger(__name__)
 CaughtUp = Callable[[], Awaitable[None]]
 _DOCKERFILE_LIMIT = 1 << 20  # bytes
 _SECRETS_KEPT = 600.0  # seconds between their coming and the build that wants them
+IMAGE = "docker-image://"
+CONTEXTS = ".onggi-contexts"  # in the archive: named contexts by number
 _EPOCH = re.compile(r"\d{1,12}")
 
 
@@ -68,6 +72,8 @@ class BuildWish:
     pull: bool = False
     secrets: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     credentials: Mapping[str, Credentials] = field(default_factory=dict, repr=False)  # by registry
+    host: HostConfig = DEFAULT  # limits, hosts and network of RUN; never privileges
+    contexts: Mapping[str, str] = field(default_factory=dict)  # name: an image, or a folder of the archive
     place: str = ""  # where the context came from: builds from the same place are of the same thing
 
 
@@ -168,14 +174,17 @@ class Builds:
         self, wish: BuildWish, archive: int | None, recording: Recording, report: Report, caught_up: CaughtUp
     ) -> Image:
         began = time.monotonic()
+        check_host(wish.host)
         names = [parse_target(name) for name in wish.names]
         platform = parse_platform(wish.platform) if wish.platform else host_platform()
         async with self._folder() as home:
             context = None if archive is None else await self._unpack(archive, home)
+            folders = {} if context is None else await off_loop(_set_apart, wish.contexts, context, home)
             data = wish.text if wish.text is not None else await self._dockerfile(context, wish.dockerfile)
             recording.has_source(data)
             image = await self._solve(wish, data, Asked(
-                target=wish.target, args=wish.args, platform=platform, machine=host_platform()
+                target=wish.target, args=wish.args, platform=platform, machine=host_platform(),
+                images=_images(wish.contexts), folders=folders,
             ), names, context, home, report, caught_up)  # fmt: skip
         shown = tuple(name.familiar for name in names)
         for name in shown:
@@ -221,7 +230,8 @@ class Builds:
             programs=BuildPrograms(
                 self._programs, room.zygote, room.snapshots, self._caches,
                 Surroundings(
-                    context=context, scratch=scratch, private=self._paths.run / "build", secrets=wish.secrets
+                    context=context, scratch=scratch, private=self._paths.run / "build", secrets=wish.secrets,
+                    host=wish.host,
                 ),
             ),
             bases=BuildBases(self._images, self._registries, wish.pull, wish.credentials),
@@ -272,6 +282,32 @@ class Builds:
             raise InvalidArgument(f"Cannot locate specified Dockerfile: {name}") from error
         finally:
             os.close(output)
+
+
+def _images(contexts: Mapping[str, str]) -> dict[str, str]:
+    """Named contexts that are images: `docker-image://REFERENCE`."""
+    return {name: text.removeprefix(IMAGE) for name, text in contexts.items() if text.startswith(IMAGE)}
+
+
+def _set_apart(contexts: Mapping[str, str], context: Path, home: Path) -> dict[str, Path]:
+    """Named contexts that came along in the archive, as folders where COPY of the main one does not see them."""
+    if all(text.startswith(IMAGE) for text in contexts.values()):
+        return {}
+    apart = home / "contexts"
+    came = context / CONTEXTS
+    if came.is_symlink() or not came.is_dir():
+        came = home / "none"
+        came.mkdir(mode=0o700)
+    came.rename(apart)
+    folders = {}
+    for name, text in contexts.items():
+        if text.startswith(IMAGE):
+            continue
+        folder = apart / text
+        if not text.isdigit() or folder.is_symlink() or not folder.is_dir():
+            raise InvalidArgument(f"build context {name} did not come along")
+        folders[name] = folder
+    return folders
 
 
 def _tell_nobody(_: Event) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
 
 from core.cli import registries
-from core.cli.building import view
+from core.cli.building import limits, outputs, view
 from core.cli.context import Context
 from core.cli.failure import CommandFailed
 from core.cli.parser import Arguments, Command, option, several, switch
 from core.client import buildcontext
+from core.client.address import quote
 from core.dockerfile.parser import parse
 from core.dockerfile.words import Expander
 from core.errors import EngineError
@@ -32,6 +34,11 @@ def build(context: Context, given: Arguments) -> int:
     progress = "quiet" if given.on("quiet") else given.text("progress") or "auto"
     if progress not in _PROGRESS:
         raise CommandFailed(f"invalid progress: {progress}; it is one of {', '.join(_PROGRESS)}")
+    wanted = [outputs.parse_output(text) for text in given.texts("output")]
+    if given.on("detach") and wanted:
+        raise CommandFailed("ERROR: a build in the background has no output: use save when it is done")
+    if given.texts("ssh"):
+        raise CommandFailed("ERROR: --ssh is not supported: give the key as a --secret")
     archive, dockerfile, source = _context(given)
     with archive:
         query = _query(given, dockerfile)
@@ -45,12 +52,25 @@ def build(context: Context, given: Arguments) -> int:
             return 0
         response = context.engine.open("POST", "/build", query, archive, headers=headers)
         image = _follow(response, progress, source)
+    names = given.texts("tag")
+    for output in wanted:
+        outputs.write(context.engine, image, names, output)
+    if wanted and not names and not any(output.kind in ("docker", "image") for output in wanted):
+        _forget(context, image)
     if given.text("iidfile"):
         with open(given.text("iidfile"), "w") as file:
             file.write(image)
     if given.on("quiet"):
         print(image)
     return 0
+
+
+def _forget(context: Context, image: str) -> None:
+    """What was only asked for as files is no image afterwards, unless it was one before."""
+    found = context.engine.get(f"/images/{quote(image)}/json")
+    if not found.get("RepoTags"):
+        with contextlib.suppress(EngineError):
+            context.engine.delete(f"/images/{quote(image)}")
 
 
 def _follow(response: Any, progress: str, source: str) -> str:
@@ -81,8 +101,8 @@ def _context(given: Arguments) -> tuple[IO[bytes], str, str]:
             return _from_stdin(dockerfile)
         if dockerfile == "-":
             data = sys.stdin.buffer.read()
-            return _with_dockerfile(where, data)
-        archive, name = buildcontext.pack(where, dockerfile)
+            return _with_dockerfile(where, data, _contexts(given))
+        archive, name = buildcontext.pack(where, dockerfile, _contexts(given))
     except EngineError as error:
         raise CommandFailed(f"ERROR: {error.message}") from error
     with open(dockerfile or os.path.join(where, "Dockerfile"), errors="replace") as file:  # noqa: PTH118
@@ -102,14 +122,14 @@ def _from_stdin(dockerfile: str) -> tuple[IO[bytes], str, str]:
     return buildcontext.pack_text(data), buildcontext.ELSEWHERE, data.decode("utf-8", "replace")
 
 
-def _with_dockerfile(where: str, data: bytes) -> tuple[IO[bytes], str, str]:
+def _with_dockerfile(where: str, data: bytes, contexts: dict[str, str]) -> tuple[IO[bytes], str, str]:
     """`-f -`: the Dockerfile from stdin, the context from a folder."""
     import tempfile
 
     with tempfile.NamedTemporaryFile(prefix="Dockerfile-") as file:
         file.write(data)
         file.flush()
-        archive, name = buildcontext.pack(where, file.name)
+        archive, name = buildcontext.pack(where, file.name, contexts)
     return archive, name, data.decode("utf-8", "replace")
 
 
@@ -124,8 +144,24 @@ def _query(given: Arguments, dockerfile: str) -> dict[str, Any]:
         "labels": json.dumps(dict(_pair(text) for text in given.texts("label"))),
         "place": os.path.realpath(given.operands[0]) if given.operands[0] != "-" else "",
     }
-    query |= {name: "1" for flag, name in (("no-cache", "nocache"), ("pull", "pull")) if given.on(flag)}
+    query |= limits.query(given)
+    if given.texts("build-context"):
+        query["contexts"] = json.dumps(buildcontext.numbered(_contexts(given)))
+    query |= {
+        name: "1"
+        for flag, name in (("no-cache", "nocache"), ("pull", "pull"), ("squash", "squash"))
+        if given.on(flag)
+    }
     return {name: value for name, value in query.items() if value not in ("", [])}
+
+
+def _contexts(given: Arguments) -> dict[str, str]:
+    """`--build-context NAME=FOLDER` or `NAME=docker-image://REFERENCE`."""
+    found = dict(_pair(text) for text in given.texts("build-context"))
+    for name, where in found.items():
+        if not name or not where:
+            raise CommandFailed("ERROR: invalid build context: it is NAME=FOLDER or NAME=docker-image://REFERENCE")
+    return found
 
 
 def _build_args(texts: list[str]) -> dict[str, str]:
@@ -200,13 +236,17 @@ BUILD = Command(
     "Build an image from a Dockerfile",
     "PATH | -",
     (
+        *limits.FLAGS,
         several("build-arg", "", "Set build-time variables"),
+        several("build-context", "", "Additional build contexts (e.g., name=path)"),
+        several("cache-from", "", "Images to consider as cache sources (steps done here always are)"),
         switch("detach", "d", "Build in the background and print the build's ID (see `builder logs`)"),
         option("file", "f", 'Name of the Dockerfile (default: "PATH/Dockerfile"; "-" reads it from stdin)'),
         switch("force-rm", "", "Always remove intermediate containers (there are none)"),
         option("iidfile", "", "Write the image ID to a file"),
         several("label", "", "Set metadata for an image"),
         switch("no-cache", "", "Do not use cache when building the image"),
+        several("output", "o", 'Output destination (format: "type=local,dest=path"; local, tar, docker, oci)'),
         option("platform", "", "Set target platform for build"),
         option("progress", "", 'Set type of progress output ("auto", "plain", "tty", "quiet", "rawjson")'),
         switch("pull", "", "Always attempt to pull all referenced images"),
@@ -218,6 +258,8 @@ BUILD = Command(
             metavar="list",
         ),
         switch("rm", "", "Remove intermediate containers (there are none)", default=True),
+        switch("squash", "", "Squash newly built layers into a single new layer (not supported)"),
+        several("ssh", "", "SSH agent socket or keys to expose to the build (not supported)"),
         several("tag", "t", 'Name and optionally a tag (format: "name:tag")', metavar="list"),
         option("target", "", "Set the target build stage to build"),
     ),

@@ -1,0 +1,130 @@
+"""What can be asked of a build beside its Dockerfile: limits, hosts, networks, outputs, further contexts."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from tests.integration.cli.cli_kit import Cli
+from tests.integration.conftest import EngineUnderTest
+
+pytestmark = pytest.mark.root
+
+
+def folder(place: Path, text: str, **files: str) -> str:
+    place.mkdir(exist_ok=True)
+    (place / "Dockerfile").write_text(text)
+    for name, content in files.items():
+        (place / name).write_text(content)
+    return str(place)
+
+
+def said(cli: Cli, place: Path, text: str, *asked: str) -> str:
+    done = cli("build", "--no-cache", *asked, folder(place, text))
+    assert done.code == 0, done
+    return done.err
+
+
+def test_programs_get_what_was_asked_for(cli: Cli, tmp_path: Path, engine: EngineUnderTest) -> None:
+    text = "FROM busybox\nRUN grep named /etc/hosts; df -k /dev/shm | tail -1; ulimit -n; ls /sys/class/net\n"
+    asked = ("--add-host", "named:10.1.2.3", "--shm-size", "8m", "--ulimit", "nofile=77:77", "--network", "none")
+    found = said(cli, tmp_path, text, *asked)
+    assert "10.1.2.3" in found and " 8192 " in found and " 77\n" in found and "eth0" not in found
+    assert "eth0" in said(
+        cli, tmp_path, text.replace("; ulimit", "|| true; ulimit").replace("grep named /etc/hosts;", "")
+    )
+    overridden = "FROM busybox\nRUN --network=none ls /sys/class/net\n"
+    assert "eth0" not in said(cli, tmp_path, overridden, "--network", "bridge")
+
+
+def test_a_limit_of_memory_holds(cli: Cli, tmp_path: Path, engine: EngineUnderTest) -> None:
+    text = "FROM busybox\nRUN head -c 100000000 /dev/zero | tail | wc -c\n"
+    assert cli("build", "--no-cache", "-m", "16m", "--memory-swap", "16m", folder(tmp_path, text)).code != 0 or (
+        "Killed" in cli("builder", "logs").out
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (("--network", "container:x"), "joining another container's network is not supported yet"),
+        (("--network", "nosuch"), "network nosuch not found"),
+        (("--squash",), "squash is not supported"),
+        (("--ssh", "default"), "--ssh is not supported"),
+        (("-o", "type=nosuch"), "invalid output type: nosuch"),
+        (("-o", "type=local"), "output type local needs a dest=FOLDER"),
+        (("--build-context", "x"), "invalid build context"),
+        (("--build-context", "x=/nosuch"), 'failed to get build context x: path "/nosuch" not found'),
+    ],
+)
+def test_what_cannot_be_is_one_line(
+    cli: Cli, tmp_path: Path, engine: EngineUnderTest, asked: tuple[str, ...], message: str
+) -> None:
+    done = cli("build", *asked, folder(tmp_path, "FROM busybox\nRUN true\n"))
+    assert done.code != 0 and message in done.err.splitlines()[-1]
+
+
+def test_no_query_makes_a_program_privileged(engine: EngineUnderTest, tmp_path: Path, cli: Cli) -> None:
+    """CVE-2024-23653: entitlements are the engine's to give, and it gives none."""
+    from core.client import buildcontext
+
+    file, _ = buildcontext.pack(
+        folder(tmp_path, "FROM busybox\nRUN --security=insecure true\n"), ""
+    )  # fmt: skip
+    with file:
+        events = list(engine.client.open("POST", "/build", {"onggi": "1"}, file).values())
+    assert "error" in events[-1] or events[-1]["Event"] == "failed"
+    file, _ = buildcontext.pack(folder(tmp_path, "FROM busybox\nRUN grep CapEff /proc/self/status\n"), "")
+    query = {"onggi": "1", "nocache": "1", "privileged": "1", "ulimits": "[]", "capadd": "ALL"}
+    with file:
+        body = engine.client.open("POST", "/build", query, file).read()
+    from base64 import b64decode
+
+    output = b"".join(
+        b64decode(event["Data"]) for event in map(json.loads, body.splitlines()) if event.get("Event") == "output"
+    )
+    assert b"00000000a80425fb" in output
+
+
+TEXT = """FROM busybox AS made
+RUN mkdir /out && echo x > /out/f && ln -s f /out/l
+FROM scratch
+COPY --from=made /out /
+"""
+
+
+def test_files_and_archives_instead_of_an_image(cli: Cli, tmp_path: Path, engine: EngineUnderTest) -> None:
+    place, images = folder(tmp_path / "c", TEXT), cli.ok("images", "-aq")
+    cli.ok("build", "-o", str(tmp_path / "local"), place)
+    assert (tmp_path / "local/f").read_text() == "x\n" and (tmp_path / "local/l").is_symlink()
+    cli.ok("build", "-o", f"type=tar,dest={tmp_path}/t.tar", place)
+    with tarfile.open(tmp_path / "t.tar") as archive:
+        assert {"f", "l"} <= {name.removeprefix("./") for name in archive.getnames()}
+    assert cli.ok("images", "-aq") == images and cli.ok("ps", "-aq") == ""
+    for kind in ("docker", "oci"):
+        cli.ok("build", "-t", "out:1", "-o", f"type={kind},dest={tmp_path}/{kind}.tar", place)
+        with tarfile.open(tmp_path / f"{kind}.tar") as archive:
+            assert {"manifest.json", "index.json", "oci-layout"} <= set(archive.getnames())
+    cli.ok("rmi", "out:1")
+    assert "out:1" in cli.ok("load", "-i", str(tmp_path / "docker.tar"))
+    piped = cli("build", "-q", "-o", "-", place)
+    with tarfile.open(fileobj=io.BytesIO(piped.out.encode("latin-1", "replace")), mode="r|") as archive:
+        assert archive.next() is not None
+
+
+def test_further_contexts_are_copied_and_mounted_from(cli: Cli, tmp_path: Path, engine: EngineUnderTest) -> None:
+    other = folder(tmp_path / "other", "", one="from other", two="kept at home")
+    (tmp_path / "other/.dockerignore").write_text("two\n")
+    text = (
+        "FROM base\nCOPY --from=more one /one\nRUN cat /one; ! test -e /.onggi-contexts\n"
+        "RUN --mount=from=more,target=/m ls /m; cat /m/one\nCOPY . /all\nRUN ls -a /all\n"
+    )
+    asked = ("--build-context", f"more={other}", "--build-context", "base=docker-image://busybox")
+    found = said(cli, tmp_path / "c", text, *asked)
+    assert found.count("from other") == 2 and "two" not in found and " .onggi-contexts" not in found
+    failed = cli("build", *asked, folder(tmp_path / "c", "FROM base\nCOPY --from=more two /\n"))
+    assert failed.code == 1 and "file not found in build context" in failed.err
