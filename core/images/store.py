@@ -159,6 +159,11 @@ class ImageStore:
             self._repo_digests |= dict.fromkeys(image.repo_digests, image.id)
         self._refresh(self._images)
 
+    def set_manifest(self, ident: Digest, manifest: Descriptor) -> None:
+        """Give an image another manifest, whose blob is in place."""
+        self._db.execute("UPDATE image SET manifest = ? WHERE id = ?", (encode(manifest), ident))
+        self._images[ident] = msgspec.structs.replace(self._images[ident], manifest=manifest)
+
     def tag(self, image: Image, reference: Reference) -> None:
         """Give `image` the tag `reference`, taking it from any other."""
         self._db.execute("INSERT OR REPLACE INTO tag VALUES (?, ?)", (str(reference), image.id))

@@ -116,6 +116,9 @@ class Verifier:
         self._room.content.delete(image.manifest.digest)
         config = self._room.content.read(image.id)
         made = store_manifest(self._room.content, self._room.layers, config, image.config.rootfs.diff_ids)
+        if not image.repo_digests:  # ours alone; its layers may have been compressed since it was written
+            self._room.store.set_manifest(image.id, made)
+            return True
         return made.digest == image.manifest.digest
 
     async def _fetch_again(self, finding: Finding, digest: Digest, users: Sequence[Image]) -> str:

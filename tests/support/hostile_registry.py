@@ -95,11 +95,11 @@ class HostileRegistry:
         kind, _, name = asked.path.rpartition("/")
         if asked.path == "/v2/":
             return Say(200, b"{}")
+        if "/blobs/uploads/" in asked.path or (asked.method == "PUT" and kind.endswith("/manifests")):
+            return self._take(asked, name)
         if kind.endswith("/manifests") and name in self.manifests:
             media_type, data = self.manifests[name]
             return Say(200, data, {"Content-Type": media_type, "Docker-Content-Digest": digest_of(data)})
-        if "/blobs/uploads/" in asked.path or (asked.method == "PUT" and kind.endswith("/manifests")):
-            return self._take(asked, name)
         if kind.endswith("/blobs") and name in self.blobs:
             data = self.blobs[name]
             wanted = asked.headers.get("range", "")

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from store_kit import ignore, make_tar
+from store_kit import docker_archive, ignore, make_tar
 
 from core.errors import EngineError
 from core.images.verify import Finding, Verifier
@@ -70,6 +70,21 @@ async def test_an_image_that_could_not_be_read_at_the_start(tmp_path: Path, regi
     assert later.images() == [name, "docker.io/library/other:1"]
     assert later.store.room.store.find("other:1").repo_digests == (f"{registry.address}/x@{pulled.digest}",)
     assert await later.store.save("other:1")
+
+
+async def test_a_manifest_of_layers_that_were_compressed_since(tmp_path: Path, registry: HostileRegistry) -> None:
+    end, name = RemoteEnd(tmp_path), f"{registry.address}/y:1"
+    base, top = make_tar({"base": b"b" * 5000}), make_tar({"top": b"t" * 5000})
+    await end.store.load(docker_archive([base], [name], packed=False))
+    await end.store.load(docker_archive([base, top], ["mine:1"], packed=False))
+    await end.push(name)
+    image = end.store.room.store.find("mine:1")
+    damage(end.store.content.path(image.manifest.digest))
+    (found,) = await repaired(end)
+    assert found.repaired == "written again from its layers"
+    assert await repaired(end) == []
+    assert end.store.room.store.find("mine:1").manifest.digest != image.manifest.digest
+    assert await RemoteEnd(tmp_path).store.save("mine:1")
 
 
 async def test_a_pull_puts_a_damaged_config_right(tmp_path: Path, registry: HostileRegistry) -> None:
