@@ -133,6 +133,15 @@ ACTIONS: Final = (
     Action("log_follow", "follow", "logs", "follow the end", rank=30, own=True),
     Action("log_wrap", "wrap", "logs", "wrap long lines", rank=40, own=True),
     Action("log_time", "time", "logs", "show the time", rank=50, own=True),
+    Action("log_invert", "invert", "logs", "keep what does not match", group="Find", rank=25, own=True),
+    Action("log_jump", "go to time", "logs", "go to a time", group="Find", rank=58, own=True),
+    Action("log_run", "this run", "logs", "where it was started last", group="Find", rank=66, own=True),
+    Action("log_mute", "mute", "logs", "mute a container of several", rank=35, own=True),
+    Action("log_solo", "alone", "logs", "hear one container alone", rank=36, own=True),
+    Action("log_unfold", "unfold", "logs", "unfold JSON", rank=55, own=True),
+    Action("log_select", "select", "logs", "select lines, y copies them", group="Take", rank=60, own=True),
+    Action("log_save", "save", "logs", "save what is shown", group="Take", rank=62, own=True),
+    Action("log_wipe", "clear", "logs", "put away what is here, esc brings it back", rank=64, own=True),
     Action("enter_terminal", "type in it", "terminal", "give it the keyboard", rank=10),
     Action("session_next", "next session", "terminal", "next session", rank=20),
     Action("session_new", "new shell", "terminal", "a new shell", rank=30),
@@ -172,6 +181,7 @@ class Situation:
     container: Container | None = None
     job: str = ""
     searching: bool = False
+    merged: bool = False
     build: str = ""
 
 
@@ -214,8 +224,10 @@ def applies(action: Action, now: Situation) -> bool:
         return now.job in _JOB_NEEDS[action.id]
     if action.id in _BUILD_NEEDS:
         return now.build in _BUILD_NEEDS[action.id]
-    if action.id == "log_next":
+    if action.id in ("log_next", "log_invert"):
         return now.searching
+    if action.id in ("log_mute", "log_solo"):
+        return now.merged
     if action.scope != "containers" or action.id in _ANY_CONTAINER:
         return True
     if now.container is None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from kiln import asks_for_orders, fires, keeps_failures, kiln, stands_on_a_hit
 from stage import NOW, PULL, Stage, app_on, potters_shop, settled, workshop
 from textual.pilot import Pilot
 from yard import Yard, asks, builds, lists, looks_at_output
@@ -111,6 +112,10 @@ _RUN = ["2", "j", "j", "r", *"box1", "tab", "tab", "tab", *"8080:80"]
 SCENES = (
     *(Scene(f"main-{w}x{h}", (w, h)) for w, h in (SMALL, USUAL, LARGE)),
     *(Scene(f"logs-{w}x{h}", (w, h), ["enter"]) for w, h in (SMALL, USUAL, LARGE)),
+    *(Scene(f"logs-merged-{w}x{h}", (w, h), stage=kiln, then=fires) for w, h in (SMALL, USUAL, LARGE)),
+    *(Scene(f"logs-search-{w}x{h}", (w, h), stage=kiln, then=asks_for_orders) for w, h in (SMALL, USUAL, LARGE)),
+    *(Scene(f"logs-hit-{w}x{h}", (w, h), stage=kiln, then=stands_on_a_hit) for w, h in (SMALL, USUAL, LARGE)),
+    Scene("logs-keep", USUAL, stage=kiln, then=keeps_failures),
     *(Scene(f"isolation-{w}x{h}", (w, h), ["left_square_bracket", "enter"]) for w, h in (SMALL, USUAL, LARGE)),
     *(Scene(f"images-{w}x{h}", (w, h), ["2", "G", "k", "k"], then=_waste) for w, h in (SMALL, USUAL, LARGE)),
     *(
@@ -170,6 +175,7 @@ SCENES = (
 )
 
 PICTURES = (
+    "logs-search-120x40", "logs-hit-120x40",
     "main-120x40", "main-80x24", "main-200x60", "logs-80x24", "terminal-120x40", "isolation-120x40",
     "images-120x40", "layers-120x40", "build-120x40", "build-failed-120x40", "build-form-120x40", "builds-120x40",
     "jobs-120x40", "pull-120x40", "registries-120x40", "prune-120x40",

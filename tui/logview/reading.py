@@ -16,7 +16,7 @@ from tui.logview.paper import LogPaper
 
 _SLICE: Final = 0.004  # seconds of searching between two looks at the keyboard
 _DRAWN: Final = 0.1  # seconds between two drawings while a search goes on
-_HIT: Final = Style(reverse=True)  # not a component class: Textual drops "reverse" from those
+_HIT: Final = Style(reverse=True)  # where hits have no colour: Textual drops "reverse" from component classes
 _MOST_LINES: Final = 100_000  # of one copy
 
 
@@ -70,7 +70,9 @@ class LogReading(LogPaper):
         """A line with its hits."""
         if self._finder.hits is None:
             return content
-        style = self.look("log--current") if number == self._finder.current else _HIT
+        style = self.look("log--current" if number == self._finder.current else "log--hit")
+        if style.background == self.visual_style.background:
+            style = _HIT
         return lines.highlighted(content, self._finder.hits.query, style)
 
     def is_chosen(self, number: int) -> bool:

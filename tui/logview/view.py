@@ -26,7 +26,7 @@ KEYS: Final = {
     "g": "first", "home": "first", "G": "last", "end": "last", "ctrl+d": "page_down", "pagedown": "page_down",
     "ctrl+u": "page_up", "pageup": "page_up", "escape": "log_clear", "left": "left", "right": "right",
     "m": "log_mute", "M": "log_solo", "v": "log_select", "y": "log_copy", "S": "log_save", "@": "log_jump",
-    "x": "log_unfold", "enter": "log_unfold_one", "ctrl+l": "log_wipe", "{": "log_run",
+    "x": "log_unfold", "enter": "log_unfold_one", "X": "log_wipe", "ctrl+l": "log_wipe", "{": "log_run",
 }  # fmt: skip
 """Key, as its character or Textual's name, to act."""
 

@@ -19,6 +19,7 @@ class Follow:
     def __init__(self, screen: MainScreen) -> None:
         self._screen = screen
         self._awaited = self._awaited_name = ""
+        self._searching = False
 
     def cursor(self) -> None:
         """Let the detail show what is under the cursor of the current list."""
@@ -94,5 +95,10 @@ class Follow:
         """Another pattern, or other containers: another command shows the same."""
         screen = self._screen
         view = screen.detail.logs
-        if view is not None and view.has_focus and screen.line.command != commands.line(view.command):
+        if view is None or not view.has_focus:
+            return
+        if screen.line.command != commands.line(view.command):
             self.show_command_of_tab()
+        if self._searching != view.searching:
+            self._searching = view.searching
+            screen.update_footer()

@@ -197,9 +197,10 @@ class MainScreen(FactScreen):
     def situation(self) -> Situation:
         """What decides which acts make sense here."""
         job = self.runner.pane.job if self.place == "jobs" else None
-        searching = self.detail.logs is not None and self.detail.logs.searching
+        logs = self.detail.logs
+        searching, merged = logs is not None and logs.searching, logs is not None and logs.sources.many
         state = "" if job is None else "going" if job.stays and job.state == "running" else job.state
-        return Situation(self.container(), state, searching)
+        return Situation(self.container(), state, searching, merged)
 
     def on_object_list_moved(self, event: ObjectList.Moved) -> None:
         event.stop()
