@@ -146,7 +146,11 @@ def _casing(source: Source) -> Iterator[Hint]:
 
 
 def _quoted(text: str) -> str:
-    return text if re.fullmatch(r"[\w./:@%+,$-]+", text) else '"' + text.strip("\"'").replace('"', '\\"') + '"'
+    if re.fullmatch(r"[\w./:@%+,$-]+", text):
+        return text
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
+        text = text[1:-1]
+    return '"' + text.replace('"', '\\"') + '"'
 
 
 def _hint(instruction: Instruction, rule: str, text: str) -> Hint:

@@ -12,7 +12,7 @@ from core.cli.building import limits, outputs, view
 from core.cli.context import Context
 from core.cli.failure import CommandFailed
 from core.cli.parser import Arguments, Command, option, several, switch
-from core.client import buildcontext
+from core.client import buildcontext, remotecontext
 from core.client.address import quote
 from core.dockerfile.parser import parse
 from core.dockerfile.words import Expander
@@ -99,6 +99,8 @@ def _context(given: Arguments) -> tuple[IO[bytes], str, str]:
     try:
         if where == "-":
             return _from_stdin(dockerfile)
+        if remotecontext.is_git(where) or remotecontext.is_url(where):
+            return _from_afar(where, dockerfile, _contexts(given))
         if dockerfile == "-":
             data = sys.stdin.buffer.read()
             return _with_dockerfile(where, data, _contexts(given))
@@ -122,6 +124,24 @@ def _from_stdin(dockerfile: str) -> tuple[IO[bytes], str, str]:
     return buildcontext.pack_text(data), buildcontext.ELSEWHERE, data.decode("utf-8", "replace")
 
 
+def _from_afar(where: str, dockerfile: str, contexts: dict[str, str]) -> tuple[IO[bytes], str, str]:
+    """A repository, an archive, or a Dockerfile by itself."""
+    if remotecontext.is_git(where):
+        with remotecontext.cloned(where) as folder:
+            path = os.path.realpath(os.path.join(folder, dockerfile or "Dockerfile"))  # noqa: PTH118
+            if not path.startswith(f"{folder}/"):
+                raise CommandFailed(f"ERROR: the Dockerfile {dockerfile} leads out of the repository")
+            archive, name = buildcontext.pack(folder, path, contexts)
+            with open(path, errors="replace") as text:
+                return archive, name, text.read()
+    file, is_archive = remotecontext.downloaded(where)
+    if is_archive:
+        return file, dockerfile or "Dockerfile", ""
+    with file:
+        data = file.read()
+    return buildcontext.pack_text(data), buildcontext.ELSEWHERE, data.decode("utf-8", "replace")
+
+
 def _with_dockerfile(where: str, data: bytes, contexts: dict[str, str]) -> tuple[IO[bytes], str, str]:
     """`-f -`: the Dockerfile from stdin, the context from a folder."""
     import tempfile
@@ -142,7 +162,7 @@ def _query(given: Arguments, dockerfile: str) -> dict[str, Any]:
         "platform": given.text("platform"),
         "buildargs": json.dumps(_build_args(given.texts("build-arg"))),
         "labels": json.dumps(dict(_pair(text) for text in given.texts("label"))),
-        "place": os.path.realpath(given.operands[0]) if given.operands[0] != "-" else "",
+        "place": _place(given.operands[0]),
     }
     query |= limits.query(given)
     if given.texts("build-context"):
@@ -153,6 +173,14 @@ def _query(given: Arguments, dockerfile: str) -> dict[str, Any]:
         if given.on(flag)
     }
     return {name: value for name, value in query.items() if value not in ("", [])}
+
+
+def _place(where: str) -> str:
+    """What names builds of the same thing."""
+    if where == "-":
+        return ""
+    afar = remotecontext.is_git(where) or remotecontext.is_url(where)
+    return where if afar else os.path.realpath(where)
 
 
 def _contexts(given: Arguments) -> dict[str, str]:
@@ -234,7 +262,7 @@ def _pair(text: str) -> tuple[str, str]:
 BUILD = Command(
     build,
     "Build an image from a Dockerfile",
-    "PATH | -",
+    "PATH | URL | -",
     (
         *limits.FLAGS,
         several("build-arg", "", "Set build-time variables"),

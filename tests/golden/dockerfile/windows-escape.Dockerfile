@@ -1,0 +1,7 @@
+# escape=`
+
+FROM alpine
+COPY testfile.txt c:\
+RUN dir `
+    c:\ && echo done
+ENV DIR=c:\windows
