@@ -25,6 +25,7 @@ from core.registry.tls import make_context
 
 CONNECT = 15.0  # seconds for a connection to stand
 HEAD_TIME = 120.0  # seconds the head of an answer may take, however steadily it drips, once the request is sent
+COMMIT_TIME = 300.0  # and that of a PUT: what stores in the cloud copies a whole layer before it answers
 DOCUMENT_TIME = 120.0  # and a whole document
 HOPS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -112,7 +113,7 @@ class Transport:
     def _once(
         self, method: str, url: str, headers: Headers, body: Body | None
     ) -> AbstractAsyncContextManager[httpx.Response]:
-        return _Exchange(self._client(url), method, url, headers, body)
+        return _Exchange(self._client(url), method, url, headers, body, self._stall)
 
     def _client(self, url: str) -> httpx.AsyncClient:
         parts = urlsplit(url)
@@ -126,7 +127,6 @@ class Transport:
                 verify=context or False,
                 follow_redirects=False,
                 trust_env=not _is_loopback(parts),  # proxies; one of those would look at its own loopback
-                timeout=httpx.Timeout(self._stall, connect=CONNECT, pool=None),
                 limits=httpx.Limits(max_connections=None, max_keepalive_connections=8, keepalive_expiry=20),
             )
         return self._clients[name]
@@ -149,20 +149,27 @@ class _Exchange:
     """One request and the head of its answer."""
 
     def __init__(
-        self, client: httpx.AsyncClient, method: str, url: str, headers: Headers, body: Body | None
+        self, client: httpx.AsyncClient, method: str, url: str, headers: Headers, body: Body | None, stall: float
     ) -> None:
         fixed = {"User-Agent": _AGENT, "Accept-Encoding": "identity", "Accept": "*/*"}
         self._client = client
         self._method, self._url = method, url
         self._fields = {**fixed, **headers}
         self._body = body
+        self._patience = COMMIT_TIME if method == "PUT" else HEAD_TIME
+        read = max(stall, COMMIT_TIME) if method == "PUT" else stall
+        self._timeout = httpx.Timeout(stall, connect=CONNECT, read=read, pool=None)
         self._response: httpx.Response | None = None
 
     async def __aenter__(self) -> httpx.Response:
         try:
             async with asyncio.timeout(None) as limit:
                 request = self._client.build_request(
-                    self._method, self._url, headers=self._fields, content=self._content(limit)
+                    self._method,
+                    self._url,
+                    headers=self._fields,
+                    content=self._content(limit),
+                    timeout=self._timeout,
                 )
                 self._response = await self._client.send(request, stream=True)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError) as error:
@@ -173,7 +180,7 @@ class _Exchange:
         """The body. A long one takes its time; from its end on the answer has its own."""
 
         def start() -> None:
-            limit.reschedule(asyncio.get_running_loop().time() + HEAD_TIME)
+            limit.reschedule(asyncio.get_running_loop().time() + self._patience)
 
         if not callable(self._body):
             start()

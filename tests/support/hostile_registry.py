@@ -38,6 +38,7 @@ class Say:
     hang: bool = False
     length: int | None = None  # what Content-Length says, if not the truth
     drip: float = 0.0  # seconds between two bytes of the whole answer
+    after: float = 0.0  # seconds before it comes
 
 
 Answer = Callable[[Asked], "Say | None"]
@@ -158,6 +159,7 @@ class HostileRegistry:
         length = len(say.body) if say.length is None else say.length
         fields = {"Content-Length": str(length), **say.headers}
         head = f"HTTP/1.1 {say.status} X\r\n" + "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+        await asyncio.sleep(say.after)
         if say.drip:
             for byte in head.encode() + b"\r\n" + say.body:
                 writer.write(bytes([byte]))

@@ -81,6 +81,7 @@ async def test_an_upload_that_nobody_takes_ends(
     name = f"{registry.address}/x:1"
     await end.store.load(docker_archive([make_tar({"noise": os.urandom(20 << 20)})], [name], packed=False))
     monkeypatch.setattr(upload, "TRIES", 2)
+    monkeypatch.setattr(transport, "COMMIT_TIME", 1.5)
     registry.cuts, registry.silent = [1000, 1000], True
     async with asyncio.timeout(30):
         with pytest.raises(Unavailable, match=r"request canceled|i/o timeout"):
@@ -88,6 +89,24 @@ async def test_an_upload_that_nobody_takes_ends(
     assert "1" not in registry.manifests
     registry.silent = False
     await end.push(name)
+
+
+async def test_a_registry_that_takes_its_time_with_a_blob_is_waited_for(
+    end: RemoteEnd, registry: HostileRegistry
+) -> None:
+    name = f"{registry.address}/x:1"
+    await end.store.load(docker_archive([SMALL], [name]))
+
+    def answer(asked: Asked) -> Say | None:
+        if asked.method != "PUT":
+            return None
+        say = registry._serve(asked)
+        say.after = 1.5  # longer than it may be silent otherwise
+        return say
+
+    registry.answer = answer
+    await end.push(name)
+    assert len([asked for asked in registry.asked if asked.method == "PUT"]) == 3  # layer, config, manifest
 
 
 async def test_token_servers_that_know_only_post(end: RemoteEnd, registry: HostileRegistry) -> None:

@@ -1,4 +1,4 @@
-"""Docker's client in front of a real dockerd and of our engine, each with registries of its own: the same answers."""
+"""Docker's client in front of a real dockerd and of our engine, each with registries of its own: one answer."""
 
 from __future__ import annotations
 
