@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench import bigimage, building, paint, processes
+from bench import bigimage, building, logview, paint, processes
 from bench.managers import Manager, Onggi, inside
 from bench.registry import Registry
 
@@ -206,6 +206,27 @@ def textual_import(manager: Manager) -> float:
     return _timed(lambda: subprocess.run(program, check=True))
 
 
+def log_end(manager: Manager) -> float:
+    """The app's log view opens a log of a gigabyte: until its last lines can be drawn."""
+    return _own(manager, logview.opened_at_its_end)
+
+
+def log_index(manager: Manager) -> float:
+    """The whole of that log is indexed."""
+    return _own(manager, logview.indexed)
+
+
+def log_key(manager: Manager) -> float:
+    """The app's log view follows four merged logs with a pattern on, and is typed at."""
+    return _own(manager, logview.key_in_flood)
+
+
+def _own(manager: Manager, measure: Callable[[], float]) -> float:
+    if not isinstance(manager, Onggi):
+        raise NotMeasured("no screen of its own")
+    return measure()
+
+
 FIGURES = {
     "run": Figure("`run --rm` `true`, no network", run_without_network, "ms", "≤ 60 ms, ≤ 1/5 of Docker's"),
     "bridge": Figure("`run --rm` `true`, bridge", run_on_bridge, "ms", "≤ 1/4 of Docker's"),
@@ -220,6 +241,9 @@ FIGURES = {
     "copy": Figure("`build` with COPY of 20,000 files", building.copied_tree, "ms", "≤ Docker's"),
     "push": Figure("first `push` of the same", push_image, "ms", "≤ Docker's"),
     "pull": Figure("`pull` of the same", pull_image, "ms", "≤ Docker's"),
+    "logend": Figure("a log of 1 GB opened at its end", log_end, "ms", "≤ 500 ms"),
+    "logindex": Figure("every line of it ready to be gone to", log_index, "ms", ""),
+    "logkey": Figure("a key while 4 logs flood at 100,000 lines/s", log_key, "ms", "≤ 100 ms, 95 of 100"),
     "shims": Figure("Pss beside an idle container", shim_memory, "MB", "≤ 1.5 MB", repeated=False),
     "engine": Figure("Pss of the engine", engine_memory, "MB", "", repeated=False),
     "loading": Figure("growth of the engine at load, save", load_memory, "MB", "≤ 100 MB", repeated=False),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 _LONG = 1_000_000_000  # bytes
@@ -39,14 +39,14 @@ def opened_at_its_end() -> float:
     from tui.logview.filestore import FileStore, step_back
     from tui.logview.logfile import LogFile
 
-    with _long_log() as path:
-        start = time.perf_counter()
-        store = FileStore([LogFile([os.open(path, os.O_RDONLY | os.O_CLOEXEC)])])
-        store.look_back(step_back(store.files, store.front))
-        for number in range(-50, 0):
-            store[number]
-        taken = time.perf_counter() - start
-        store.close()
+    path = _long_log()
+    start = time.perf_counter()
+    store = FileStore([LogFile([os.open(path, os.O_RDONLY | os.O_CLOEXEC)])])
+    store.look_back(step_back(store.files, store.front))
+    for number in range(-50, 0):
+        store[number]
+    taken = time.perf_counter() - start
+    store.close()
     return taken
 
 
@@ -55,25 +55,26 @@ def indexed() -> float:
     from tui.logview.filestore import FileStore, step_back
     from tui.logview.logfile import LogFile
 
-    with _long_log() as path:
-        start = time.perf_counter()
-        store = FileStore([LogFile([os.open(path, os.O_RDONLY | os.O_CLOEXEC)])])
-        while not store.complete:
-            store.look_back(step_back(store.files, store.front))
-        taken = time.perf_counter() - start
-        store.close()
+    path = _long_log()
+    start = time.perf_counter()
+    store = FileStore([LogFile([os.open(path, os.O_RDONLY | os.O_CLOEXEC)])])
+    while not store.complete:
+        store.look_back(step_back(store.files, store.front))
+    taken = time.perf_counter() - start
+    store.close()
     return taken
 
 
-@contextmanager
-def _long_log() -> Iterator[str]:
-    with tempfile.TemporaryDirectory(prefix="onggi-bench-") as folder:
-        path = Path(folder) / "log"
-        with path.open("wb") as file:
-            for second in range(_LONG // (1000 * len(_LINE % (0, b"x" * 30))) + 1):
-                stamp = time.strftime("%Y-%m-%dT%H:%M:%S.000000000Z", time.gmtime(1_700_000_000 + second))
-                file.write(b"".join(_LINE % (second * 1000 + n, stamp.encode()) for n in range(1000)))
-        yield str(path)
+@cache
+def _long_log() -> str:
+    folder = tempfile.TemporaryDirectory(prefix="onggi-bench-")
+    atexit.register(folder.cleanup)
+    path = Path(folder.name) / "log"
+    with path.open("wb") as file:
+        for second in range(_LONG // (1000 * len(_LINE % (0, b"x" * 30))) + 1):
+            stamp = time.strftime("%Y-%m-%dT%H:%M:%S.000000000Z", time.gmtime(1_700_000_000 + second))
+            file.write(b"".join(_LINE % (second * 1000 + n, stamp.encode()) for n in range(1000)))
+    return str(path)
 
 
 def key_in_flood() -> float:

@@ -150,6 +150,34 @@ def test_logs_follow_until_the_end(cli: Cli) -> None:
     assert cli.ok("logs", "-f", "l1") == "line 1\nline 2\nline 3"
 
 
+def test_logs_of_several_as_one(cli: Cli) -> None:
+    script = "for i in 1 2 3; do echo INFO {0} $i; sleep 0.1; done; echo ERROR {0} >&2; echo '  at' {0} >&2"
+    run(cli, "la", "sh", "-c", script.format("a"))
+    run(cli, "longer", "sh", "-c", "sleep 0.05; " + script.format("b"))
+    for name in ("la", "longer"):
+        cli.ok("wait", name)
+    lines = cli.ok("logs", "la", "longer").splitlines()
+    assert sorted(lines) == [
+        *(f"la     | INFO a {n}" for n in (1, 2, 3)),
+        *(f"longer | INFO b {n}" for n in (1, 2, 3)),
+    ]
+    stamps = [line.split(" | ")[1].split()[0] for line in cli.ok("logs", "-f", "-t", "la", "longer").splitlines()]
+    assert stamps == sorted(stamps) and len(stamps) == 6
+    assert cli("logs", "--stream", "stderr", "la").err == "ERROR a\n  at a\n"
+    done = cli("logs", "--level", "error", "--no-log-prefix", "la", "longer")
+    assert (done.out, sorted(done.err.splitlines())) == ("", ["  at a", "  at b", "ERROR a", "ERROR b"])
+    assert cli.ok("logs", "--grep", "[ab] [13]", "--exclude", "b", "-n", "5", "la") == "INFO a 1\nINFO a 3"
+    assert cli("logs", "--grep", "(", "la").code == 125
+    assert cli("logs", "la", "nope").first_error == "Error response from daemon: No such container: nope"
+
+
+def test_a_pattern_that_never_ends_is_given_up(cli: Cli) -> None:
+    run(cli, "l1", "sh", "-c", f"echo {'a' * 64}b")
+    cli.ok("wait", "l1")
+    done = cli("logs", "--grep", "(a+)+$", "l1")
+    assert (done.code, done.err) == (1, "match lines: the pattern takes too long; try a simpler one\n")
+
+
 def test_inspect(cli: Cli) -> None:
     ident = run(cli, "i1", options=("-e", "A=b", "-l", "x=y", "-m", "64m"))
     found = json.loads(cli.ok("inspect", "i1"))
