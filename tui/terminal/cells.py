@@ -85,6 +85,27 @@ class Row:
             self.attrs += [attr] * (columns - have)
         self.strip = None
 
+    def mend(self, x: int) -> None:
+        """Blank what stands in cell `x` if its other half is gone."""
+        if self.chars[x] and cells_of(self.chars[x]) > 1:
+            self.chars[x] = " "
+            self.strip = None
+
+    def shift(self, x: int, end: int, by: int, attr: Attr) -> None:
+        """Move the cells from `x` up to `end` by `by`; what leaves is lost, blanks come in."""
+        for edge in (x, end, *((end - by, x) if by > 0 else (x - by,))):
+            self._split(edge)
+        blank = [" "] * min(abs(by), end - x)
+        kept, colours = self.chars[x:end], self.attrs[x:end]
+        fill = [attr] * len(blank)
+        if by > 0:
+            self.chars[x:end] = blank + kept[: len(kept) - len(blank)]
+            self.attrs[x:end] = fill + colours[: len(kept) - len(blank)]
+        else:
+            self.chars[x:end] = kept[len(blank) :] + blank
+            self.attrs[x:end] = colours[len(blank) :] + fill
+        self.strip = None
+
     def _split(self, x: int) -> None:
         """Blank a two-cell character that the border left of column `x` would cut through."""
         if 0 < x < len(self.chars) and not self.chars[x]:

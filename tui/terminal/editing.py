@@ -5,7 +5,7 @@ What is erased keeps the current background and nothing else (BCE), as xterm and
 
 from __future__ import annotations
 
-from tui.terminal.attrs import PLAIN, PROTECTED, erased
+from tui.terminal.attrs import GUARDED, PLAIN, PROTECTED, erased
 from tui.terminal.cells import Row
 from tui.terminal.grid import Grid
 
@@ -51,25 +51,25 @@ class Editing(Grid):
 
     def insert_characters(self, count: int = 0, *_: int) -> None:
         """ICH."""
-        self._row().insert(self.cursor.x, count or 1, erased(self.cursor.attrs))
+        self._shift(count or 1)
 
     def delete_characters(self, count: int = 0, *_: int) -> None:
         """DCH."""
-        self._row().delete(self.cursor.x, count or 1, erased(self.cursor.attrs))
+        self._shift(-(count or 1))
 
     def insert_lines(self, count: int = 0, *_: int) -> None:
         """IL: only inside the scrolling region; the cursor goes to the first column."""
         top, bottom = self.region
-        if top <= self.cursor.y <= bottom:
+        if top <= self.cursor.y <= bottom and self.between_sides:
             self.scroll_down(self.cursor.y, bottom, count or 1)
-            self.cursor.x = 0
+            self.cursor.x = self.sides[0] if self.sides else 0
 
     def delete_lines(self, count: int = 0, *_: int) -> None:
         """DL: only inside the scrolling region; the cursor goes to the first column."""
         top, bottom = self.region
-        if top <= self.cursor.y <= bottom:
+        if top <= self.cursor.y <= bottom and self.between_sides:
             self.scroll_up(self.cursor.y, bottom, count or 1, keep=False)
-            self.cursor.x = 0
+            self.cursor.x = self.sides[0] if self.sides else 0
 
     def repeat(self, count: int = 0, *_: int) -> None:
         """REP: the last character drawn once more, at most a screenful of times."""
@@ -80,11 +80,14 @@ class Editing(Grid):
         """DECALN: the screen full of E, margins gone, cursor home."""
         for row in self.rows:
             row.put(0, "E" * self.columns, self.columns, PLAIN)
-        self.margins = None
+        self.margins = self.sides = None
         self.cursor.x = self.cursor.y = 0
         self.dirty.update(range(self.lines))
 
     def _erase(self, y: int, start: int, end: int) -> None:
+        if self.guarded:
+            self._erase_unprotected(y, start, end, GUARDED)
+            return
         attr = erased(self.cursor.attrs)
         if start == 0 and end == self.columns:
             self.rows[y] = Row(self.columns, attr)
@@ -94,16 +97,17 @@ class Editing(Grid):
                 self.rows[y].wrapped = 0
         self.dirty.add(y)
 
-    def _erase_unprotected(self, y: int, start: int, end: int) -> None:
+    def _erase_unprotected(self, y: int, start: int, end: int, kept: int = PROTECTED) -> None:
         row = self.rows[y]
         attr = erased(self.cursor.attrs)
         for x in range(start, end):
-            if not row.attrs[x].flags & PROTECTED:
+            if not row.attrs[x].flags & kept:
                 row.put(x, " ", 1, attr)
         self.dirty.add(y)
 
-    def _row(self) -> Row:
-        self.cursor.x = min(self.cursor.x, self.columns - 1)
-        self.dirty.add(self.cursor.y)
-        row: Row = self.rows[self.cursor.y]
-        return row
+    def _shift(self, by: int) -> None:
+        x = self.cursor.x = min(self.cursor.x, self.columns - 1)
+        if self.between_sides:
+            end = self.sides[1] + 1 if self.sides else self.columns
+            self.rows[self.cursor.y].shift(x, end, by, erased(self.cursor.attrs))
+            self.dirty.add(self.cursor.y)

@@ -51,6 +51,7 @@ def skip(screen: FastScreen, text: str, at: int) -> tuple[int, int]:
 def _steady(screen: FastScreen) -> bool:
     return (
         screen.margins is None
+        and screen.sides is None
         and DECAWM in screen.mode
         and IRM not in screen.mode
         and LNM not in screen.mode

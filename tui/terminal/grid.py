@@ -22,6 +22,8 @@ DECTCEM: Final[int] = pyte.modes.DECTCEM
 DECSCNM: Final[int] = pyte.modes.DECSCNM
 DECOM: Final[int] = pyte.modes.DECOM
 DECAWM: Final[int] = pyte.modes.DECAWM
+REVERSE_WRAP: Final = 45 << 5
+DECLRMM: Final = 69 << 5
 
 LINE_DRAWING: Final[dict[int, int]] = {
     code: ord(drawn) for code, drawn in enumerate(pyte.charsets.VT100_MAP) if 0x5F <= code < 0x7F
@@ -54,6 +56,7 @@ class Grid(pyte.Screen):  # type: ignore[misc]  # pyte is followed as untyped
     dirty: set[int]
     mode: set[int]
     margins: tuple[int, int] | None
+    sides: tuple[int, int] | None
     tabstops: set[int]
     rows: list[Row]
     other_rows: list[Row]
@@ -70,7 +73,9 @@ class Grid(pyte.Screen):  # type: ignore[misc]  # pyte is followed as untyped
     def reset(self) -> None:
         """RIS: everything as at power-on, except the scrollback."""
         self.mode = {DECAWM, DECTCEM}
-        self.margins = None
+        self.margins = self.sides = None
+        self.guarded = False  # were cells drawn that plain erase spares (SPA)?
+        self.pending = (-1, -1)  # where text waits to wrap at the right margin
         self.cursor = Cursor(0, 0, PLAIN)
         self.graphics = [False, False, False, False]  # G0..G3: DEC special graphics?
         self.shift = 0
@@ -86,7 +91,7 @@ class Grid(pyte.Screen):  # type: ignore[misc]  # pyte is followed as untyped
 
     def recheck(self) -> None:
         """Call after a change of modes or charsets: tells whether text goes onto the screen as it comes."""
-        self.simple = not self.graphics[self.shift] and IRM not in self.mode
+        self.simple = not self.graphics[self.shift] and IRM not in self.mode and self.sides is None
 
     @property
     def display(self) -> list[str]:
@@ -97,6 +102,11 @@ class Grid(pyte.Screen):  # type: ignore[misc]  # pyte is followed as untyped
     def region(self) -> tuple[int, int]:
         """First and last row of the scrolling region."""
         return self.margins or (0, self.lines - 1)
+
+    @property
+    def between_sides(self) -> bool:
+        """Whether the cursor is between the left and right margins."""
+        return self.sides is None or self.sides[0] <= min(self.cursor.x, self.columns - 1) <= self.sides[1]
 
     # -- text
 
@@ -146,6 +156,10 @@ class Grid(pyte.Screen):  # type: ignore[misc]  # pyte is followed as untyped
 
     def _draw_cells(self, text: str, count: int) -> None:
         cursor, columns = self.cursor, self.columns
+        if self.sides is not None:
+            for char in text:
+                self._draw_between(char, 1)
+            return
         insert = IRM in self.mode
         at = 0
         while True:
@@ -170,6 +184,10 @@ class Grid(pyte.Screen):  # type: ignore[misc]  # pyte is followed as untyped
         cursor, columns = self.cursor, self.columns
         if columns < 2:
             return
+        if self.sides is not None:
+            for char in text:
+                self._draw_between(char, 2)
+            return
         insert = IRM in self.mode
         at = 0
         while at < len(text):
@@ -185,6 +203,25 @@ class Grid(pyte.Screen):  # type: ignore[misc]  # pyte is followed as untyped
             self.dirty.add(cursor.y)
             cursor.x = x + len(cells)
             at += len(piece)
+
+    def _draw_between(self, char: str, count: int) -> None:
+        """Draw one character with left and right margins set (DECLRMM): rare, so one at a time."""
+        cursor = self.cursor
+        left, right = self.sides or (0, self.columns - 1)
+        end = right + 1 if min(cursor.x, self.columns - 1) <= right else self.columns
+        waits = self.pending == (cursor.y, cursor.x) or cursor.x + count > end
+        if waits and DECAWM in self.mode:
+            self.pending = (-1, -1)
+            cursor.x = left if end == right + 1 else cursor.x
+            self.index()
+            cursor.x = left
+        x = max(0, min(cursor.x, end - count))
+        if IRM in self.mode:
+            self.rows[cursor.y].shift(x, end, count, erased(cursor.attrs))
+        self.rows[cursor.y].put(x, [char, ""][:count], count, cursor.attrs)
+        self.dirty.add(cursor.y)
+        cursor.x = min(x + count, end - 1)
+        self.pending = (cursor.y, cursor.x) if x + count >= end else (-1, -1)
 
     def _wrap(self, need: int) -> int:
         """Make room for `need` cells at the right margin; returns the column to draw at."""
@@ -216,7 +253,8 @@ class Grid(pyte.Screen):  # type: ignore[misc]  # pyte is followed as untyped
         y = self.cursor.y
         top, bottom = self.margins or (0, self.lines - 1)
         if y == bottom:
-            self.scroll_up(top, bottom, 1)
+            if self.between_sides:
+                self.scroll_up(top, bottom, 1)
         elif y < self.lines - 1:
             self.cursor.y = y + 1
 
@@ -224,7 +262,8 @@ class Grid(pyte.Screen):  # type: ignore[misc]  # pyte is followed as untyped
         """RI: up one row, scrolling at the top margin."""
         top, bottom = self.region
         if self.cursor.y == top:
-            self.scroll_down(top, bottom, 1)
+            if self.between_sides:
+                self.scroll_down(top, bottom, 1)
         elif self.cursor.y:
             self.cursor.y -= 1
 
@@ -238,6 +277,9 @@ class Grid(pyte.Screen):  # type: ignore[misc]  # pyte is followed as untyped
         """Drop `count` rows at `top`, add blank ones at `bottom`; what leaves the main screen's top is kept."""
         attr = self.cursor.attrs
         attr = PLAIN if attr.bg == DEFAULT else erased(attr)
+        if self.sides is not None:
+            self._scroll_between(top, bottom, count)
+            return
         rows = self.rows
         if count == 1 and top == 0 and keep and not self.alternate and bottom == self.lines - 1:
             if self.unpushed:
@@ -262,10 +304,30 @@ class Grid(pyte.Screen):  # type: ignore[misc]  # pyte is followed as untyped
 
     def scroll_down(self, top: int, bottom: int, count: int) -> None:
         """Drop `count` rows at `bottom`, add blank ones at `top`."""
+        if self.sides is not None:
+            self._scroll_between(top, bottom, -count)
+            return
         count = min(count, bottom - top + 1)
         attr = erased(self.cursor.attrs)
         del self.rows[bottom - count + 1 : bottom + 1]
         self.rows[top:top] = [Row(self.columns, attr) for _ in range(count)]
+        self.dirty.update(range(top, bottom + 1))
+
+    def _scroll_between(self, top: int, bottom: int, count: int) -> None:
+        """Scroll the cells between the side margins up by `count`."""
+        left, right = self.sides or (0, self.columns - 1)
+        blank = erased(self.cursor.attrs)
+        rows = self.rows[top : bottom + 1]
+        for row in rows:
+            row.shift(left, right + 1, 0, blank)  # no two-cell character may reach across a margin
+        kept = [(row.chars[left : right + 1], row.attrs[left : right + 1]) for row in rows]
+        for y, row in enumerate(rows):
+            source = y + count
+            if 0 <= source < len(kept):
+                row.chars[left : right + 1], row.attrs[left : right + 1] = kept[source]
+            else:
+                row.erase(left, right + 1, blank)
+            row.strip = None
         self.dirty.update(range(top, bottom + 1))
 
     # -- size and buffers
@@ -295,7 +357,8 @@ class Grid(pyte.Screen):  # type: ignore[misc]  # pyte is followed as untyped
             cursor.y, cursor.x = marks[0]
         self.tabstops |= set(range((self.columns + 7) // 8 * 8, columns, 8))
         self.lines, self.columns = lines, columns
-        self.margins = None
+        self.margins = self.sides = None
+        self.recheck()
         self.unpushed = 0
         self.dirty.clear()
         self.dirty.update(range(lines))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from tui.terminal.attrs import PLAIN
-from tui.terminal.grid import DECAWM, DECOM, DECSCNM, DECTCEM, IRM
+from tui.terminal.grid import DECAWM, DECLRMM, DECOM, DECSCNM, DECTCEM, IRM, REVERSE_WRAP
 from tui.terminal.motion import Motion
 
 DECCKM: Final = 1 << 5
@@ -28,8 +28,10 @@ _CODINGS: Final = {MOUSE_UTF8, MOUSE_SGR, MOUSE_URXVT}
 _ALTERNATES: Final = {47 << 5, 1047 << 5, 1049 << 5}
 _KNOWN: Final = {
     IRM, 20, DECCKM, DECSCNM, DECOM, DECAWM, BLINK, DECTCEM, DECNKM, FOCUS, ALTERNATE_SCROLL, PASTE,
-    SYNCHRONIZED, 1048 << 5, *_MICE, *_CODINGS, *_ALTERNATES,
+    SYNCHRONIZED, 1048 << 5, REVERSE_WRAP, DECLRMM, 2, 12, 4 << 5, 18 << 5, 19 << 5, 42 << 5, 67 << 5,
+    *_MICE, *_CODINGS, *_ALTERNATES,
 }  # fmt: skip
+_NEVER: Final = {1, 5, 7, 10, 11, 13, 14, 15, 16, 17, 18, 19, 60 << 5}  # modes no terminal of this kind has
 _MOST_KITTY: Final = 16
 
 
@@ -45,15 +47,16 @@ class Modes(Motion):
         """RIS."""
         super().reset()
         self.cursor_shape = 0
+        self.kept: dict[int, bool] = {}
         self.kitty = []
         self.modify_other_keys = 0
         self.revision = getattr(self, "revision", 0) + 1
 
     def soft_reset(self, *_: int) -> None:
         """DECSTR (VT510): modes, margins, attributes and charsets; the screen stays."""
-        self.mode -= {IRM, DECOM, DECCKM, DECNKM}
+        self.mode -= {IRM, DECOM, DECCKM, DECNKM, DECLRMM}
         self.mode |= {DECTCEM, DECAWM}
-        self.margins = None
+        self.margins = self.sides = None
         self.cursor.attrs = PLAIN
         self.graphics = [False, False, False, False]
         self.shift = 0
@@ -81,6 +84,8 @@ class Modes(Motion):
 
     def mode_state(self, mode: int) -> int:
         """DECRPM's answer for a (shifted) mode: 1 set, 2 reset, 0 not recognised."""
+        if mode in _NEVER:
+            return 4
         if mode not in _KNOWN:
             return 0
         return 1 if mode in self.mode else 2
@@ -92,6 +97,29 @@ class Modes(Motion):
         if first < last:
             self.margins = None if (first, last) == (0, self.lines - 1) else (first, last)
             self.cursor_position()
+
+    def set_sides(self, left: int = 0, right: int = 0, *_: int) -> None:
+        """DECSLRM where DECLRMM is set, else SCOSC; homes the cursor."""
+        if DECLRMM not in self.mode:
+            self.save_cursor()
+            return
+        first, last = (left or 1) - 1, min(right or self.columns, self.columns) - 1
+        if first < last:
+            self.sides = None if (first, last) == (0, self.columns - 1) else (first, last)
+            self.recheck()
+            self.cursor_position()
+
+    def save_modes(self, *modes: int) -> None:
+        """XTSAVE."""
+        for mode in modes:
+            if mode << 5 in _KNOWN and len(self.kept) < len(_KNOWN) + 1:
+                self.kept[mode] = mode << 5 in self.mode
+
+    def restore_modes(self, *modes: int) -> None:
+        """XTRESTORE."""
+        for mode in modes:
+            if mode in self.kept:
+                self._change([mode << 5], self.kept[mode])
 
     def set_cursor_shape(self, shape: int = 0, *_: int) -> None:
         """DECSCUSR."""
@@ -133,6 +161,8 @@ class Modes(Motion):
                 self._alternate(mode >> 5, on)
             elif mode == DECOM:
                 self.cursor_position()
+            elif mode == DECLRMM and not on:
+                self.sides = None
             elif mode == DECSCNM:
                 self.dirty.update(range(self.lines))
         self.revision += 1

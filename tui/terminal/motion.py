@@ -6,7 +6,7 @@ Handlers take the numeric parameters of their sequence, 0 where one is missing, 
 from __future__ import annotations
 
 from tui.terminal.attrs import PLAIN
-from tui.terminal.grid import DECOM, Grid, Saved
+from tui.terminal.grid import DECAWM, DECOM, REVERSE_WRAP, Grid, Saved
 
 
 class Motion(Grid):
@@ -26,15 +26,24 @@ class Motion(Grid):
 
     def cursor_forward(self, count: int = 0, *_: int) -> None:
         """CUF, HPR."""
-        self._move(self.cursor.x + (count or 1), self.cursor.y)
+        x = self.cursor.x + (count or 1)
+        if self.sides is not None and self.cursor.x <= self.sides[1]:
+            x = min(x, self.sides[1])
+        self._move(x, self.cursor.y)
 
     def cursor_back(self, count: int = 0, *_: int) -> None:
         """CUB and BS."""
-        self._move(min(self.cursor.x, self.columns - 1) - (count or 1), self.cursor.y)
+        x = min(self.cursor.x, self.columns - 1)
+        if REVERSE_WRAP in self.mode and DECAWM in self.mode and (count or 1) > x - (self.sides or (0,))[0]:
+            self._move_back(count or 1)
+            return
+        least = self.sides[0] if self.sides is not None and x >= self.sides[0] else 0
+        self._move(max(x - (count or 1), least), self.cursor.y)
 
     def cursor_to_column(self, column: int = 0, *_: int) -> None:
         """CHA, HPA."""
-        self._move((column or 1) - 1, self.cursor.y)
+        left = self.sides[0] if self.sides is not None and DECOM in self.mode else 0
+        self._move(left + (column or 1) - 1, self.cursor.y)
 
     def cursor_to_line(self, line: int = 0, *_: int) -> None:
         """VPA."""
@@ -47,6 +56,8 @@ class Motion(Grid):
         if DECOM in self.mode:
             top, bottom = self.region
             y = min(y + top, bottom)
+            if self.sides is not None:
+                x = min(x + self.sides[0], self.sides[1])
         cursor = self.cursor
         cursor.x = x if x < self.columns else self.columns - 1
         cursor.y = y if y < self.lines else self.lines - 1
@@ -55,7 +66,9 @@ class Motion(Grid):
         """HT, CHT: to the next tab stop or the last column."""
         for _step in range(min(count or 1, self.columns)):
             stops = [stop for stop in self.tabstops if stop > self.cursor.x]
-            self.cursor.x = min([*stops, self.columns - 1])
+            x, last = self.cursor.x, self.columns - 1
+            last = self.sides[1] if self.sides is not None and x <= self.sides[1] else last
+            self.cursor.x = max(x, min([*stops, last])) if x < self.columns else last
 
     def tab_back(self, count: int = 0, *_: int) -> None:
         """CBT: to the previous tab stop or the first column."""
@@ -91,6 +104,20 @@ class Motion(Grid):
         self.recheck()
         self.cursor.x = min(saved.x, self.columns)
         self.cursor.y = min(saved.y, self.lines - 1)
+
+    def _move_back(self, count: int) -> None:
+        """CUB and BS in mode 45: past the left margin to the end of the row above, past the top to the bottom."""
+        left, right = self.sides or (0, self.columns - 1)
+        if self.cursor.x < left:
+            left = 0
+        top, bottom = self.region
+        x, y = min(self.cursor.x, self.columns - 1), self.cursor.y
+        for _step in range(min(count, self.columns * self.lines)):
+            if x > left:
+                x -= 1
+            else:
+                x, y = right, bottom if y == top else max(y - 1, 0)
+        self._move(x, y)
 
     def _move(self, x: int, y: int) -> None:
         self.cursor.x = min(max(x, 0), self.columns - 1)

@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from rich.cells import cell_len
-from rich.color import Color
+from rich.color import Color, ColorSystem
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
@@ -14,6 +14,7 @@ from textual.strip import Strip
 from tui.terminal import attrs, widths
 from tui.terminal.attrs import Attr
 from tui.terminal.cells import Row, Run
+from tui.terminal.colours import BACKGROUND, FOREGROUND, Palette
 
 # Joiners, selectors, bidirectional controls and their like: the outer terminal must not act on them, and it
 # would measure the clusters they build differently from the program inside.
@@ -23,11 +24,21 @@ _FORMATTING: Final = re.compile(
 )
 
 
+_SPELLED: Final = (
+    (attrs.CURLY_UNDERLINE, "4:3"),
+    (attrs.DOTTED_UNDERLINE, "4:4"),
+    (attrs.DASHED_UNDERLINE, "4:5"),
+)
+_KINDS: Final = attrs.CURLY_UNDERLINE | attrs.DOTTED_UNDERLINE | attrs.DASHED_UNDERLINE
+
+
 class Painter:
     """Paints rows over `base`, the pane's own style, which stands for the terminal's default colours."""
 
-    def __init__(self, base: Style, *, reverse: bool = False) -> None:
-        self.base = base + Style(reverse=True) if reverse else base
+    def __init__(self, base: Style, *, reverse: bool = False, palette: Palette | None = None) -> None:
+        self.palette = palette or Palette({})
+        own = Style(color=self._dynamic(FOREGROUND), bgcolor=self._dynamic(BACKGROUND))
+        self.base = base + own + Style(reverse=True) if reverse else base + own
         self.reverse = reverse
 
     def row(self, row: Row, columns: int) -> Strip:
@@ -79,9 +90,9 @@ class Painter:
         flags = attr.flags
         if attr is attrs.PLAIN:
             return self.base
-        return self.base + Style(
-            color=_colour(attr.fg),
-            bgcolor=_colour(attr.bg),
+        style = self.base + Style(
+            color=self._colour(attr.fg),
+            bgcolor=self._colour(attr.bg),
             bold=True if flags & attrs.BOLD else None,
             dim=True if flags & attrs.DIM else None,
             italic=True if flags & attrs.ITALIC else None,
@@ -92,15 +103,42 @@ class Painter:
             conceal=True if flags & attrs.CONCEAL else None,
             strike=True if flags & attrs.STRIKE else None,
             overline=True if flags & attrs.OVERLINE else None,
+            link=attr.link or None,
         )
+        if flags & _KINDS or attr.line != attrs.DEFAULT:
+            return _underlined(style, attr)
+        return style
+
+    def _dynamic(self, number: int) -> Color | None:
+        colour = self.palette.dynamic(number)
+        return None if colour is None else _rgb(colour)
+
+    def _colour(self, colour: int) -> Color | None:
+        if colour == attrs.DEFAULT:
+            return None
+        if colour & attrs.RGB:
+            return _rgb(colour)
+        changed = self.palette.indexed(colour)
+        return Color.from_ansi(colour) if changed is None else _rgb(changed)
 
 
-def _colour(colour: int) -> Color | None:
-    if colour == attrs.DEFAULT:
-        return None
-    if colour & attrs.RGB:
-        return Color.from_rgb(colour >> 16 & 255, colour >> 8 & 255, colour & 255)
-    return Color.from_ansi(colour)
+def _rgb(colour: int) -> Color:
+    return Color.from_rgb(colour >> 16 & 255, colour >> 8 & 255, colour & 255)
+
+
+def _underlined(style: Style, attr: Attr) -> Style:
+    """Rich knows one underline and a double one: what else there is, is put into the codes that it has made."""
+    kind = next((kind for flag, kind in _SPELLED if attr.flags & flag), "")
+    codes = [code for code in style._make_ansi_codes(ColorSystem.TRUECOLOR).split(";") if code]
+    if kind and "4" in codes:
+        codes[codes.index("4")] = kind
+    if attr.line & attrs.RGB and attr.line != attrs.DEFAULT:
+        codes.append(f"58:2::{attr.line >> 16 & 255}:{attr.line >> 8 & 255}:{attr.line & 255}")
+    elif attr.line != attrs.DEFAULT:
+        codes.append(f"58:5:{attr.line}")
+    own = style.copy()  # sums of styles are shared
+    own._ansi = ";".join(codes)
+    return own
 
 
 def _measured(run: Run) -> str:

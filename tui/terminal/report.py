@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Callable
 from typing import Final
 
-from tui.terminal.attrs import PROTECTED, flagged
+from tui.terminal.attrs import GUARDED, PROTECTED, flagged, linked
+from tui.terminal.colours import Palette
 from tui.terminal.grid import DECOM
 from tui.terminal.modal import Modes
+from tui.terminal.settings import STATUS, capabilities, setting
 
 VERSION: Final = "onggi"
+_LINK: Final = re.compile(r"(?:https?|ftp|mailto):[!-~]{1,2000}")  # not file: it would be one of the host's
 _MOST_TITLE: Final = 256
 _MOST_CLIPBOARD: Final = 65536
 
@@ -32,7 +36,8 @@ class Reports(Modes):
     def __init__(self, columns: int, lines: int, *, history: int = 10_000) -> None:
         super().__init__(columns, lines, history=history)
         self.muted = False
-        self.colours: dict[int, str] = {}  # OSC 10 and 11 answer these: {10: "rrggbb", 11: "rrggbb"}
+        self.colours: dict[int, str] = {}  # the pane's: {10: "rrggbb", 11: "rrggbb"}
+        self.palette = Palette(self.colours)
         self.reply: Callable[[str], None] = _ignore
         self.on_title: Callable[[str], None] = _ignore
         self.on_clipboard: Callable[[str], None] = _ignore
@@ -42,6 +47,8 @@ class Reports(Modes):
         """RIS."""
         super().reset()
         self.title = ""
+        if hasattr(self, "palette"):
+            self.palette.reset()
 
     def bell(self, *_: object) -> None:
         """BEL."""
@@ -60,13 +67,19 @@ class Reports(Modes):
         answers = {"": "\x1b[?64;1;6;9;15;22c", ">": "\x1b[>41;380;0c", "=": "\x1bP!|00000000\x1b\\"}
         self.write_process_input(answers[kind])
 
-    def report_device_status(self, kind: str = "", what: int = 0, *_: int) -> None:
+    def report_device_status(self, kind: str = "", what: int = 0, *rest: int) -> None:
         """DSR: 5 "ready", 6 where the cursor is, with `?` in DEC's form."""
         y, x = self.cursor.y + 1, min(self.cursor.x, self.columns - 1) + 1
         if DECOM in self.mode:
             y -= self.region[0]
+        if DECOM in self.mode and self.sides is not None:
+            x -= self.sides[0]
         if what == 6:
-            self.write_process_input(f"\x1b[{kind}{y};{x}R")
+            self.write_process_input(f"\x1b[{kind}{y};{x}{';1' if kind else ''}R")
+        elif kind and what in STATUS:
+            self.write_process_input(STATUS[what])
+        elif kind and what == 63:
+            self.write_process_input(f"\x1bP{rest[0] if rest else 0}!~0000\x1b\\")
         elif what == 5 and not kind:
             self.write_process_input("\x1b[0n")
 
@@ -89,27 +102,42 @@ class Reports(Modes):
     def device_control(self, body: str) -> None:
         """DCS: DECRQSS and XTGETTCAP get an answer, since programs wait for one; the rest is swallowed."""
         if body.startswith("+q"):
-            self.write_process_input("\x1bP0+r\x1b\\")
+            self.write_process_input(capabilities(body[2:]))
         elif body.startswith("$q"):
-            top, bottom = self.region
-            known = {"r": f"{top + 1};{bottom + 1}r", " q": f"{self.cursor_shape} q"}.get(body[2:])
+            known = setting(self, body[2:])
             self.write_process_input(f"\x1bP1$r{known}\x1b\\" if known else "\x1bP0$r\x1b\\")
 
     def operating_system_command(self, body: str) -> None:
-        """OSC: titles (0, 2), the clipboard's writing half (52), and the two colours programs ask for."""
+        """OSC: titles (0, 2), colours, hyperlinks (8) and the clipboard's writing half (52)."""
         number, _, text = body.partition(";")
         if number in ("0", "2") and not self.muted:
             self.title = text[:_MOST_TITLE]
             self.on_title(self.title)
         elif number == "52" and not self.muted:
             self._clipboard(text)
-        elif number in ("10", "11") and text == "?" and (colour := self.colours.get(int(number))):
-            red, green, blue = colour[0:2], colour[2:4], colour[4:6]
-            self.write_process_input(f"\x1b]{number};rgb:{red}{red}/{green}{green}/{blue}{blue}\x1b\\")
+        elif number == "8":
+            link = text.partition(";")[2]
+            self.cursor.attrs = linked(self.cursor.attrs, link if _LINK.fullmatch(link) else "")
+        elif (
+            number.isascii()
+            and number.isdigit()
+            and len(number) < 4
+            and self.palette.command(int(number), text, self.write_process_input)
+        ):
+            self.dirty.update(range(self.lines))
 
     def set_protection(self, how: int = 0, *_: int) -> None:
         """DECSCA: 1 protects the characters drawn from now on against selective erase."""
         self.cursor.attrs = flagged(self.cursor.attrs, PROTECTED, how == 1)
+
+    def start_guarding(self) -> None:
+        """SPA: the characters drawn from now on are spared by plain erase."""
+        self.guarded = True
+        self.cursor.attrs = flagged(self.cursor.attrs, GUARDED, True)
+
+    def end_guarding(self) -> None:
+        """EPA."""
+        self.cursor.attrs = flagged(self.cursor.attrs, GUARDED, False)
 
     def _clipboard(self, text: str) -> None:
         _selection, _, data = text.partition(";")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from tui.terminal.attrs import erased, sgr
 from tui.terminal.cells import Row
-from tui.terminal.editing import Editing
+from tui.terminal.grid import DECOM
+from tui.terminal.rectangles import Rectangles
 from tui.terminal.report import Reports
 
 
-class FastScreen(Editing, Reports):
+class FastScreen(Rectangles, Reports):
     """A VT420-like screen in pure Python, driven by `FastStream`.
 
     Reading it: `rows`, `display`, `cursor` (`x`, `y`, `attrs`), `dirty`, `columns`, `lines`, `title`,
@@ -21,13 +22,14 @@ class FastScreen(Editing, Reports):
         self.cursor.attrs = attr.next.get(params) or sgr(attr, params)
 
     def carriage_return(self) -> None:
-        """CR."""
-        self.cursor.x = 0
+        """CR: to the first column, or to the left margin."""
+        left = self.sides[0] if self.sides is not None else 0
+        self.cursor.x = left if self.cursor.x >= left or DECOM in self.mode else 0
 
     def next_line(self) -> None:
         """NEL."""
-        self.cursor.x = 0
         self.index()
+        self.carriage_return()
 
     def set_tab_stop(self) -> None:
         """HTS."""

@@ -149,7 +149,10 @@ class FastStream(pyte.ByteStream):  # type: ignore[misc]  # pyte is followed as 
                     cursor.attrs = attr.next.get(params) or sgr(attr, params)
                 draw(drawn)
             elif kind == _NEWLINE:
-                cursor.x = 0
+                if screen.sides is None:
+                    cursor.x = 0
+                else:
+                    screen.carriage_return()
                 index()
             elif kind == _SGR:
                 attr, params = cursor.attrs, match.group(8)
@@ -282,8 +285,12 @@ def _controls(screen: FastScreen) -> dict[str, Handler]:
 
 def _escapes(screen: FastScreen) -> dict[str, Handler]:
     return {
+        "6": screen.back_index,
         "7": screen.save_cursor,
         "8": screen.restore_cursor,
+        "9": screen.forward_index,
+        "V": screen.start_guarding,
+        "W": screen.end_guarding,
         "=": lambda: screen.set_private_mode(66),
         ">": lambda: screen.reset_private_mode(66),
         "D": screen.index,
@@ -304,7 +311,7 @@ def _sequences(screen: FastScreen) -> dict[str, Handler]:
     def to_first_column(move: Handler) -> Handler:
         def moved(count: int = 0, *_: int) -> None:
             move(count)
-            screen.cursor.x = 0
+            screen.carriage_return()
 
         return moved
 
@@ -341,9 +348,17 @@ def _sequences(screen: FastScreen) -> dict[str, Handler]:
         "h": screen.set_mode,
         "l": screen.reset_mode,
         "r": screen.set_margins,
-        "s": screen.save_cursor,
+        "s": screen.set_sides,
         "t": screen.report_window,
         "u": screen.restore_cursor,
+        "?s": screen.save_modes,
+        "?r": screen.restore_modes,
+        "'}": screen.insert_columns,
+        "'~": screen.delete_columns,
+        "$v": screen.copy_rectangle,
+        "$x": screen.fill_rectangle,
+        "$z": screen.erase_rectangle,
+        "${": screen.selective_erase_rectangle,
         "?h": screen.set_private_mode,
         "?l": screen.reset_private_mode,
         "?J": screen.selective_erase_in_display,

@@ -72,7 +72,7 @@ class TerminalView(Pointed, can_focus=True):
             self._show, lambda: SYNCHRONIZED in self.terminal.mode, lambda: self._backlog() > _MOST_BACKLOG
         )
         self._painter = Painter(Style())
-        self._base: tuple[Style, bool] = (Style(), False)
+        self._base: tuple[Style, bool, int] = (Style(), False, 0)
         self._paper = Paper(self.terminal, self._history)
         self._pointer = Pointer(self._paper, self)
         self._look: Look | None = None
@@ -247,10 +247,10 @@ class TerminalView(Pointed, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         """One row, live or from history."""
-        base = (self.rich_style, DECSCNM in self.terminal.mode)
+        base = (self.rich_style, DECSCNM in self.terminal.mode, self.terminal.palette.revision)
         if base != self._base:
             self._base = base
-            self._painter = Painter(base[0], reverse=base[1])
+            self._painter = Painter(base[0], reverse=base[1], palette=self.terminal.palette)
             self._tell_colours(base[0])
         columns = self.size.width
         look = self._look

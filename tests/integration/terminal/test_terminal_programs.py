@@ -17,4 +17,4 @@ def test_looks_as_in_tmux(name: str) -> None:
     program = programs.PROGRAMS[name][0][0]
     if shutil.which(program) is None:
         pytest.skip(f"{program} is not installed")
-    assert programs.wrong(programs.run(name, 80, 24, "C.UTF-8")) == []
+    assert programs.wrong(name, programs.run(name, 80, 24, "C.UTF-8")) == []

@@ -233,3 +233,22 @@ async def test_the_wheel_goes_where_it_means_something(peer: Peer) -> None:
         await settle(pilot, lambda: rows(view)[0] == "asks")
         wheel(view, False)  # a report, where it asked for the mouse
         assert await got() == b"\x1b[<65;5;3M"
+
+
+async def test_all_kinds_of_underline_a_link_and_a_changed_palette_reach_the_terminal(peer: Peer) -> None:
+    source, theirs = peer
+    app = Host()
+    async with app.run_test(size=(40, 10)) as pilot:
+        app.view.attach(source)
+        theirs.send(
+            b"\x1b]4;1;#123456\x07\x1b[4:3;58:2::1:2:3mcurly\x1b[m \x1b[4:4mdots\x1b[m \x1b[4:5mdashes\x1b[m "
+            b"\x1b[4mone\x1b[m \x1b]8;;https://x.org/a\x07link\x1b]8;;\x07\x1b]8;;file:///etc\x07no\x1b]8;;\x07"
+            b"\x1b[31mred\x1b[m."
+        )
+        await settle(pilot, lambda: "." in app.view.terminal.display[0])
+        drawn = app.view.render_line(0).render(app.console)
+        for code in ("4:3;", "58:2::1:2:3", "4:4", "4:5", "\x1b]8;", "https://x.org/a"):
+            assert code in drawn
+        assert "file:" not in drawn
+        colours = [s.style.color.triplet for s in app.view.render_line(0) if s.text == "red" and s.style]
+        assert colours == [(0x12, 0x34, 0x56)]
