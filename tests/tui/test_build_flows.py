@@ -140,8 +140,8 @@ async def test_follow_jumps_to_the_running_step() -> None:
 
 async def test_cached_steps_are_one_line_that_unfolds() -> None:
     async with playing(Yard("passes")) as (app, pilot):
-        view = await begun(app, pilot)
-        await until(pilot, lambda: view.build.outcome == "done")
+        await begun(app, pilot)
+        await until(pilot, lambda: "enter its layers" in text_of(app))
         assert "3 cached  steps 1–3" in text_of(app)
         assert "WORKDIR" not in text_of(app)
         await pilot.press("g", "space")  # enter is for the layers now
@@ -154,7 +154,7 @@ async def test_a_failure_shows_its_line_and_its_last_output() -> None:
     async with playing(Yard("fails")) as (app, pilot):
         view = await begun(app, pilot)
         await until(pilot, lambda: view.build.outcome == "failed")
-        await until(pilot, lambda: "ended with exit code 1" in text_of(app))
+        await until(pilot, lambda: "ended with exit code 1" in text_of(app) and "▸ 7  RUN" in text_of(app))
         text = text_of(app)
         assert "▸ 7  RUN python -m pytest -q" in text
         assert "┃ src/orders.py:14: AssertionError" in text
