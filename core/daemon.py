@@ -126,10 +126,10 @@ async def _run(paths: Paths) -> None:
         paths, machinery.records, machinery.tasks, machinery.lifecycle, machinery.execs.instances,
         networks=stores.networks, removal=machinery.removal, start=machinery.start,
     )  # fmt: skip
+    await engine.builds.recover({record.id for record in machinery.records.all()})
     await _make_ready(stores, machinery.records, adoption)
     checks.adopt()
     await engine.committing.recover()
-    await engine.builds.recover({record.id for record in machinery.records.all()})
     work = [
         asyncio.create_task(Server(engine, TABLE, hangups).run(listening)),
         asyncio.create_task(zygote.gone()),

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import IO, Any
 
 import msgspec
 
@@ -37,9 +37,10 @@ async def build(engine: Engine, request: Request) -> Answer:
     wish = wish_of(request)
     if token := request.text("secrets"):
         wish = replace(wish, secrets=engine.builds.take_secrets(token))
-    if request.text("remote"):
-        raise Unsupported("build from a URL is not supported: send the context itself")
-    archive = await spool(engine.paths, request.connection.body())
+    if remote := request.text("remote"):
+        archive, wish = await _remote(engine, wish, remote)
+    else:
+        archive = await spool(engine.paths, request.connection.body())
     quiet = request.flag("q")
     view: View = event_line if request.flag("onggi") else ClassicLines(quiet=quiet)
 
@@ -52,6 +53,13 @@ async def build(engine: Engine, request: Request) -> Answer:
             await engine.builds.build(wish, archive.fileno(), report, caught_up, ident=ident)
 
     return Stream(_lines(work, view, quiet=quiet), headers=[("Onggi-Build", ident)])
+
+
+async def _remote(engine: Engine, wish: BuildWish, url: str) -> tuple[IO[bytes], BuildWish]:
+    """The archive that a URL has, or the Dockerfile, which then is all there is."""
+    if not url.startswith(("http://", "https://")) or url.partition("#")[0].endswith(".git"):
+        raise Unsupported("build from a repository is not supported here: use onggi build, which clones it itself")
+    return await engine.builds.fetch(wish, url)
 
 
 async def secrets(engine: Engine, request: Request) -> Answer:

@@ -21,9 +21,12 @@ _RESERVE = 64 << 20  # bytes of the disk that stay free
 class Downloads:
     """Fetches over http and https, by the engine's own proxies."""
 
-    async def fetch(self, url: str, folder: Path, checksum: str) -> str:
-        """Put the file into `folder`; its name. Raises InvalidArgument, Unavailable, with one line."""
-        name = file_name(url)
+    async def fetch(self, url: str, folder: Path, checksum: str, *, name: str = "") -> str:
+        """Put the file into `folder`; its name, that of the URL where none is given.
+
+        Raises InvalidArgument, Unavailable, with one line.
+        """
+        name = name or file_name(url)
         return await off_loop_to_end(_fetch, url, folder / name, checksum)
 
 

@@ -100,6 +100,8 @@ class BuildFiles:
             if heredoc is not None:
                 text = Expander(work.variables).text(heredoc.text) if heredoc.expand else heredoc.text
                 parts.append(await off_loop(self._write, heredoc.name, text))
+            elif copy.add and _is_repository(source):
+                raise InvalidArgument(f"ADD of a repository is not supported: give {source} as a --build-context")
             elif copy.add and _is_url(source):
                 parts.append(await self._download(source, copy))
             else:
@@ -177,6 +179,12 @@ def _digests(listing: int) -> dict[str, str]:
 
 def _verb(copy: Copy) -> str:
     return "ADD" if copy.add else "COPY"
+
+
+def _is_repository(source: str) -> bool:
+    """What BuildKit would clone. Not here: git as root, told by a Dockerfile what to fetch, is no good idea."""
+    url = source.partition("#")[0]
+    return source.startswith(("git@", "git://", "ssh://")) or (_is_url(source) and url.endswith(".git"))
 
 
 def _is_url(source: str) -> bool:

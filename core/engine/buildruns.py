@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 DEFAULT = HostConfig()
 _MODES = {"default": "bridge", "bridge": "bridge", "none": "none", "host": "host"}
 _READ = 1 << 16
+_SWEEP_PATIENCE = 10.0  # seconds for a killed program to be gone
 
 
 class Attached(Protocol):
@@ -166,23 +167,30 @@ class BuildRuns:
             end.set_exception(ShimGone("the program's shim is gone"))
 
     async def sweep(self, known: Collection[str]) -> None:
-        """At start: end what an engine that died over a build has left running. `known` = ids of containers."""
-        folder = self._paths.task("x").parent
-        for ident in await off_loop(_names, folder):
+        """At start, before anything else is put in order: end what an engine that died over a build has left.
+
+        `known` = ids of containers. Folders, network and snapshots are swept by those whose they are.
+        """
+        for ident in await off_loop(_names, self._paths.task("x").parent):
             if ident in known:
                 continue
             try:
-                shim = await client.connect(str(self._paths.shim_socket(ident)))
-                try:
-                    await shim.hello()
-                    await shim.signal(signal.SIGKILL, final=True)
-                    async for event in shim.events():
-                        shim.ack(int(event.get("seq", 0)))
-                finally:
-                    shim.close()
-            except (OSError, EngineError) as error:
-                log.info("program %s of a build: %s", ident[:12], error)
-            await self._clean(ident)
+                async with asyncio.timeout(_SWEEP_PATIENCE):
+                    await self._end_left(ident)
+            except (OSError, EngineError) as error:  # TimeoutError is an OSError
+                log.warning("end program %s of a build: %r", ident[:12], error)
+            for folder in (self._paths.bundle(ident), self._paths.task(ident)):
+                await off_loop(shutil.rmtree, folder, True)
+
+    async def _end_left(self, ident: str) -> None:
+        shim = await client.connect(str(self._paths.shim_socket(ident)))
+        try:
+            await shim.hello()
+            await shim.signal(signal.SIGKILL, final=True)
+            async for event in shim.events():
+                shim.ack(int(event.get("seq", 0)))
+        finally:
+            shim.close()
 
 
 def _names(folder: Path) -> list[str]:

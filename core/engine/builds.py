@@ -8,10 +8,11 @@ import os
 import re
 import secrets
 import shutil
+import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -46,6 +47,7 @@ from core.model.registry import Credentials
 from core.oci.platform import parse_platform
 from core.oci.reference import Reference
 from core.paths import Paths
+from core.storage.compression import detect
 
 log = logging.getLogger(__name__)
 
@@ -192,6 +194,23 @@ class Builds:
         report(Built(image=str(image.id), names=shown, seconds=time.monotonic() - began))
         return image
 
+    async def fetch(self, wish: BuildWish, url: str) -> tuple[IO[bytes], BuildWish]:
+        """The archive at a URL as a context; or a Dockerfile, which goes into the wish, beside an empty archive.
+
+        Raises InvalidArgument, Unavailable.
+        """
+        async with self._folder() as home:
+            await off_loop(home.mkdir, exist_ok=True)
+            path = home / await Downloads().fetch(url, home, "", name="context")
+            file = await off_loop(path.open, "rb")
+        head = await off_loop(file.read, 512)
+        if detect(head) or head[257:262] == b"ustar":
+            await off_loop(os.lseek, file.fileno(), 0, os.SEEK_SET)
+            return file, wish
+        with file:
+            text = await off_loop(os.pread, file.fileno(), _DOCKERFILE_LIMIT + 1, 0)
+        return await off_loop(_empty_archive), replace(wish, text=text)
+
     def keep_secrets(self, values: Mapping[str, bytes]) -> str:
         """Hold secrets in memory for a build that is about to ask for them, once: by what name."""
         token = secrets.token_hex(16)
@@ -308,6 +327,13 @@ def _set_apart(contexts: Mapping[str, str], context: Path, home: Path) -> dict[s
             raise InvalidArgument(f"build context {name} did not come along")
         folders[name] = folder
     return folders
+
+
+def _empty_archive() -> IO[bytes]:
+    file = tempfile.TemporaryFile()  # noqa: SIM115 (the caller's)
+    file.write(bytes(1024))  # two zero blocks
+    file.seek(0)
+    return file
 
 
 def _tell_nobody(_: Event) -> None:

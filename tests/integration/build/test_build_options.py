@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
 import pytest
 
+from core.errors import EngineError
 from tests.integration.cli.cli_kit import Cli
 from tests.integration.conftest import EngineUnderTest
 
@@ -128,3 +131,47 @@ def test_further_contexts_are_copied_and_mounted_from(cli: Cli, tmp_path: Path, 
     assert found.count("from other") == 2 and "two" not in found and " .onggi-contexts" not in found
     failed = cli("build", *asked, folder(tmp_path / "c", "FROM base\nCOPY --from=more two /\n"))
     assert failed.code == 1 and "file not found in build context" in failed.err
+
+
+def test_a_url_can_be_the_context(engine: EngineUnderTest, cli: Cli, tmp_path: Path) -> None:
+    """By the API, as Docker's client asks for it: `remote`. Repositories are not cloned by the engine."""
+    served = tmp_path / "served"
+    folder(served, "FROM busybox\nRUN echo alone; ls /f; true\n")
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c/Dockerfile").write_text("FROM busybox\nCOPY f /f\nRUN cat /f\n")
+    (tmp_path / "c/f").write_text("from the archive\n")
+    with tarfile.open(served / "c.tar.gz", "w:gz") as archive:
+        archive.add(tmp_path / "c", ".")
+    argv = [
+        "nsenter",
+        f"--net={engine.netns}",
+        sys.executable,
+        "-u",
+        "-m",
+        "http.server",
+        "0",
+        "--bind",
+        "127.0.0.1",
+    ]
+    with subprocess.Popen(argv, cwd=served, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
+        try:
+            assert server.stdout is not None
+            port = server.stdout.readline().split("port ")[1].split()[0]
+
+            def build(name: str) -> str:
+                query = {"remote": f"http://127.0.0.1:{port}/{name}", "nocache": "1"}
+                return engine.client.open("POST", "/build", query).read().decode()
+
+            assert "alone" in build("Dockerfile") and "from the archive" in build("c.tar.gz")
+            assert "fetch http" in build_error(engine, f"http://127.0.0.1:{port}/nosuch")
+        finally:
+            server.terminate()
+    assert "is not supported here" in build_error(engine, "https://x/y.git#--upload-pack=evil")
+    done = cli("build", "-", stdin=b"FROM busybox\nADD https://x/y.git#main /x\n")
+    assert "ADD of a repository is not supported" in done.err
+
+
+def build_error(engine: EngineUnderTest, url: str) -> str:
+    with pytest.raises(EngineError) as failed:
+        engine.client.open("POST", "/build", {"remote": url}).read()
+    return failed.value.message
