@@ -24,6 +24,7 @@ check: $(READY)
 
 bench: $(READY)
 	$(AS_ROOT) $(BIN)/python -m bench
+	$(BIN)/python -m bench.terminal
 
 screenshots: $(READY)
 	$(BIN)/python tests/tui/screenshots.py
