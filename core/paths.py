@@ -8,6 +8,8 @@ ROOT/content/blobs/sha256/HEX   blobs by digest          ROOT/content/ingest/   
 ROOT/snapshots/N/{fs,work}      one directory a snapshot
 ROOT/volumes/NAME/_data         named and anonymous volumes
 ROOT/containers/ID/             bundle (config.json, rootfs/), journal, hosts, hostname, resolv.conf, ID-json.log
+ROOT/builds/ID/                 the last builds: record.json, log        ROOT/build/   contexts of those that go on
+ROOT/build-cache/NAME/          cache mounts of builds
 ROOT/trash/                     removed things, until the reaper takes them
 RUN/engine.sock                 the API
 RUN/containers/ID/              shim.sock, pid: the life of one container
