@@ -1,6 +1,7 @@
 """A time limit for matching: a pattern such as `(a+)+$` may need longer than anybody lives.
 
-Python's matcher looks for signals while it works, so an alarm can end it where it stands. Only the main thread gets
+Python's matcher looks for signals while it works, so an alarm can end it where it stands. Time is that of the
+processor: on a busy machine a good pattern is not given up because others had their turn. Only the main thread gets
 signals; elsewhere there is no limit.
 """
 
@@ -19,7 +20,7 @@ class TooSlow(Exception):
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Raise TooSlow inside of the block once `seconds` are over. Blocks do not nest."""
+    """Raise TooSlow inside of the block once it has worked for `seconds`. Blocks do not nest."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -29,11 +30,11 @@ def within(seconds: float) -> Iterator[None]:
         if armed:
             raise TooSlow
 
-    before = signal.signal(signal.SIGALRM, over)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    before = signal.signal(signal.SIGVTALRM, over)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
     try:
         yield
     finally:
         armed = False
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple, overload
 
 from tui.logview.logfile import BLOCK, LogFile
-from tui.logview.records import line_of, stamp_of, text_of
+from tui.logview.records import STAMP, is_ours, line_of, stamp_of, text_of
 from tui.logview.store import Block, LogLine
 
 _CACHED: Final = 24  # blocks
@@ -28,6 +28,14 @@ class Span(NamedTuple):
 
 Record = tuple[int, bytes]
 """A source and a raw record."""
+
+
+def _stamp(record: Record) -> bytes:
+    return stamp_of(record[1])
+
+
+def _quick_stamp(record: Record) -> bytes:
+    return record[1][STAMP]
 
 
 class _Texts(Sequence[bytes]):
@@ -218,14 +226,17 @@ class FileStore:
 
     def _load(self, span: Span) -> list[Record]:
         found: list[Record] = []
+        ours = True
         for at, file in enumerate(self.files):
             data = file.read(span.starts[at], span.ends[at])
             raws = data.split(b"\n")
             if data.endswith(b"\n") or not data:
                 raws.pop()
-            found += [(self._sources[at], raw) for raw in raws]
+            ours = ours and all(map(is_ours, (*raws[:1], *raws[-1:])))
+            source = self._sources[at]
+            found += [(source, raw) for raw in raws]
         if len(self.files) > 1:
-            found.sort(key=lambda record: stamp_of(record[1]))
+            found.sort(key=_quick_stamp if ours else _stamp)
         lost = span.lines - len(found)
         return found if not lost else (found + [(0, b"")] * lost)[: span.lines]  # the file was cut meanwhile
 

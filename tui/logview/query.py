@@ -6,7 +6,7 @@ import re
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from time import monotonic
+from time import thread_time
 from typing import Final, overload
 
 from core.client.limit import TooSlow, within
@@ -14,8 +14,8 @@ from tui.logview.store import Store
 from tui.safe import safe_log
 
 _LONGEST: Final = 16384  # bytes of a line that are searched
-_EVERY: Final = 64  # lines between two looks at the clock
-_SCAN_LIMIT: Final = 0.05  # seconds that a pattern may overrun its turn: the keyboard waits no longer
+_EVERY: Final = 16  # lines between two looks at the clock
+_SCAN_LIMIT: Final = 0.06  # seconds that a pattern may overrun its turn: the keyboard waits no longer
 _SHOWN_LIMIT: Final = 0.02  # seconds for the hits of one shown line
 _BRANCHING: Final = re.compile(r"[|(){}*?\\]")
 _BETWEEN: Final = re.compile(r"\[\^?\]?[^\]]*\]|[.^$+]")
@@ -144,21 +144,21 @@ class Hits:
         return self.low <= self._store.first and self.high >= self._store.end
 
     def scan(self, seconds: float) -> None:
-        """Look at more lines for at most about `seconds`; a pattern that hangs on one line is given up."""
+        """Look at more lines for about `seconds` of the processor's time; one that hangs is given up."""
         self.forget()
         try:
             if not self.query.slow:
                 with within(seconds + _SCAN_LIMIT):
-                    self._scan(monotonic() + seconds)
+                    self._scan(thread_time() + seconds)
         except TooSlow:
             self.query.slow = True
         if self.query.slow:
             self.low, self.high = self._store.first, self._store.end
 
     def _scan(self, deadline: float) -> None:
-        while self.high < self._store.end and monotonic() < deadline:
+        while self.high < self._store.end and thread_time() < deadline:
             self._scan_on(deadline)
-        while self.low > self._store.first and monotonic() < deadline:
+        while self.low > self._store.first and thread_time() < deadline:
             self._scan_back(deadline)
 
     def _scan_on(self, deadline: float) -> None:
@@ -166,7 +166,7 @@ class Hits:
         matches, numbers = self.query.matches, self.numbers
         if block.texts is not None:
             for number in range(self.high, block.first + block.lines):
-                if number % _EVERY == 0 and monotonic() > deadline and number > self.high:
+                if number % _EVERY == 0 and thread_time() > deadline and number > self.high:
                     self.high = number
                     return
                 if matches(block.texts[number - block.first]):
@@ -178,7 +178,7 @@ class Hits:
         matches, numbers = self.query.matches, self.numbers
         if block.texts is not None:
             for number in range(self.low - 1, block.first - 1, -1):
-                if number % _EVERY == 0 and monotonic() > deadline and number < self.low - 1:
+                if number % _EVERY == 0 and thread_time() > deadline and number < self.low - 1:
                     self.low = number + 1
                     return
                 if matches(block.texts[number - block.first]):

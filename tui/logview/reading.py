@@ -91,7 +91,7 @@ class LogReading(LogPaper):
 
     def _search_on(self) -> None:
         if self.is_attached:
-            self.run_worker(self._searching(), group="search", exclusive=True, exit_on_error=False)
+            self.run_worker(self._searching, group="search", exclusive=True, exit_on_error=False)
 
     async def _searching(self) -> None:
         self._busy = True

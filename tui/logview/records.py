@@ -13,6 +13,13 @@ _HEAD: Final = b'{"log":"'
 _MIDDLES: Final = {b'","stream":"stdout","time":"': False, b'","stream":"stderr","time":"': True}
 _MIDDLE: Final = 28
 _TAIL: Final = 60
+STAMP: Final = slice(_MIDDLE - _TAIL, -2)
+"""Where the time stands in a record of ours."""
+
+
+def is_ours(raw: bytes) -> bool:
+    """Whether a record is laid out as our engine does it."""
+    return raw[-_TAIL : _MIDDLE - _TAIL] in _MIDDLES
 
 
 def text_of(raw: bytes) -> bytes:
