@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import os
+from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from stage import StageClient, image_id, potters_shop
-from test_flows import HOSTILE, forbidden, playing, text_of, until
+from test_flows import HOSTILE, forbidden, playing, text_of
 from textual.pilot import Pilot
 from yard import Yard, folder_of, recording, recording_of
 
@@ -27,6 +29,13 @@ from tui.screens.output import Output
 def docker_config(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Nobody is logged in anywhere."""
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+
+
+async def until(pilot: Pilot[None], what: Callable[[], object]) -> None:
+    """Wait for the screen, on a machine that may have other things to do."""
+    async with asyncio.timeout(60):
+        while not what():
+            await pilot.pause(0.02)
 
 
 def view_of(app: OnggiApp) -> BuildScreen:
@@ -142,7 +151,7 @@ async def test_cached_steps_are_one_line_that_unfolds() -> None:
     async with playing(Yard("passes")) as (app, pilot):
         await begun(app, pilot)
         await until(pilot, lambda: "enter its layers" in text_of(app))
-        assert "3 cached  steps 1–3" in text_of(app)
+        assert "3 cached  steps 1-3" in text_of(app)
         assert "WORKDIR" not in text_of(app)
         await pilot.press("g", "space")  # enter is for the layers now
         await until(pilot, lambda: "WORKDIR /src" in text_of(app))
@@ -213,6 +222,19 @@ async def test_cancel_ends_it_at_the_engine() -> None:
         (job,) = app.main.runner.board.jobs
         await until(pilot, lambda: job.state == "cancelled")
         await until(pilot, lambda: "r again" in text_of(app) and "x cancel" not in text_of(app))
+
+
+async def test_a_build_whose_engine_dies_is_lost_and_says_so() -> None:
+    yard = Yard("passes")
+    yard.breaks = True
+    async with playing(yard) as (app, pilot):
+        app.main.builder.here = folder_of("fails")
+        app.main.acts.general.typed("build .")
+        await until(pilot, lambda: isinstance(app.screen, BuildScreen) and view_of(app).build.outcome == "lost")
+        await until(pilot, lambda: "the engine ended before the build" in text_of(app))
+        (job,) = app.main.runner.board.jobs
+        assert job.state == "failed"
+        await until(pilot, lambda: "r again" in text_of(app))
 
 
 async def test_an_image_that_was_built_is_opened_at_its_layers() -> None:

@@ -12,7 +12,7 @@ from typing import IO, Any
 from stage import NOW, Stage, StageClient, potters_shop
 from textual.pilot import Pilot
 
-from core.errors import Conflict, NotFound
+from core.errors import Conflict, EngineUnreachable, NotFound
 from tui.app import OnggiApp
 from tui.build.past import PastBuilds
 from tui.build.screen import BuildScreen
@@ -53,6 +53,7 @@ class Yard(Stage):
         self.until = until
         self.go_on = asyncio.Event()
         self.cancelled = asyncio.Event()
+        self.breaks = False
         for ago, build in enumerate(self.builds.values(), 1):
             build["record"]["Started"] = NOW - ago * 1900
 
@@ -127,6 +128,9 @@ class YardClient(StageClient):
                 build["record"] |= {"Outcome": "cancelled", "Error": "the build was cancelled", "Image": ""}
                 yield {"error": "the build was cancelled", "At": yard.until}
                 return
+            if yard.breaks and event["Event"] == "finished":
+                build["record"] |= {"Outcome": "lost", "Error": "the engine ended before the build was done"}
+                raise EngineUnreachable("the engine closed the connection")
             yield event
 
 

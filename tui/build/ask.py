@@ -178,8 +178,8 @@ def form(world: World, first: Fields, here: Path, glyphs: Glyphs) -> Form:
     fields: list[Line | Options] = [
         Line("folder", "context", first.folder),
         Line("tag", "tag", " ".join(first.tag), first=bool(first.folder)),
-        Line("file", "Dockerfile", first.file),
-        Line("args", "build args", shlex.join(first.args)),
+        Line("file", "file", first.file),
+        Line("args", "args", shlex.join(first.args)),
         Line("target", "up to", first.target),
         Options("toggles", "", _TOGGLES, [n for n in ("no_cache", "pull") if getattr(first, n)], glyphs),
     ]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from core.client.builds import Asking, Wish
     from tui.build.ask import Fields
-    from tui.build.model import Build, Step
+    from tui.build.model import Build
     from tui.build.screen import BuildScreen
     from tui.jobs.model import Watch
     from tui.screens.form import Values
@@ -261,51 +261,6 @@ class Builder:
         screen.follow.cursor()
         screen.detail.pick("Layers")
         screen.go_inside()
-
-    # Acts of the view that others do
-
-    def edit(self, view: BuildScreen) -> None:
-        """Edit the Dockerfile, and build again if that changed it."""
-        from tui.build.editing import edit
-
-        edit(self, view)
-
-    def shell(self, view: BuildScreen, step: Step | None) -> None:
-        """A shell in the file system of a step."""
-        from tui.build.inside import open_shell
-
-        if step is not None:
-            open_shell(self, view, step)
-
-    def yank(self, view: BuildScreen) -> None:
-        """Copy something of the build."""
-        from tui.build.editing import copy
-
-        copy(view)
-
-    def palette(self, view: BuildScreen) -> None:
-        """The palette over a build."""
-        from tui.screens.palette import Found, Palette
-
-        screen = self._screen
-
-        def picked(found: Found | None) -> None:
-            if found is None:
-                return
-            if found.kind == "action" and found.of in ("build", "everywhere"):
-                view.do(found.value)
-                return
-            view.leave()
-            screen.acts.general.picked(found)
-
-        onggi = screen.onggi
-        view.app.push_screen(Palette(screen.world, "build", view.situation, onggi.keymap, onggi.glyphs), picked)
-
-    def help(self, view: BuildScreen) -> None:
-        """Help on the view."""
-        from tui.screens.help import Help
-
-        view.app.push_screen(Help("build", self._screen.onggi.keymap, self._screen.onggi.glyphs))
 
     # Odds and ends
 

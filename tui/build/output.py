@@ -183,7 +183,7 @@ class OutputPage(Framed, ScrollView, can_focus=True):
         mark = f"{self.glyphs.closed} "
         if isinstance(one, paint.Fold):
             ids = [str(step.id) for step in one.steps]
-            numbers = " ".join(ids) if len(ids) < 5 else f"{ids[0]}–{ids[-1]}"
+            numbers = " ".join(ids) if len(ids) < 5 else f"{ids[0]}-{ids[-1]}"
             return join((f"{mark}{numbers} cached", "$muted"))
         if one.state == "waiting":
             waits = self.build.waits_for(one)
@@ -243,17 +243,6 @@ class OutputPage(Framed, ScrollView, can_focus=True):
         self._placing = True
         self.scroll_to(y=self._top_of(step), animate=False, immediate=True, force=True)
         self._placing = False
-
-    def reveal_end(self, step: int) -> None:
-        """Scroll so that the end of a step is on the screen: where the reason of a failure stands."""
-        for n, part in enumerate(self._parts):
-            if isinstance(part, Section) and part.step.id == step:
-                bottom = self._tops[n] + part.rows
-                self._placing = True
-                top = max(min(bottom - self.size.height, self._tops[n]), 0)
-                top = max(bottom - self.size.height, 0) if part.rows > self.size.height else top
-                self.scroll_to(y=top, animate=False, immediate=True, force=True)
-                self._placing = False
 
     def move(self, motion: str) -> bool:
         """Do a motion of the action table."""

@@ -13,7 +13,7 @@ from tui.glyphs import Glyphs
 from tui.jobs.paint import bar
 from tui.paint import EMPTY, cut, ends, fit, join, wrap
 from tui.safe import crop_end, safe, safe_plain
-from tui.text import span, took
+from tui.text import took
 from tui.widgets.objectlist import Row
 
 _STYLES: Final = {
@@ -97,7 +97,7 @@ def step_rows(build: Build, unfolded: frozenset[str], now: float, glyphs: Glyphs
 
 
 def _fold_painter(fold: Fold, opened: bool, glyphs: Glyphs) -> Callable[[int], Content]:
-    numbers = f"{fold.steps[0].id}–{fold.steps[-1].id}"
+    numbers = f"{fold.steps[0].id}-{fold.steps[-1].id}"
     mark = glyphs.open if opened else glyphs.closed
 
     def paint(width: int) -> Content:
@@ -224,11 +224,6 @@ def outcome(build: Build, now: float) -> Content:
     if build.failed is not None and build.outcome == "failed":
         return join((f"failed in step {build.failed.id}", style), (f", {spent}", "$muted"))
     return join((build.outcome, style), (f", {spent}", "$muted"))
-
-
-def ago_or_running(build_started: float, outcome_: str, now: float) -> str:
-    """When a build of the list was."""
-    return "now" if outcome_ == "running" else f"{span(now - build_started)} ago"
 
 
 def excerpt(build: Build, step: Step, glyphs: Glyphs, around: int = 2) -> list[Content]:

@@ -16,6 +16,7 @@ from tui.build import paint
 from tui.build.model import Build, Step
 from tui.build.output import OutputPage
 from tui.build.steps import StepList, StepsPane
+from tui.build.viewacts import ViewActs
 from tui.paint import join
 from tui.screens.working import WorkingScreen
 from tui.widgets.bars import Bar, Hint, Hints
@@ -49,7 +50,6 @@ class BuildScreen(WorkingScreen):
     def __init__(self, main: MainScreen, builder: Builder, build: Build) -> None:
         super().__init__(main.onggi)
         self._main = main
-        self._builder = builder
         self.build = build
         self._steps = StepsPane(build, main.onggi.glyphs)
         self._page = OutputPage(build, main.onggi.glyphs)
@@ -68,14 +68,7 @@ class BuildScreen(WorkingScreen):
             "build_follow": self._follow,
             "build_wrap": self._wrap,
             "build_leave": self.leave,
-            "build_cancel": lambda: self._builder.cancel(self.build),
-            "build_layers": lambda: self._builder.layers(self.build),
-            "build_again": lambda: self._builder.again(self.build),
-            "build_edit": lambda: self._builder.edit(self),
-            "build_shell": lambda: self._builder.shell(self, self.chosen),
-            "yank": lambda: self._builder.yank(self),
-            "palette": lambda: self._builder.palette(self),
-            "help": lambda: self._builder.help(self),
+            **ViewActs(main, builder, self).table,
         }
 
     def compose(self) -> ComposeResult:

@@ -56,7 +56,7 @@ def test_cached_steps_after_one_another_are_one_row() -> None:
     assert isinstance(one, Fold)
     assert [s.id for s in one.steps] == [1, 2, 3]
     assert (step.id, last.id) == (4, 5)  # type: ignore[union-attr]
-    assert rows(build)[0].split() == ["▹", "3", "cached", "steps", "1–3"]
+    assert rows(build)[0].split() == ["▹", "3", "cached", "steps", "1-3"]
     assert build.cached == 4
 
 
