@@ -15,9 +15,28 @@ CSI = st.builds(
     st.sampled_from(["", "", "", "?", ">", "<", "="]),
     st.one_of(
         PARAMS,
-        st.sampled_from(["1049", "47", "6", "7", "1000", "2004;2026", "4", "20", "38;5", "38:2:1", "::"]),
+        st.sampled_from(
+            [
+                "1049",
+                "47",
+                "6",
+                "7",
+                "69",
+                "45",
+                "3;9",
+                "2;2;4;4;1;1;3",
+                "42;1;1;3;3",
+                "1000",
+                "2004;2026",
+                "4",
+                "20",
+                "38;5",
+                "38:2:1",
+                "::",
+            ]
+        ),
     ),
-    st.sampled_from(["", "", "", "", "$", "!", '"', " ", "$$"]),
+    st.sampled_from(["", "", "", "", "$", "!", '"', " ", "$$", "'", "*"]),
     st.characters(min_codepoint=0x40, max_codepoint=0x7E),
 )
 PIECE = st.one_of(
@@ -26,7 +45,19 @@ PIECE = st.one_of(
     CSI,
     CSI,
     st.builds(lambda c: b"\x1b" + bytes([c]), st.integers(0x20, 0x7E)),
-    st.sampled_from([b"\r\n", b"\n", b"\x1b]0;", b"\x1b]52;c;aGk=\x07", b"\x1bP$qm\x1b\\", b"\x1b[", b"\x18"]),
+    st.sampled_from(
+        [
+            b"\r\n",
+            b"\n",
+            b"\x1b]0;",
+            b"\x1b]52;c;aGk=\x07",
+            b"\x1bP$qm\x1b\\",
+            b"\x1b[",
+            b"\x1b[?69h\x1b[3;9s",
+            b"\x1b]4;1;#123\x07",
+            b"\x18",
+        ]
+    ),
 )
 
 
