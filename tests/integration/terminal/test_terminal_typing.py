@@ -1,0 +1,104 @@
+"""Typing through a whole app, in an outer terminal that is our own emulator: input methods, and looking back."""
+
+import os
+import select
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tui.terminal.grid import DECTCEM
+from tui.terminal.screen import FastScreen
+from tui.terminal.source import PtySource
+from tui.terminal.stream import FastStream
+
+HOST = """
+import sys
+from textual.app import App
+from tui.terminal.driver import TerminalDriver
+from tui.terminal.source import PtySource
+from tui.terminal.view import TerminalView
+
+class Host(App):
+    def compose(self):
+        yield TerminalView(PtySource(sys.argv[1:]))
+    def on_mount(self):
+        self.query_one(TerminalView).focus()
+
+Host(driver_class=TerminalDriver).run()
+"""
+
+
+class Outer:
+    """The reader's terminal."""
+
+    def __init__(self, *argv: str) -> None:
+        env = {**os.environ, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8", "PYTHONPATH": str(Path.cwd())}
+        self.screen = FastScreen(60, 12)
+        self.stream = FastStream(self.screen, strict=True)
+        self.source = PtySource([sys.executable, "-c", HOST, *argv], columns=60, lines=12, env=env)
+        self.screen.reply = lambda text: self.type(text.encode())
+
+    def type(self, data: bytes) -> None:
+        assert self.source.write(data)
+
+    def until(self, holds: Callable[[], bool]) -> None:
+        end = time.monotonic() + 20
+        while not holds():
+            assert time.monotonic() < end, "\n".join(self.screen.display)
+            if select.select([self.source.fileno()], [], [], 0.1)[0]:
+                self.stream.feed(self.source.read_nonblocking(65536) or b"")
+
+    def row(self, y: int) -> str:
+        return self.screen.display[y].rstrip()
+
+
+@pytest.fixture
+def shell() -> Iterator[Outer]:
+    outer = Outer("bash", "--norc", "--noprofile")
+    outer.until(lambda: "$" in outer.row(0) or "#" in outer.row(0))
+    outer.type(b"PS1='> '; clear\r")
+    outer.until(lambda: outer.row(0) == ">")
+    yield outer
+    outer.source.close()
+
+
+def test_hangul_typed_by_an_input_method(shell: Outer) -> None:
+    shell.type("한".encode())
+    shell.until(lambda: shell.row(0) == "> 한")
+    for byte in "글".encode():  # a terminal may hand a syllable over in pieces
+        shell.type(bytes([byte]))
+        time.sleep(0.02)
+    shell.until(lambda: shell.row(0) == "> 한글")
+    # the input method opens its window at the terminal's own cursor
+    shell.until(lambda: (shell.screen.cursor.x, shell.screen.cursor.y) == (6, 0))
+    assert DECTCEM in shell.screen.mode
+    shell.type(b"\x1b[D")
+    shell.until(lambda: shell.screen.cursor.x == 4)
+    shell.type("국어".encode() + b"\x7f")
+    shell.until(lambda: shell.row(0) == "> 한국글")
+    shell.until(lambda: shell.screen.cursor.x == 6)
+    shell.type(b"\x15")  # up to the cursor
+    shell.until(lambda: shell.row(0) == "> 글" and shell.screen.cursor.x == 2)
+
+
+def test_composed_and_decomposed_text_take_the_same_cells(shell: Outer) -> None:
+    shell.type("printf '%s|\\n' 각 \u1100\u1161\u11a8 e\u0301\r".encode())
+    shell.until(lambda: shell.row(3).endswith("|"))
+    assert shell.row(1) == "각|" and shell.screen.rows[1].chars[2] == "|"
+    assert shell.screen.rows[2].chars[2] == "|" and shell.screen.rows[3].chars[1] == "|"
+
+
+def test_shift_page_up_looks_back_and_keys_stay_with_the_reader(shell: Outer) -> None:
+    shell.type(b"seq 50\r")
+    shell.until(lambda: shell.row(10) == "50")
+    shell.type(b"\x1b[5;2~")
+    shell.until(lambda: shell.row(11).startswith("looking back"))
+    shell.type(b"g")
+    shell.until(lambda: shell.row(0) == "> seq 50")
+    shell.type(b"q")
+    shell.until(lambda: shell.row(11) == ">")
+    shell.type(b"x")
+    shell.until(lambda: shell.row(11) == "> x")
