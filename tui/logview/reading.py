@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Final
 
 from textual.content import Content
@@ -90,8 +90,10 @@ class LogReading(LogPaper):
         self._relayout(None)
 
     def _search_on(self) -> None:
+        # A function: the worker it ends may not have begun, and a coroutine would be left unawaited.
+        work: Callable[[], Coroutine[None, None, None]] = self._searching
         if self.is_attached:
-            self.run_worker(self._searching, group="search", exclusive=True, exit_on_error=False)
+            self.run_worker(work, group="search", exclusive=True, exit_on_error=False)
 
     async def _searching(self) -> None:
         self._busy = True
