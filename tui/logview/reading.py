@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_left
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 from textual.content import Content
 from textual.style import Style
@@ -91,8 +91,8 @@ class LogReading(LogPaper):
 
     def _search_on(self) -> None:
         # A function: the worker it ends may not have begun, and a coroutine would be left unawaited.
-        work: Callable[[], Coroutine[None, None, None]] = self._searching
         if self.is_attached:
+            work: Any = self._searching  # mypy finds no result type for it
             self.run_worker(work, group="search", exclusive=True, exit_on_error=False)
 
     async def _searching(self) -> None:
