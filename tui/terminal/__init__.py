@@ -1,10 +1,13 @@
 """A terminal inside the app: emulator, keys, and the widget that shows them.
 
-From bytes to screen (no Textual): `attrs` and `cells` are the data, `grid`, `motion`, `editing`, `modal`,
-`report` the layers of `screen.FastScreen`, `stream.FastStream` the parser, `flood` what it may skip, `scrollback`
-what has scrolled away. `source` is where bytes come from, `pump` moves them, `session` holds one session together.
+From bytes to screen (no Textual): `attrs` and `cells` are the data, `grid`, `motion`, `editing`, `rectangles`,
+`modal`, `report` (with `settings` and `colours`) the layers of `screen.FastScreen`, `stream.FastStream` the parser,
+`flood` what it may skip, `scrollback` what has scrolled away, `reflow` how it wraps at another width. `source` is
+where bytes come from, `pump` moves them, `session` holds one session together.
 
-On the screen (Textual): `view.TerminalView` with `paint`, `history`, `frames`, `keys`, `mouse`.
+On the screen (Textual): `view.TerminalView` with `messages`, `paint`, `frames`, `keys`, `mouse`, `pointed`. Looking
+back: `history` lays out, `paper` numbers its rows, `looking` is the keyboard's part of it, `pointer` the mouse's,
+`clipboard` where a selection goes.
 
 The keyboard: while a `TerminalView` with a source has the focus, every key belongs to the program. An app that
 hosts one must

@@ -354,6 +354,8 @@ class TerminalView(Pointed, can_focus=True):
     def _looked(self, look: Look, effect: str) -> None:
         """After a key that moved the look back."""
         if effect == "allow":
+            if not self._wanted:  # nothing was asked
+                return
             self.allow_clipboard()
         elif effect == "copy" and look.selection is not None:
             self.copy(self._paper.text(look.selection))

@@ -152,7 +152,9 @@ async def test_a_double_click_takes_the_word(peer: Peer) -> None:
 async def test_a_program_writes_the_clipboard_only_when_allowed_for_its_session(peer: Peer) -> None:
     app = Host()
     async with app.run_test(size=(40, 8)) as pilot:
-        await begin(pilot, peer, b"\x1b]52;c;aGVsbG8=\x07$ ", "$")
+        await begin(pilot, peer, b"> ", ">")
+        await pilot.press("shift+pageup", "a", "q")  # nothing was asked, so nothing is allowed
+        peer[1].send(b"\x1b]52;c;aGVsbG8=\x07")
         await settle(pilot, lambda: app.asked == ["hello"])
         await pilot.press("a")
         assert app.copied == []  # typed into the program: no consent
