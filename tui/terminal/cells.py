@@ -65,15 +65,6 @@ class Row:
         self.attrs[x:] = [attr] * count + self.attrs[x : columns - count]
         self.strip = None
 
-    def delete(self, x: int, count: int, attr: Attr) -> None:
-        """Pull the cells right of `x` + `count` to `x`; blanks come in at the end."""
-        count = min(count, len(self.chars) - x)
-        self._split(x)
-        self._split(x + count)
-        self.chars[x:] = self.chars[x + count :] + [" "] * count
-        self.attrs[x:] = self.attrs[x + count :] + [attr] * count
-        self.strip = None
-
     def fit(self, columns: int, attr: Attr) -> None:
         """Cut or pad the row to `columns` cells."""
         have = len(self.chars)
