@@ -76,9 +76,9 @@ def shim_memory(manager: Manager) -> float:
         manager.restart()
         time.sleep(1.0)
         shims = manager.shim_pids()
-        if len(shims) != _SHIMS:
+        if len(shims) < _SHIMS:
             raise RuntimeError(f"{len(shims)} shims beside {_SHIMS} containers")
-        return sum(processes.pss(pid) for pid in shims) / len(shims)
+        return sum(processes.pss(pid) for pid in shims) / _SHIMS
     finally:
         manager.remove_containers()
 

@@ -54,7 +54,7 @@ class Manager(ABC):
 
     @abstractmethod
     def shim_pids(self) -> list[int]:
-        """The one process a container that stays beside it."""
+        """All the processes that stay beside containers."""
 
     @abstractmethod
     def restart(self) -> None:
@@ -126,7 +126,9 @@ class Onggi(Manager):
         return [zygote, *(child for child in processes.children(zygote) if child not in shims)]
 
     def shim_pids(self) -> list[int]:
-        return [int(file.read_text()) for file in self.paths.run.glob("containers/*/pid")]
+        keepers = [int(file.read_text()) for file in self.paths.run.glob("containers/*/pid")]
+        workers = [pid for keeper in keepers for pid in processes.children(keeper)]
+        return keepers + [pid for pid in workers if processes.name(pid) == "onggi-worker"]
 
     def _zygote(self) -> int:
         return int(self.paths.lock.read_text().split()[0])

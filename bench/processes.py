@@ -63,6 +63,11 @@ class Peak:
         return total
 
 
+def name(pid: int) -> str:
+    """What ps calls a process."""
+    return (_PROC / str(pid) / "comm").read_text().rstrip("\n")
+
+
 def cpu_seconds(pid: int) -> float:
     """User and system time a process has used."""
     fields = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 
 from core.logs.jsonfile import RECORD_LIMIT, escape, records, timestamp
 
@@ -26,6 +27,15 @@ class LogWriter:
         self._size = 0
         self.lost = 0
         self._open()
+
+    @property
+    def pending(self) -> dict[int, bytes]:
+        """The lines of each stream that have not ended, and are not written yet."""
+        return {stream: held for stream, held in self._pending.items() if held}
+
+    def resume(self, pending: Mapping[int, bytes]) -> None:
+        """Go on where another writer of this log was left, with its `pending`."""
+        self._pending = dict(pending)
 
     def _open(self) -> None:
         try:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 
+from core.shim.parking import Found, Luggage, State
+
 HISTORY_LIMIT = 256 * 1024
 _MERGE_BELOW = 4096  # a program that writes single bytes must not cost an object each
 
@@ -36,6 +38,22 @@ class History:
             self._held -= excess
         else:
             self._held -= len(oldest)
+
+    def pack(self, luggage: Luggage) -> State:
+        """What another needs to go on."""
+        chunks = [(stream, len(data)) for stream, data in self._chunks]
+        return {"chunks": chunks, "end": self.end, "past": luggage.blob(b"".join(data for _, data in self._chunks))}
+
+    @classmethod
+    def unpack(cls, state: State, found: Found) -> History:
+        """Go on where `pack` was called."""
+        made = cls()
+        past, at = found.blob(state["past"]), 0
+        for stream, size in state["chunks"]:
+            made.append(stream, past[at : at + size])
+            at += size
+        made.end = state["end"]
+        return made
 
     def since(self, position: int = 0) -> list[tuple[int, bytes]]:
         """What was appended behind `position`, as far as it is still held, oldest first."""

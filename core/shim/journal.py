@@ -24,21 +24,22 @@ class Journal:
     Events get growing `seq` numbers. A lost disk costs durability, never the container.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, former: tuple[int, list[Event]] | None = None) -> None:
+        """With `former`, which is (`seq`, `waiting`) of one that was left, go on with that."""
         self._fd = -1
-        self.waiting: list[Event] = []
-        self._seq = _last_seq(path)
+        self.seq, self.waiting = (_last_seq(path), []) if former is None else former
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
             self._fd = os.open(path, flags, 0o600)
         except OSError:
             pass
-        self._compact()
+        if former is None:
+            self._compact()
 
     def append(self, event: Event) -> Event:
         """`event` with its number, written down and kept until it is acknowledged."""
-        self._seq += 1
-        numbered = event | {"seq": self._seq}
+        self.seq += 1
+        numbered = event | {"seq": self.seq}
         self.waiting.append(numbered)
         del self.waiting[:-_WAITING_LIMIT]
         self._write(numbered)
@@ -60,7 +61,7 @@ class Journal:
             os.ftruncate(self._fd, 0)
         except OSError:
             return
-        self._write({"ack": self._seq})
+        self._write({"ack": self.seq})
 
     def _write(self, line: Event) -> None:
         try:

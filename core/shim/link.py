@@ -33,6 +33,15 @@ class EngineLink:
     def open(self) -> bool:
         return not self._ended
 
+    @property
+    def drained(self) -> bool:
+        """Whether everything was sent."""
+        return not self._queue
+
+    def fileno(self) -> int:
+        """The socket's descriptor."""
+        return self._sock.fileno()
+
     def send(self, message: Message, fds: Sequence[int] = ()) -> None:
         """Send `message` with copies of `fds`; queued while the engine is slow, dropped when it is gone."""
         if not self.open:

@@ -44,6 +44,10 @@ class Timer:
     def due(self, now: float) -> bool:
         return self._call is None or self._when <= now
 
+    @property
+    def pending(self) -> bool:
+        return self._call is not None
+
     def left(self, now: float) -> float:
         return self._when - now
 
@@ -79,18 +83,27 @@ class Loop:
         heapq.heappush(self._timers, timer)
         return timer
 
-    def run(self) -> None:
-        """Run until `stop`."""
+    @property
+    def waits(self) -> bool:
+        """Whether a call is still to come."""
+        return any(timer.pending for timer in self._timers)
+
+    def run(self, pause: Callable[[], float] | None = None, on_quiet: Callable[[], None] = lambda: None) -> None:
+        """Run until `stop`; with `pause`, call `on_quiet` once nothing has happened for so many seconds."""
         self._running = True
+        quiet = False
         while self._running:
-            self.step(None)
+            limit = None if quiet or pause is None else pause()
+            quiet = not self.step(limit)
+            if quiet and self._running:
+                on_quiet()
 
     def stop(self) -> None:
         """Make `run` return after the handler that runs now."""
         self._running = False
 
-    def step(self, limit: float | None = 0) -> None:
-        """Wait at most `limit` seconds (None = for ever) for something to do, and do it."""
+    def step(self, limit: float | None = 0) -> bool:
+        """Wait at most `limit` seconds (None = for ever) for something to do, and do it; whether there was."""
         timeout = self._timeout(limit)
         # The entry is taken now: a handler may close an fd whose number the next one gets anew.
         batch = [(fd, events, self._handlers.get(fd)) for fd, events in self._epoll.poll(timeout)]
@@ -100,6 +113,7 @@ class Loop:
         now = time.monotonic()
         while self._timers and self._timers[0].due(now):
             heapq.heappop(self._timers).fire()
+        return bool(batch) or timeout != limit
 
     def _timeout(self, limit: float | None) -> float | None:
         now = time.monotonic()

@@ -12,6 +12,7 @@ from core.packets import Message
 from core.shim.journal import Event, Journal
 from core.shim.link import EngineLink
 from core.shim.loop import READ, Loop, Timer
+from core.shim.parking import Found, Luggage, State
 from core.shim.protocol import ShimConfig
 
 LOG_PAUSE = 0.02  # seconds between two `log` events
@@ -29,20 +30,30 @@ class Outbox:
     """
 
     def __init__(
-        self, loop: Loop, config: ShimConfig, link: socket.socket, handle: Handle, on_change: Callable[[], None]
+        self,
+        loop: Loop,
+        config: ShimConfig,
+        link: socket.socket | None,
+        handle: Handle,
+        on_change: Callable[[], None],
+        *,
+        found: Found | None = None,
     ) -> None:
+        """`found` is what `pack` has left, of which the links are a part."""
         self._loop = loop
         self._run = config.run
         self._handle = handle
         self._on_change = on_change
-        self._journal = Journal(config.journal)
         self._listener: socket.socket | None = None
         self._watching = False
         self._log_timer: Timer | None = None
         self._log_sent = 0.0
         self._greeted = True
-        self._former: EngineLink | None = None
-        self._link: EngineLink | None = EngineLink(loop, link, self._message, self._link_ended)
+        self._former: EngineLink | socket.socket | None = None
+        self._link: EngineLink | None = None
+        self._journal = self._unpack(config, found) if found else Journal(config.journal)
+        if link is not None:
+            self._link = EngineLink(loop, link, self._message, self._link_ended)
 
     @property
     def connected(self) -> bool:
@@ -54,8 +65,38 @@ class Outbox:
         """Whether the engine knows every event, or will read them in the journal."""
         return self._link is None or not self._journal.waiting
 
-    def listen(self) -> None:
-        """Make `run/shim.sock` (0600) and `run/pid`. Raises OSError."""
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing is on its way."""
+        return self._link is None or self._link.drained
+
+    def pack(self, luggage: Luggage) -> State:
+        """What another needs to go on."""
+        assert self._listener is not None
+        return {
+            "listener": luggage.watch(self._listener.fileno()),
+            "link": luggage.watch(self._link.fileno()) if self._link else None,
+            "former": luggage.hold(self._former.fileno()) if self._former else None,
+            "greeted": self._greeted,
+            "watching": self._watching,
+            "seq": self._journal.seq,
+            "waiting": self._journal.waiting,
+        }
+
+    def _unpack(self, config: ShimConfig, found: Found) -> Journal:
+        state = found.state["outbox"]
+        self._greeted, self._watching = state["greeted"], state["watching"]
+        self._listener = socket.socket(fileno=found.fd(state["listener"]))
+        self._loop.watch(self._listener.fileno(), READ, self._accept)
+        if state["former"]:
+            self._former = socket.socket(fileno=found.fd(state["former"]))
+        if state["link"]:
+            link = socket.socket(fileno=found.fd(state["link"]))
+            self._link = EngineLink(self._loop, link, self._message, self._link_ended)
+        return Journal(config.journal, (state["seq"], state["waiting"]))
+
+    def listen(self, pid: int) -> None:
+        """Make `run/shim.sock` (0600) and `run/pid`, which says who is to be killed. Raises OSError."""
         try:
             os.mkdir(self._run, 0o700)
         except FileExistsError:
@@ -74,7 +115,7 @@ class Outbox:
             self._listener.listen(8)
             # Not as text: an encoder and three layers of files would be copied into every idle shim.
             file = os.open("pid", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644, dir_fd=directory)
-            os.write(file, b"%d" % os.getpid())
+            os.write(file, b"%d" % pid)
             os.close(file)
         finally:
             os.close(directory)

@@ -24,6 +24,16 @@ class Stdin:
         self._ends = False
         self.full = False
 
+    @property
+    def fd(self) -> int:
+        """What is written to; -1 where the process takes no input, or no more."""
+        return -1 if self._fd is None else self._fd
+
+    @property
+    def queued(self) -> bool:
+        """Whether the process has not taken everything yet."""
+        return bool(self._queue)
+
     def bind(self, fd: int) -> None:
         """Begin to write to `fd` (non-blocking, owned from here on); -1 = the process takes no input."""
         self._fd = fd

@@ -17,6 +17,7 @@ from core.logs.writer import LogWriter
 from core.shim.attach import AttachOptions, Client, frame_header
 from core.shim.history import History
 from core.shim.loop import READ, Loop, Timer
+from core.shim.parking import Found, Luggage, State
 from core.shim.stdin import Stdin
 from core.shim.stdio import Channels
 
@@ -65,6 +66,44 @@ class Streams:
     def empty(self) -> bool:
         """Whether nobody is attached."""
         return not self._clients
+
+    @property
+    def quiet(self) -> bool:
+        """Whether a process runs and nobody is attached to it, and nothing is on its way."""
+        rests = self._channels is not None and not self._resting and self._repaint is None
+        return rests and not self._clients and not self._stdin.queued
+
+    def pack(self, luggage: Luggage) -> State:
+        """What another needs to go on; for quiet ones."""
+        channels = self._channels
+        assert channels is not None
+        pending = self._log.pending if self._log else {}
+        places = {fd: luggage.watch(fd) for fd in self._sources}
+        for fd in channels.outputs.keys() - places.keys():
+            places[fd] = luggage.hold(fd)
+        return {
+            "stdin": luggage.hold(self._stdin.fd) if self._stdin.fd >= 0 else None,
+            "outputs": [[places[fd], stream] for fd, stream in channels.outputs.items()],
+            "sources": [places[fd] for fd in self._sources],
+            "master": places[channels.master] if channels.master >= 0 else None,
+            "size": self._size,
+            "log": [[stream, luggage.blob(data)] for stream, data in pending.items()],
+            "history": self._history.pack(luggage) if self._history else None,
+        }
+
+    def unpack(self, found: Found) -> None:
+        """Go on where `pack` was called, before anything else."""
+        state = found.state["streams"]
+        outputs = {found.fd(place): stream for place, stream in state["outputs"]}
+        self._channels = Channels(found.fd(state["stdin"]), outputs, found.fd(state["master"]))
+        self._sources = {fd: outputs[fd] for fd in map(found.fd, state["sources"])}
+        self._size = (state["size"][0], state["size"][1])
+        if state["history"]:
+            self._history = History.unpack(state["history"], found)
+        if self._log:
+            self._log.resume({stream: found.blob(number) for stream, number in state["log"]})
+        self._stdin.bind(self._channels.stdin)
+        self._balance(force=True)
 
     def attach(self, fd: int, options: AttachOptions) -> None:
         """Take a client in; `fd` is owned from here on. With `head` the response is written here."""

@@ -24,9 +24,10 @@ from core.shim.execs import Execs
 from core.shim.history import History
 from core.shim.loop import Loop, child_signals
 from core.shim.outbox import Outbox
+from core.shim.parking import Found, Keeper, Luggage, Patience
 from core.shim.protocol import ShimConfig
 from core.shim.reaper import Reaper
-from core.shim.restart import RestartState, decide
+from core.shim.restart import RestartPolicy, RestartState, decide
 from core.shim.streams import Streams
 from core.shim.task import Task
 
@@ -36,14 +37,28 @@ Handler = Callable[[Message, list[int]], Message]
 
 
 class Supervisor:
-    """Owns the loop, the streams, the task and the link; `run` returns when the container's life is over."""
+    """Owns the loop, the streams, the task and the link; `run` returns when the container's life is over.
 
-    def __init__(self, config: ShimConfig, link: socket.socket, task: Task, loop: Loop, reaper: Reaper) -> None:
+    With a keeper it also returns when all is quiet and everything lies with the keeper; `found` is that.
+    """
+
+    def __init__(
+        self,
+        config: ShimConfig,
+        link: socket.socket | None,
+        task: Task,
+        loop: Loop,
+        reaper: Reaper,
+        *,
+        keeper: Keeper | None = None,
+        found: Found | None = None,
+    ) -> None:
         self._config = config
         self._task = task
         self._loop = loop
         self._reaper = reaper
-        self._outbox = Outbox(self._loop, config, link, self._handle, self._maybe_end)
+        self._keeper = keeper
+        self._outbox = Outbox(self._loop, config, link, self._handle, self._maybe_end, found=found)
         log = (
             LogWriter(config.log, max_size=config.log_max_size, max_file=config.log_max_file)
             if config.log
@@ -56,7 +71,7 @@ class Supervisor:
             log=log,
             history=History(),
             on_detach=lambda: self._outbox.event({"event": "detached"}),
-            on_output=self._outbox.log_grew,
+            on_output=self._output,
             on_empty=self._maybe_end,
         )
         self._execs = Execs(self._loop, self._reaper, self._outbox, task, self._maybe_end)
@@ -66,6 +81,10 @@ class Supervisor:
         self._exit_code = 0
         self._final = False
         self._began = 0.0
+        self._parked = False
+        self._terminated = (
+            False  # a machine that goes down sends SIGTERM to us and to the keeper, which passes it on
+        )
         self._restart_timer: Any = None
         self._ops: dict[str, Handler] = {
             "hello": self._hello,
@@ -78,24 +97,77 @@ class Supervisor:
             "watch-log": self._watch_log,
             "update": self._update,
         }
+        self._patience = Patience()
+        if found:
+            self._unpack(found)
 
     def watch_signals(self) -> None:
-        """Reap children, and stop the container on SIGTERM."""
+        """Reap children, the keeper's too, and stop the container on SIGTERM."""
+        if self._keeper:
+            self._keeper.watch(self._loop, self._reaper.ended, self._on_signal)
         numbers = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
         child_signals(self._loop, self._on_signal, numbers)
 
     def run(self) -> None:
         """Serve until the last exit is acknowledged (or journaled, when no engine is there)."""
-        self._outbox.listen()
-        self._loop.run()
+        if self._status == "created":
+            self._outbox.listen(self._keeper.pid if self._keeper else os.getpid())
+        if self._keeper:
+            self._loop.run(lambda: self._patience.pause, self._park)
+        else:
+            self._loop.run()
+        if self._parked:
+            return
         self._streams.close()
         self._task.close()
         self._outbox.close()
 
+    def _park(self) -> None:
+        """Leave everything to the keeper, where nothing is going on."""
+        parts = (self._streams, self._outbox)
+        if self._keeper is None or self._status != "running" or self._loop.waits or not self._execs.empty:
+            return
+        if not all(part.quiet for part in parts):
+            return
+        luggage = Luggage()
+        state = {
+            "task": self._task.pack(luggage),
+            "streams": self._streams.pack(luggage),
+            "outbox": self._outbox.pack(luggage),
+            "policy": (self._policy.name, self._policy.maximum),
+            "restarts": (self._restarts.count, self._restarts.delay),
+            "final": self._final,
+            "began": self._began,
+            "pause": self._patience.pause,
+            "parked": time.monotonic(),
+        }
+        try:
+            self._keeper.hand_over(luggage, self._task.pid, state)
+        except OSError:
+            return  # tried again when something has happened
+        self._parked = True
+        self._loop.stop()
+
+    def _unpack(self, found: Found) -> None:
+        """Go on where `_park` was called."""
+        state = found.state
+        self._status = "running"
+        self._policy = RestartPolicy(*state["policy"])
+        self._restarts = RestartState(*state["restarts"])
+        self._final, self._began = state["final"], state["began"]
+        self._patience = Patience(state["pause"], time.monotonic() - state["parked"])
+        self._reaper.expect(self._task.pid, self._exited)
+        self._streams.unpack(found)
+
+    def _output(self) -> None:
+        self._patience.output()
+        self._outbox.log_grew()
+
     def _on_signal(self, number: int) -> None:
         if number == signal.SIGCHLD:
             self._reaper.reap()
-        elif number == signal.SIGTERM and self._status == "running":
+        elif number == signal.SIGTERM and self._status == "running" and not self._terminated:
+            self._terminated = True
             self._final = True
             self._task.signal(self._config.stop_signal)
             self._loop.call_later(STOP_PATIENCE, lambda: self._task.signal(signal.SIGKILL))

@@ -17,6 +17,7 @@ from core.logs.jsonfile import timestamp
 from core.packets import Message
 from core.shim import starter
 from core.shim.first import First
+from core.shim.parking import Found, Luggage, State
 from core.shim.protocol import ShimConfig
 from core.shim.stdio import Channels, open_null, open_pipes, terminal
 
@@ -38,6 +39,29 @@ class Task:
         self._pidfd = -1
         self.pid = 0
         self.started_at = ""
+
+    def pack(self, luggage: Luggage) -> State:
+        """What another needs to go on; for a running one."""
+        return {
+            "message": self._message,
+            "netns": None if self._netns is None else luggage.hold(self._netns),
+            "pidfd": luggage.hold(self._pidfd),
+            "oom_kills": self._oom_kills,
+            "pid": self.pid,
+            "started_at": self.started_at,
+        }
+
+    @classmethod
+    def unpack(cls, config: ShimConfig, found: Found) -> Task:
+        """Go on where `pack` was called, in the mount namespace that was left."""
+        state = found.state["task"]
+        task = cls(config, state["message"])
+        task._own_mounts = task._mounted = task._ran = True
+        task._netns = found.fd(state["netns"]) if state["netns"] else None
+        task._pidfd = found.fd(state["pidfd"])
+        task._oom_kills = state["oom_kills"]
+        task.pid, task.started_at = state["pid"], state["started_at"]
+        return task
 
     def prepare(self) -> None:
         """Have root and cgroup made while the engine makes up the rest. Raises OSError, SyscallFailed."""

@@ -184,7 +184,7 @@ class Keeper:
     def _make_spare(self) -> None:
         try:
             self._spare.make(
-                lambda sock: self._child({sock.fileno()}, lambda: be_mold(sock, shim.wait), dies=False)
+                lambda sock: self._child({sock.fileno()}, lambda: be_mold(sock, shim.stand_by), dies=False)
             )
         except OSError as error:
             self._say(f"fork a shim ahead: {error.strerror}")

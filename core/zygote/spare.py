@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from core import packets
 from core.linux.process import set_name
 from core.packets import Message
+from core.shim.job import leave_terminal
 from core.shim.loop import set_handler
 
 _ROOM = socket.CMSG_SPACE(array.array("i").itemsize)
@@ -74,11 +75,12 @@ def _forked(fork: Callable[[socket.socket], int]) -> tuple[socket.socket, int]:
             raise
 
 
-def be_mold(sock: socket.socket, work: Callable[[socket.socket], None]) -> None:
+def be_mold(sock: socket.socket, work: Callable[[int], None]) -> None:
     """In the mold: fork a child that does `work` with each socket that comes, until none will; nothing else.
 
     Returns in the children too. Raises OSError.
     """
+    leave_terminal()
     set_name("onggi-mold")
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for its children
     own = sock.fileno()
@@ -92,6 +94,6 @@ def be_mold(sock: socket.socket, work: Callable[[socket.socket], None]) -> None:
         if fork() == 0:
             close(own)
             set_handler(chld, default)
-            work(socket.socket(fileno=fd))
+            work(fd)
             return
         close(fd)
