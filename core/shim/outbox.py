@@ -76,7 +76,7 @@ class Outbox:
         return {
             "listener": luggage.watch(self._listener.fileno()),
             "link": luggage.watch(self._link.fileno()) if self._link else None,
-            "former": luggage.hold(self._former.fileno()) if self._former else None,
+            "former": luggage.hold(self._former.fileno()) if self._former and self._former.fileno() >= 0 else None,
             "greeted": self._greeted,
             "watching": self._watching,
             "seq": self._journal.seq,
@@ -135,6 +135,7 @@ class Outbox:
         for link in (self._link, self._former):
             if link is not None:
                 link.close()
+        self._former = None
         self._greeted = self._watching = False
         self._link = EngineLink(self._loop, peer, self._message, self._link_ended)
 

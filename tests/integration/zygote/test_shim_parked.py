@@ -180,6 +180,21 @@ async def test_what_was_not_acknowledged_is_told_after_a_rest(container: Contain
     assert (await again.hello())["status"] == "running"
     container.adopt(again)
     assert (await container.event("started", 2))["seq"] == 1
+    await parked(container)
+
+
+async def test_an_engine_after_another_leaves_it_to_rest(container: Container) -> None:
+    shim = await container.spawn("sleep", "1000")
+    await shim.start()
+    await container.event("started")
+    for _ in range(3):
+        await parked(container)
+        assert container.shim
+        container.shim.close()
+        await parked(container)
+        again = await client.connect(str(container.run / "shim.sock"))
+        assert (await again.hello())["status"] == "running"
+        container.adopt(again)
 
 
 async def test_sigterm_to_a_resting_keeper_stops_its_container(container: Container) -> None:
