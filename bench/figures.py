@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from bench import bigimage, building, logview, paint, processes
@@ -78,7 +79,11 @@ def shim_memory(manager: Manager) -> float:
         shims = manager.shim_pids()
         if len(shims) < _SHIMS:
             raise RuntimeError(f"{len(shims)} shims beside {_SHIMS} containers")
-        return sum(processes.pss(pid) for pid in shims) / _SHIMS
+        total = 0
+        for pid in shims:
+            with suppress(OSError):  # one that has just ended
+                total += processes.pss(pid)
+        return total / _SHIMS
     finally:
         manager.remove_containers()
 
