@@ -63,7 +63,7 @@ def test_a_pull_is_judged_while_it_is_typed() -> None:
     assert not pull().ready
     assert not pull(name="No Name").ready
     assert not pull(name="nginx", platform="arm").ready
-    assert pull(name="nginx", tag="1.27").remarks["name"].text == "here already; Docker Hub"
+    assert pull(name="nginx", tag="1.27").remarks["name"].text == "here; Docker Hub"
     assert (
         pull(name="localhost:5000/x", users={"localhost:5000": "bob"}).remarks["name"].text
         == "localhost:5000 as bob"
