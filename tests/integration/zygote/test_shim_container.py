@@ -314,7 +314,7 @@ async def test_hello_of_another_version_is_refused(container: Container) -> None
 async def test_a_shim_that_is_not_started_goes_with_the_engine(container: Container, bench: Bench) -> None:
     shim = await container.spawn("true")
     await shim.hello()
-    assert len(bench.shims()) == 1
+    await until(lambda: len(bench.shims()) == 1)
     shim.close()
     await until(lambda: not bench.shims())
 
@@ -395,6 +395,7 @@ async def test_an_idle_shim_is_small_and_holds_little(container: Container, benc
             os.close(fd)
     shim = await container.spawn("sleep", "100", log=None)
     await shim.start()
+    await until(lambda: len(bench.shims()) == 1)
     (pid,) = bench.shims()
     folder = Path(f"/proc/{pid}")
     rollup = (folder / "smaps_rollup").read_text()
@@ -411,6 +412,7 @@ async def test_sigterm_to_a_shim_stops_its_container(container: Container, bench
     )
     await shim.start()
     await asyncio.sleep(0.1)
+    await until(lambda: len(bench.shims()) == 1)
     os.kill(bench.shims()[0], signal.SIGTERM)
     exited = await container.event("exited")
     assert (exited["exit_code"], exited["restarting_in"]) == (6, None)
