@@ -40,6 +40,7 @@ async def _pulls(app: OnggiApp) -> None:
     screen.acts.remote.pull("postgres:17")
     await _until(lambda: bool(runner.board.jobs) and len(runner.board.jobs[0].parts) == len(PULL))
     app.now = lambda: NOW
+    screen.tick()  # what was drawn meanwhile is of that time
     saved = runner.board.add(Job("save nginx.tar", "onggi save -o nginx.tar nginx:1.27", NOW - 40))
     saved.moved(22 << 20, 64 << 20, NOW - 30)
     runner.board.end(saved, "paused", "", NOW)
