@@ -7,6 +7,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from faults_kit import Leftovers, onggi, start
@@ -84,6 +85,11 @@ def test_an_exit_is_told_and_removed_when_not_even_the_database_has_room(small: 
     assert small.state(idents[1])["ExitCode"] == 4, "it was stored as soon as there was room"
 
 
+def without_use(images: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Images but for when a container was made of them last."""
+    return [{name: value for name, value in image.items() if name != "LastUsed"} for image in images]
+
+
 def test_nothing_half_is_kept_of_a_full_disk(small: EngineUnderTest) -> None:
     root = small.paths.root
     images = small.client.get("/images/json")
@@ -107,4 +113,4 @@ def test_nothing_half_is_kept_of_a_full_disk(small: EngineUnderTest) -> None:
         small.kill_daemon()
     (root / "filler").unlink()
     start(small)
-    assert small.client.get("/images/json") == images
+    assert without_use(small.client.get("/images/json")) == without_use(images)
