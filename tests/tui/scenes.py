@@ -121,7 +121,7 @@ SCENES = (
     *(Scene(f"images-{w}x{h}", (w, h), ["2", "G", "k", "k"], then=_waste) for w, h in (SMALL, USUAL, LARGE)),
     *(
         Scene(f"layers-{w}x{h}", (w, h), ["2", *"jjjjjjjjj", "enter", *"kk", "enter", "j"], then=_waste)
-        for w, h in (SMALL, USUAL, LARGE)
+        for w, h in (SMALL, USUAL)
     ),
     *(Scene(f"jobs-{w}x{h}", (w, h), stage=potters_shop, then=_pulls) for w, h in (SMALL, USUAL, LARGE)),
     *(
