@@ -69,6 +69,15 @@ async def _waste(app: OnggiApp) -> None:
     await _until(told)
 
 
+async def _into_layers(app: OnggiApp) -> None:
+    """Keys into the tree count only once it is there."""
+    await _waste(app)
+    await Pilot(app).press("enter", *"kk")
+    await _waste(app)
+    await Pilot(app).press("enter", "j")
+    await _waste(app)
+
+
 async def _tags(app: OnggiApp) -> None:
     """Until what is typed has been asked about."""
     await _waste(app)
@@ -119,10 +128,7 @@ SCENES = (
     Scene("logs-keep", USUAL, stage=kiln, then=keeps_failures),
     *(Scene(f"isolation-{w}x{h}", (w, h), ["left_square_bracket", "enter"]) for w, h in (SMALL, USUAL, LARGE)),
     *(Scene(f"images-{w}x{h}", (w, h), ["2", "G", "k", "k"], then=_waste) for w, h in (SMALL, USUAL, LARGE)),
-    *(
-        Scene(f"layers-{w}x{h}", (w, h), ["2", *"jjjjjjjjj", "enter", *"kk", "enter", "j"], then=_waste)
-        for w, h in (SMALL, USUAL)
-    ),
+    *(Scene(f"layers-{w}x{h}", (w, h), ["2", *"jjjjjjjjj"], then=_into_layers) for w, h in (SMALL, USUAL)),
     *(Scene(f"jobs-{w}x{h}", (w, h), stage=potters_shop, then=_pulls) for w, h in (SMALL, USUAL, LARGE)),
     *(
         Scene(f"pull-{w}x{h}", (w, h), ["2", "p", *"shop/api", "tab", "2"], then=_tags)
