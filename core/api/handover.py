@@ -11,7 +11,8 @@ import fcntl
 import os
 import socket
 import stat
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
+from typing import Any
 
 from core.aio import off_loop_to_end
 from core.api.images import import_file
@@ -112,9 +113,15 @@ async def _with_file(sock: socket.socket, work: FileWork, *, quiet: bool, writab
 async def _follow(sock: socket.socket, work: Work, *, quiet: bool) -> None:
     """Send what the work says; it is given up when the client goes."""
     pieces = progress_stream(work, quiet=quiet)
-    loop = asyncio.get_running_loop()
-    pump = asyncio.create_task(_pump(sock, pieces))
-    gone = asyncio.create_task(loop.sock_recv(sock, 1))
+    await until_gone(sock, _pump(sock, pieces), pieces)
+
+
+async def until_gone(
+    sock: socket.socket, work: Coroutine[Any, Any, None], source: AsyncGenerator[Any, None]
+) -> None:
+    """Do `work` until it is done or the client closes `sock`; `source`, which it reads, is closed in the end."""
+    pump = asyncio.create_task(work)
+    gone = asyncio.create_task(asyncio.get_running_loop().sock_recv(sock, 1))
     try:
         await asyncio.wait([pump, gone], return_when=asyncio.FIRST_COMPLETED)
         if pump.done():
@@ -123,7 +130,7 @@ async def _follow(sock: socket.socket, work: Work, *, quiet: bool) -> None:
         for task in (pump, gone):
             task.cancel()
         await asyncio.gather(pump, gone, return_exceptions=True)
-        await pieces.aclose()
+        await source.aclose()
 
 
 async def _pump(sock: socket.socket, pieces: AsyncIterator[bytes]) -> None:

@@ -13,6 +13,7 @@ import os
 import socket
 from collections.abc import AsyncGenerator
 
+from core.api.handover import until_gone
 from core.api.routing import Answer, Request, Route, TakenOver
 from core.engine.engine import Engine
 from core.errors import InvalidArgument
@@ -36,27 +37,13 @@ async def log(engine: Engine, request: Request) -> Answer:
         loop = asyncio.get_running_loop()
         await loop.sock_sendall(sock, hijack_head(RAW_STREAM, upgrade=True))
         if early or await asyncio.wait_for(loop.sock_recv(sock, 1), _PATIENCE):
-            await _tell(sock, engine.logs.watch(record))
+            events = engine.logs.watch(record)
+            await until_gone(sock, _pump(sock, events), events)
     except (OSError, TimeoutError):
         pass  # the client has gone
     finally:
         sock.close()
     return TakenOver()
-
-
-async def _tell(sock: socket.socket, events: AsyncGenerator[list[int] | None, None]) -> None:
-    """Send what happens to the log until it ends or the client goes."""
-    pump = asyncio.create_task(_pump(sock, events))
-    gone = asyncio.create_task(asyncio.get_running_loop().sock_recv(sock, 1))
-    try:
-        await asyncio.wait([pump, gone], return_when=asyncio.FIRST_COMPLETED)
-        if pump.done():
-            pump.result()
-    finally:
-        for task in (pump, gone):
-            task.cancel()
-        await asyncio.gather(pump, gone, return_exceptions=True)
-        await events.aclose()
 
 
 async def _pump(sock: socket.socket, events: AsyncGenerator[list[int] | None, None]) -> None:
