@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from core.errors import SyscallFailed
 
-_ATTEMPTS = 50
+_ATTEMPTS = 200  # each takes microseconds, and somebody else removes empty cgroups only when an engine stops
 _PATIENCE = 1.0  # seconds for processes that were killed to be gone, or for a freeze
 
 
