@@ -10,8 +10,7 @@ from contextlib import contextmanager
 
 from core.errors import SyscallFailed
 
-_ATTEMPTS = 200  # each takes microseconds, and somebody else removes empty cgroups only when an engine stops
-_PATIENCE = 1.0  # seconds for processes that were killed to be gone, or for a freeze
+_PATIENCE = 1.0  # seconds for processes that were killed to be gone, for a freeze, or for another engine to be done
 
 
 def read(folder: str, name: str) -> str:
@@ -127,14 +126,14 @@ def whole(delete: Callable[[], None]) -> Iterator[None]:
 
 def again(make: Callable[[], None]) -> None:
     """Make a path of cgroups; when another engine takes an empty one of it away meanwhile, once more."""
-    for _ in range(_ATTEMPTS):
+    deadline = time.monotonic() + _PATIENCE
+    while True:
         try:
             make()
             return
         except OSError as error:
-            if error.errno not in (errno.ENOENT, errno.ENODEV):
+            if error.errno not in (errno.ENOENT, errno.ENODEV) or time.monotonic() > deadline:
                 raise
-    make()
 
 
 def prune(folder: str) -> None:

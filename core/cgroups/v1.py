@@ -54,17 +54,25 @@ class V1Manager:
 
 
 def _make(root: str, path: str, *, cpuset: bool) -> None:
-    above, folder = root, root
+    above, found = root, []
     for name in path.strip("/").split("/"):
-        above, folder = folder, f"{folder}/{name}"
+        found.append((above, f"{above}/{name}"))
+        above = f"{above}/{name}"
+    for _, folder in found:  # at once, and filled after: a folder with one inside is not taken away
         try:
             os.mkdir(folder, 0o755)
         except FileExistsError:
             pass
-        if cpuset:  # no process may enter one without CPUs and memory nodes, and they are not inherited
-            for file in ("cpuset.cpus", "cpuset.mems"):
-                if not files.read(folder, file).strip():
-                    files.write(folder, file, files.read(above, file).strip())
+    if cpuset:
+        for above, folder in found:
+            _inherit(above, folder)
+
+
+def _inherit(above: str, folder: str) -> None:
+    """No process may enter a cpuset without CPUs and memory nodes, and they are not inherited."""
+    for file in ("cpuset.cpus", "cpuset.mems"):
+        if not files.read(folder, file).strip():
+            files.write(folder, file, files.read(above, file).strip())
 
 
 class V1Cgroup:

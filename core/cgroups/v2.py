@@ -40,14 +40,15 @@ class V2Manager:
         return group
 
     def _make(self, path: str) -> None:
-        folder = self._root
-        for name in path.strip("/").split("/"):
-            _switch_on(folder)
-            folder = f"{folder}/{name}"
+        above = [self._root]
+        for name in path.strip("/").split("/"):  # at once: a folder with one inside is not taken away
+            above.append(f"{above[-1]}/{name}")
             try:
-                os.mkdir(folder, 0o755)
+                os.mkdir(above[-1], 0o755)
             except FileExistsError:
                 pass
+        for folder in above[:-1]:
+            _switch_on(folder)
 
     def open(self, path: str) -> V2Cgroup:
         """See Manager."""
