@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import traceback
 from collections.abc import Callable
@@ -25,6 +26,7 @@ from core.runtime.create import launch
 from core.runtime.exec import enter
 
 BUSYBOX = shutil.which("busybox") or "/bin/busybox"
+_PATIENCE = 100  # seconds; less than a test has
 KINDS = ("mount", "uts", "ipc", "network", "pid", "cgroup")
 
 
@@ -73,6 +75,7 @@ def in_child(work: Callable[[], Result]) -> Result:
     pid = os.fork()
     if pid == 0:
         try:
+            signal.alarm(_PATIENCE)
             unshare(CLONE_NEWNS)
             mount("", "/", "", MS_REC | MS_PRIVATE)
             result = work()

@@ -162,10 +162,9 @@ def perform(root: Path, steps: Sequence[tuple[str, str, str]]) -> None:
 
 def _perform(root: Path, step: str, path: Path, other: Path) -> None:
     if step == "write":
-        path.write_text(f"written {path.name}")
+        _write(path, f"written {path.name}", os.O_CREAT | os.O_TRUNC)
     elif step == "append":
-        with path.open("a") as file:
-            file.write("more")
+        _write(path, "more", os.O_CREAT | os.O_APPEND)
     elif step == "mkdir":
         path.mkdir()
     elif step == "remove":
@@ -187,6 +186,15 @@ def _perform(root: Path, step: str, path: Path, other: Path) -> None:
         path.chmod(0o711)
     elif step == "chown":
         os.chown(path, 12, 34, follow_symlinks=False)
+
+
+def _write(path: Path, text: str, flags: int) -> None:
+    """Into a file; a pipe, which nobody reads, is an OSError instead of a wait for ever."""
+    fd = os.open(path, os.O_WRONLY | os.O_NONBLOCK | flags, 0o666)
+    try:
+        os.write(fd, text.encode())
+    finally:
+        os.close(fd)
 
 
 @settings(max_examples=60, deadline=None)
