@@ -39,7 +39,8 @@ def send(context: Context, given: Arguments) -> int:
 
 def push_ssh(context: Context, url: str, images: Sequence[str], *, quiet: bool) -> int:
     """Send images to the engine of another machine, by ssh(1) as the user has set it up."""
-    return _talk(context, {"names": list(images)}, ssh_command(url), quiet=quiet)
+    command = ssh_command(url)
+    return _talk(context, {"names": list(images)}, command, quiet=quiet, host=command[-len(_RECEIVE) - 1])
 
 
 def ssh_command(url: str) -> list[str]:
@@ -58,8 +59,11 @@ def ssh_command(url: str) -> list[str]:
     return ["ssh", *(["-p", str(port)] if port else []), *login, "--", host, *_RECEIVE]
 
 
-def _talk(context: Context, query: Query, command: list[str], *, quiet: bool) -> int:
-    """Join the engine to `command`, whose output says what is wanted and how far it is."""
+def _talk(context: Context, query: Query, command: list[str], *, quiet: bool, host: str = "") -> int:
+    """Join the engine to `command`, whose output says what is wanted and how far it is.
+
+    `host` = where it leads, when it is ssh(1).
+    """
     stream = context.engine.hijack("/onggi/v1/images/send", query)
     try:
         other = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -71,7 +75,7 @@ def _talk(context: Context, query: Query, command: list[str], *, quiet: bool) ->
     forth = threading.Thread(target=_carry, args=(stream, other.stdin.fileno(), other), daemon=True)
     forth.start()
     try:
-        progress.follow(_answers(other, stream), quiet=quiet)
+        progress.follow(_answers(other, stream, host), quiet=quiet)
     except BaseException:
         other.terminate()
         raise
@@ -103,10 +107,10 @@ def _carry(stream: Stream, fd: int, other: subprocess.Popen[bytes]) -> None:
                 pass
 
 
-def _answers(other: subprocess.Popen[bytes], stream: Stream) -> Iterator[dict[str, Any]]:
+def _answers(other: subprocess.Popen[bytes], stream: Stream, host: str) -> Iterator[dict[str, Any]]:
     """The other side's lines; what it wants goes to the engine. Raises CommandFailed where it is no receiver."""
     assert other.stdout is not None
-    done = False
+    begun = done = False
     while line := other.stdout.readline(LINE_LIMIT):
         try:
             value = jsontext.loads(line)
@@ -115,6 +119,7 @@ def _answers(other: subprocess.Popen[bytes], stream: Stream) -> Iterator[dict[st
         if not isinstance(value, dict):
             text = line[:200].decode("utf-8", "replace").strip()
             raise CommandFailed(f"the other side is no engine that receives: it says {shown(text)}")
+        begun = True
         if "want" in value:
             stream.sock.sendall(line)
             continue
@@ -122,8 +127,19 @@ def _answers(other: subprocess.Popen[bytes], stream: Stream) -> Iterator[dict[st
         yield value
     if not done:
         code = other.wait()
+        if host and not begun:
+            raise CommandFailed(_never_begun(host, code))
         reason = f" (exit code {code})" if code else ""
         raise CommandFailed(f"the other side ended before everything had arrived{reason}; sent again, it goes on")
+
+
+def _never_begun(host: str, code: int) -> str:
+    """Why nothing came back from `host`; ssh(1) ends with 255 where it failed itself, else as the program does."""
+    if code == 255:
+        return f"cannot reach {host}: ssh says why above"
+    if code == 127:
+        return f"{host} has no program `onggi` where ssh looks for it"
+    return f"`onggi image receive` on {host} ended with exit code {code} before it took anything"
 
 
 def receive(context: Context, given: Arguments) -> int:
