@@ -76,7 +76,8 @@ def failure_code(act: Callable[[], int]) -> int:
         warn(engine_says(error))
         return 1
     except OSError as error:
-        warn(f"{error.filename}: {(error.strerror or '').lower()}" if error.filename else str(error))
+        reason = (error.strerror or str(error)).lower()
+        warn(f"{error.filename}: {reason}" if error.filename else reason)
         return 1
     return code
 

@@ -85,9 +85,11 @@ def _beside(path: str) -> Iterator[IO[bytes]]:
         with open(beside, "xb") as file:
             yield file
         os.replace(beside, path)  # noqa: PTH105
-    except BaseException:
+    except BaseException as error:
         if os.path.exists(beside):  # noqa: PTH110
             os.unlink(beside)  # noqa: PTH108
+        if isinstance(error, OSError) and error.errno and not error.filename:
+            raise CommandFailed(f"write {path}: {os.strerror(error.errno).lower()}") from error
         raise
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from faults_kit import clean_engine
+from faults_kit import clean_engine, small_engine
 
 from tests.integration.conftest import EngineUnderTest
 
@@ -21,4 +21,11 @@ def faulty() -> Iterator[EngineUnderTest]:
 def steady() -> Iterator[EngineUnderTest]:
     """An engine for the tests of one file."""
     with clean_engine() as engine:
+        yield engine
+
+
+@pytest.fixture
+def small() -> Iterator[EngineUnderTest]:
+    """An engine for one test, whose ROOT is a file system of 24 MiB."""
+    with small_engine() as engine:
         yield engine

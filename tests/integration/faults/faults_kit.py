@@ -233,3 +233,38 @@ def clean_engine() -> Iterator[EngineUnderTest]:
         yield engine
         start(engine)
         leftovers.none()
+
+
+@contextlib.contextmanager
+def small_engine(mib: int = 24) -> Iterator[EngineUnderTest]:
+    """An engine whose ROOT is a file system of `mib` MiB."""
+    with running_engine() as engine:
+        engine.stop()
+        kept = engine.paths.root.with_name("kept")
+        engine.paths.root.rename(kept)
+        engine.paths.root.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={mib}m", "none", str(engine.paths.root)], check=True)
+        try:
+            subprocess.run(["cp", "-a", f"{kept}/.", str(engine.paths.root)], check=True)
+            start(engine)
+            yield engine
+            (engine.paths.root / "filler").unlink(missing_ok=True)
+            start(engine)
+            engine.remove_all()
+            engine.stop()
+        finally:
+            subprocess.run(["umount", "-l", str(engine.paths.root)], check=True)
+
+
+def fill(folder: Path, leave: int = 0) -> None:
+    """Take all the space there is but `leave` bytes."""
+    fd = os.open(folder / "filler", os.O_WRONLY | os.O_CREAT, 0o600)
+    with contextlib.suppress(OSError):
+        while True:
+            os.write(fd, bytes(1 << 16))
+    with contextlib.suppress(OSError):
+        while True:
+            os.write(fd, bytes(512))
+    if leave:
+        os.ftruncate(fd, max(0, os.fstat(fd).st_size - leave))
+    os.close(fd)

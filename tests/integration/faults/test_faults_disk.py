@@ -4,53 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from faults_kit import Leftovers, onggi, start
+from faults_kit import Leftovers, fill, onggi, start
 
 from core.errors import EngineError
-from tests.integration.conftest import EngineUnderTest, running_engine, wait_until
+from tests.integration.conftest import EngineUnderTest, wait_until
 from tests.support.images import archive, busybox_layer
 
 pytestmark = pytest.mark.root
-
-
-@pytest.fixture
-def small() -> Iterator[EngineUnderTest]:
-    """An engine whose ROOT is a file system of 24 MiB."""
-    with running_engine() as engine:
-        engine.stop()
-        kept = engine.paths.root.with_name("kept")
-        engine.paths.root.rename(kept)
-        engine.paths.root.mkdir()
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "none", str(engine.paths.root)], check=True)
-        try:
-            subprocess.run(["cp", "-a", f"{kept}/.", str(engine.paths.root)], check=True)
-            start(engine)
-            yield engine
-            start(engine)
-            engine.remove_all()
-            engine.stop()
-        finally:
-            subprocess.run(["umount", "-l", str(engine.paths.root)], check=True)
-
-
-def fill(folder: Path, leave: int = 0) -> None:
-    """Take all the space there is but `leave` bytes."""
-    fd = os.open(folder / "filler", os.O_WRONLY | os.O_CREAT, 0o600)
-    with contextlib.suppress(OSError):
-        while True:
-            os.write(fd, bytes(1 << 16))
-    with contextlib.suppress(OSError):
-        while True:
-            os.write(fd, bytes(512))
-    if leave:
-        os.ftruncate(fd, max(0, os.fstat(fd).st_size - leave))
-    os.close(fd)
 
 
 def test_a_full_disk_does_not_stop_a_container_that_talks(small: EngineUnderTest) -> None:
