@@ -19,6 +19,7 @@ SCHEMA = (
         key TEXT PRIMARY KEY, diff_ids TEXT NOT NULL, made_layer INTEGER NOT NULL, text TEXT NOT NULL,
         size INTEGER NOT NULL, created_at REAL NOT NULL, used_at REAL NOT NULL, uses INTEGER NOT NULL)""",
     "CREATE TABLE build_place (place TEXT PRIMARY KEY, parts TEXT NOT NULL)",
+    "CREATE TABLE build_short (short TEXT PRIMARY KEY, key TEXT NOT NULL, created_by TEXT NOT NULL)",
 )
 _FILES_NAMED = 3
 _PARTS_LIMIT = 4 << 20  # characters that are kept to tell what has changed
@@ -72,6 +73,16 @@ class Cache:
         self._db.execute("INSERT OR REPLACE INTO build_step VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row, durable=False)
         self._entries[key] = Entry(key, tuple(diff_ids), made_layer, text, size, created_at, now, 0)
 
+    def short(self, short: str) -> tuple[str, str] | None:
+        """The key of the step with this second key, which knows less than the first, and its history's words."""
+        rows = self._db.query("SELECT key, created_by FROM build_short WHERE short = ?", (short,))
+        return (str(rows[0][0]), str(rows[0][1])) if rows else None
+
+    def add_short(self, short: str, key: str, created_by: str) -> None:
+        """Remember a second key."""
+        row = (short, key, created_by)
+        self._db.execute("INSERT OR REPLACE INTO build_short VALUES (?, ?, ?)", row, durable=False)
+
     def all(self) -> tuple[Entry, ...]:
         """Every step, as it was when the engine started or when it was added."""
         rows = self._db.query(
@@ -88,6 +99,7 @@ class Cache:
         with self._db.transaction():
             for key in keys:
                 self._db.execute("DELETE FROM build_step WHERE key = ?", (key,))
+                self._db.execute("DELETE FROM build_short WHERE key = ?", (key,))
                 self._entries.pop(key, None)
             if not self._entries:  # what is told of changes is of no use without anything to compare
                 self._db.execute("DELETE FROM build_place")

@@ -71,3 +71,7 @@ class StoreLayering:
         return all(self._room.snapshots.exists(name) for name in chain) and all(
             self._room.unpacker.known(diff_id) is not None for diff_id in diff_ids
         )
+
+    def has_layer(self, diff_id: Digest) -> bool:
+        """Whether a layer's blob is in the store, whatever it lies on."""
+        return self._room.unpacker.known(diff_id) is not None

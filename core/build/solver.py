@@ -9,19 +9,21 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
 import msgspec
 
 from core.build import describe
-from core.build.cache import Cache
+from core.build.cache import Entry
+from core.build.cachedoc import Trodden
+from core.build.hands import Hands, Made, Options, Prepared, StepFailed
+from core.build.hits import Hits, ImportFailed, Tell
 from core.build.plan import Plan, PlannedStage, source_stage
 from core.build.scope import Scope
 from core.build.state import State, created_text, step_key, with_path
-from core.build.steps import Step, copy_work, run_words, steps_of
-from core.build.work import Bases, Files, Layering, Programs, RunWork, Tree
+from core.build.steps import Step, copy_parts, copy_work, run_words, steps_of
+from core.build.work import Fingerprint, RunWork, Tree
 from core.dockerfile.errors import DockerfileError
 from core.dockerfile.instructions import (
     Arg,
@@ -39,58 +41,11 @@ from core.dockerfile.instructions import (
 from core.dockerfile.parser import parse_trigger
 from core.errors import EngineError, InvalidArgument
 from core.images.instruct import instruct, set_variables
-from core.model.build import Failed, Finished, Output, Planned, Progressed, Report, Started
-from core.oci.digest import Digest
+from core.model.build import Failed, Finished, Output, Planned, Progressed, Started
 from core.oci.image import Platform
 from core.oci.platform import parse_platform
 
 KEY = "build-"  # active snapshots of builds: what a crash leaves is swept by this name
-Made = tuple[Digest, int] | None  # diffID and bytes of a layer
-Do = Callable[[], Awaitable[Made]]
-
-
-class StepFailed(EngineError):
-    """The program of a RUN ended with `code`, which is not 0."""
-
-    def __init__(self, words: Sequence[str], code: int) -> None:
-        self.code = code
-        super().__init__(f"The command '{' '.join(words)}' returned a non-zero code: {code}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """How to build. Builds of the same Dockerfile have the same `place`; `epoch` (seconds) fixes every time."""
-
-    no_cache: bool = False
-    place: str = ""
-    epoch: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hands:
-    """Who does the work."""
-
-    files: Files
-    programs: Programs
-    bases: Bases
-    layering: Layering
-    cache: Cache
-    report: Report
-    caught_up: Callable[[], Awaitable[None]]  # waits for a listener that lags behind: programs are held meanwhile
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
-    """A step thought through. `parts` make its key, but `files`, which only tell what has changed.
-
-    `state` is what follows it but for key, layer and history; `do` makes its layer, None where it makes none.
-    """
-
-    state: State
-    parts: Mapping[str, Any]
-    created_by: str
-    do: Do | None = None
-    files: Mapping[str, str] = field(default_factory=dict)
 
 
 class Solver:
@@ -105,6 +60,12 @@ class Solver:
         self._steps = steps_of(plan)
         self._stages: dict[int, asyncio.Task[State]] = {}
         self._images: dict[tuple[str, str], asyncio.Task[State]] = {}
+        self._hits = Hits(hands.cache, hands.layering, hands.imports, no_cache=options.no_cache)
+
+    @property
+    def trail(self) -> tuple[Trodden, ...]:
+        """Every step so far, for those who want to give the cache away."""
+        return tuple(self._hits.trail)
 
     async def solve(self) -> State:
         """Build the target stage. Raises DockerfileError, StepFailed and what the hands raise."""
@@ -119,7 +80,10 @@ class Solver:
         finally:
             for task in self._images.values():
                 task.cancel()
-        return self._stages[self._plan.target.stage.index].result()
+        target = self._plan.target.stage.index
+        state = self._stages[target].result()
+        await self._hits.ensure(state.diff_ids, self._tell(self._steps[target][-1]))
+        return state
 
     def _warnings(self) -> tuple[str, ...]:
         found = [f"line {hint.range}: {hint.text}" for hint in self._plan.hints]
@@ -143,6 +107,8 @@ class Solver:
         """Do one step; if it fails, say so with its line."""
         try:
             return await work
+        except ImportFailed:
+            raise  # the step is not to blame: the build begins again without that cache
         except EngineError as error:
             code = error.code if isinstance(error, StepFailed) else 0
             if type(error) is InvalidArgument:
@@ -160,7 +126,9 @@ class Solver:
         else:
             base = State(scope=self._scope, key=step_key("", "scratch"), platform=self._scope.asked.platform)
         self._hands.report(Finished(id=step.told.id, cached=False, seconds=time.monotonic() - began, key=base.key))
-        return replace(base, scope=self._scope, config=with_path(base.config), has_command=False)
+        return replace(
+            base, scope=self._scope, config=with_path(base.config), has_command=False, under=len(base.diff_ids)
+        )
 
     async def _base(self, name: str, platform: str, step: Step) -> State:
         """An image as the state it stands for; looked for once, however many stages want it."""
@@ -170,42 +138,44 @@ class Solver:
 
     async def _find_base(self, name: str, platform: str, step: Step) -> State:
         wanted = parse_platform(platform) if platform else self._scope.asked.platform
-
-        def progress(ident: str, status: str, current: int, total: int) -> None:
-            self._hands.report(Progressed(id=step.told.id, name=ident, status=status, current=current, total=total))
-
-        config = (image := await self._hands.bases.image(name, wanted, progress)).config
+        config = (image := await self._hands.bases.image(name, wanted, self._tell(step))).config
         return State(
             scope=self._scope, key=step_key("", ["image", str(image.id)]), config=config.config,
             diff_ids=config.rootfs.diff_ids, history=config.history, author=config.author,
             platform=Platform(config.os, config.architecture, config.variant),
         )  # fmt: skip
 
+    def _tell(self, step: Step) -> Tell:
+        """What tells how far something is that comes from elsewhere."""
+
+        def progress(ident: str, status: str, current: int, total: int) -> None:
+            self._hands.report(Progressed(id=step.told.id, name=ident, status=status, current=current, total=total))
+
+        return progress
+
     async def _step(self, planned: PlannedStage, state: State, step: Step, instruction: Instruction) -> State:
         """One instruction: from the cache, or done now."""
-        prepared = await self._prepare(planned, state, step, instruction)
         epoch = {} if self._options.epoch is None else {"epoch": self._options.epoch}
+        short = ""
+        if isinstance(instruction, Copy) and (tree := await self._tree(planned, step, instruction.from_)):
+            work = copy_work(instruction, state, tree)
+            short = "" if tree.folder else step_key(state.key, {**copy_parts(work), "from": tree.snapshot, **epoch})
+            if short and (found := self._hits.by_short(short)):
+                return self._taken(step, state, found[0], found[1], short)
+            await self._hits.ensure_snapshot(tree.snapshot, self._tell(step))
+        prepared = await self._prepare(planned, state, step, instruction)
         key = step_key(state.key, {**prepared.parts, **epoch})
         cause = self._cause(step, state, prepared)
-        entry = None if self._options.no_cache else self._hands.cache.find(key)
-        if entry is not None and self._hands.layering.has(entry.diff_ids):
-            self._hands.report(
-                Finished(
-                    id=step.told.id, cached=True, seconds=0.0, key=key, layer=str(entry.layer or ""),
-                    size=entry.size,
-                )
-            )  # fmt: skip
-            return prepared.state.next(
-                key, layer=entry.layer, created_by=prepared.created_by, created=created_text(entry.created_at)
-            )
+        entry = self._hits.find(key)
+        if entry is not None:
+            return self._taken(step, prepared.state, entry, prepared.created_by, short)
         began = time.monotonic()
         self._hands.report(Started(id=step.told.id, cause=cause, key=key))
         layer, size = (await prepared.do() if prepared.do else None) or (None, 0)
         moment = time.time() if self._options.epoch is None else float(self._options.epoch)
         after = prepared.state.next(key, layer=layer, created_by=prepared.created_by, created=created_text(moment))
-        self._hands.cache.add(
-            key, after.diff_ids, made_layer=layer is not None, text=instruction.text, size=size, created_at=moment
-        )
+        made = Entry(key, after.diff_ids, layer is not None, instruction.text, size, moment, moment, 0)
+        self._hits.done(made, short, prepared.created_by, cached=False)
         self._hands.report(
             Finished(
                 id=step.told.id, cached=False, seconds=time.monotonic() - began, key=key, layer=str(layer or ""),
@@ -213,6 +183,19 @@ class Solver:
             )
         )  # fmt: skip
         return after
+
+    def _taken(self, step: Step, state: State, entry: Entry, created_by: str, short: str) -> State:
+        """A step that was done before; `state` is what follows it but for key, layer and history."""
+        self._hits.done(entry, short, created_by, cached=True)
+        self._hands.report(
+            Finished(
+                id=step.told.id, cached=True, seconds=0.0, key=entry.key, layer=str(entry.layer or ""),
+                size=entry.size,
+            )
+        )  # fmt: skip
+        return state.next(
+            entry.key, layer=entry.layer, created_by=created_by, created=created_text(entry.created_at)
+        )
 
     def _cause(self, step: Step, state: State, prepared: Prepared) -> str:
         place = f"{self._options.place}/{step.told.stage}/{step.told.number}"
@@ -227,7 +210,7 @@ class Solver:
             case Copy():
                 return await self._prepare_copy(planned, state, step, instruction)
             case Workdir():
-                return self._prepare_workdir(state, instruction)
+                return self._prepare_workdir(state, step, instruction)
             case From():
                 raise InvalidArgument("FROM isn't allowed as an ONBUILD trigger")
             case _:
@@ -239,11 +222,16 @@ class Solver:
         args = state.scope.run_args(state.env)
         words = run_words(run, state.config.shell)
         mounts = [(mount, await self._tree(planned, step, mount.get("from"))) for mount in run.mounts]
+        mounted = [await self._mounted(run, state, mount, tree) for mount, tree in mounts]
         created_by = describe.created_by_run(words, args)
         env = set_variables(state.config.env, {**state.scope.proxies(state.env), **args}.items())
 
         async def do() -> Made:
-            return await self._in_snapshot(state, lambda key: self._run(state, step, run, words, env, mounts, key))
+            for _, tree in mounts:
+                await self._hits.ensure_snapshot(tree.snapshot if tree else "", self._tell(step))
+            return await self._in_snapshot(
+                state, step, lambda key: self._run(state, step, run, words, env, mounts, key)
+            )
 
         parts = {
             "text": created_by, "env": list(state.config.env), "user": state.config.user,
@@ -251,7 +239,21 @@ class Solver:
             "mounts": [[mount.type, list(mount.options)] for mount in run.mounts],
             "trees": [tree.snapshot if tree else "" for _, tree in mounts],
         }  # fmt: skip
-        return Prepared(state=state, parts=parts, created_by=created_by, do=do)
+        files: dict[str, str] = {}
+        if digests := [found.digest for found in mounted if found]:
+            parts["mounted"] = digests
+            files = {name: digest for found in mounted if found for name, digest in found.files.items()}
+        return Prepared(state=state, parts=parts, created_by=created_by, do=do, files=files)
+
+    async def _mounted(self, run: Run, state: State, mount: Mount, tree: Tree | None) -> Fingerprint | None:
+        """What a step sees of a folder that it mounts: with other files there it is another step."""
+        if mount.type != "bind" or (tree is not None and tree.folder is None):
+            return None
+        copy = Copy(range=run.range, text=run.text, sources=(mount.get("source") or ".",), target="/")
+        try:
+            return await self._hands.files.fingerprint(copy_work(copy, state, tree))
+        except InvalidArgument:
+            return None  # the mount itself says better what is wrong
 
     async def _run(
         self, state: State, step: Step, run: Run, words: tuple[str, ...], env: tuple[str, ...],
@@ -277,20 +279,17 @@ class Solver:
         created_by = describe.created_by_copy(name, source, work.shown, chown=work.chown, shell=state.config.shell)
 
         async def do() -> Made:
-            return await self._in_snapshot(state, lambda key: self._hands.files.copy(work, key))
+            return await self._in_snapshot(state, step, lambda key: self._hands.files.copy(work, key))
 
-        parts = {
-            "text": copy.text, "digest": found.digest, "target": work.target, "folder": work.target_is_folder,
-            "chown": work.chown, "chmod": work.chmod,
-        }  # fmt: skip
+        parts = {**copy_parts(work), "digest": found.digest}
         return Prepared(state=state, parts=parts, created_by=created_by, do=do, files=found.files)
 
-    def _prepare_workdir(self, state: State, instruction: Workdir) -> Prepared:
+    def _prepare_workdir(self, state: State, step: Step, instruction: Workdir) -> Prepared:
         config = instruct(state.config, instruction, state.expander)
         path = config.working_dir
 
         async def do() -> Made:
-            return await self._in_snapshot(state, lambda key: self._hands.files.make_folder(key, path))
+            return await self._in_snapshot(state, step, lambda key: self._hands.files.make_folder(key, path))
 
         created_by = describe.created_by_workdir(path, state.config.shell)
         return Prepared(
@@ -305,7 +304,8 @@ class Solver:
         if name in asked.folders:
             return Tree(folder=asked.folders[name])
         if name in asked.images:
-            return Tree(snapshot=str((await self._base(asked.images[name], "", step)).parent or ""))
+            state = await self._base(asked.images[name], "", step)
+            return Tree(snapshot=self._hits.snapshot(state.diff_ids))
         index = source_stage(self._file, name, planned.stage.index)
         if index is None:
             state = await self._base(name, "", step)
@@ -313,12 +313,13 @@ class Solver:
             state = await self._stages[index]
         else:  # a trigger of the base image names a stage that the plan did not know to be needed
             raise InvalidArgument(f"stage {name} is needed by a trigger of the base image only")
-        return Tree(snapshot=str(state.parent or ""))
+        return Tree(snapshot=self._hits.snapshot(state.diff_ids))
 
-    async def _in_snapshot(self, state: State, work: Callable[[str], Awaitable[None]]) -> Made:
+    async def _in_snapshot(self, state: State, step: Step, work: Callable[[str], Awaitable[None]]) -> Made:
         """Do `work` in a snapshot on top of `state`; what it has changed becomes a layer."""
         key = KEY + secrets.token_hex(8)
         layering = self._hands.layering
+        await self._hits.ensure(state.diff_ids, self._tell(step))
         await layering.prepare(key, state.parent)
         try:
             await work(key)

@@ -30,6 +30,7 @@ class State:
     history: tuple[History, ...] = ()
     platform: Platform = field(default_factory=Platform)
     author: str = ""
+    under: int = 0  # how many of the layers came with the stage's FROM
     has_command: bool = False  # CMD was given in this stage: an ENTRYPOINT leaves it alone
 
     @property

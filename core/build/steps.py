@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from core.build.plan import Plan
 from core.build.state import State
@@ -73,6 +74,14 @@ def copy_work(instruction: Copy, state: State, tree: Tree | None) -> CopyWork:
         tree=tree, shown=target, chown=expander.word(instruction.chown), chmod=expander.word(instruction.chmod),
         variables=state.env | {name: value for name, value in state.scope.args.items() if value is not None},
     )  # fmt: skip
+
+
+def copy_parts(work: CopyWork) -> dict[str, Any]:
+    """What makes a copy's key beside the digest of what it copies."""
+    return {
+        "text": work.instruction.text, "target": work.target, "folder": work.target_is_folder,
+        "chown": work.chown, "chmod": work.chmod,
+    }  # fmt: skip
 
 
 def _name(instruction: Copy) -> str:

@@ -114,5 +114,9 @@ class Layering(Protocol):
 
     async def discard(self, key: str) -> None: ...
     def has(self, diff_ids: Sequence[Digest]) -> bool:
-        """Whether all these layers are in the store."""
+        """Whether all these layers are in the store, on top of each other."""
+        ...
+
+    def has_layer(self, diff_id: Digest) -> bool:
+        """Whether a layer is in the store, whatever it lies on."""
         ...

@@ -21,13 +21,14 @@ from core.build.cache import Cache
 from core.build.downloads import Downloads
 from core.build.files import BuildFiles
 from core.build.finish import register
+from core.build.hands import Hands, Options
 from core.build.history import History, new_id
 from core.build.labels import with_labels
 from core.build.layering import StoreLayering
 from core.build.plan import Asked, make_plan
 from core.build.recording import Recording
 from core.build.scope import Scope
-from core.build.solver import KEY, Hands, Options, Solver
+from core.build.solver import KEY, Solver
 from core.dockerfile.parser import parse
 from core.engine.buildbases import BuildBases, Images, Registries
 from core.engine.buildcache import BuildCache

@@ -15,10 +15,11 @@ import pytest
 from core.build.cache import Cache
 from core.build.files import BuildFiles
 from core.build.finish import register
+from core.build.hands import Hands, Options
 from core.build.layering import StoreLayering
 from core.build.plan import Asked, make_plan
 from core.build.scope import Scope
-from core.build.solver import Hands, Options, Solver
+from core.build.solver import Solver
 from core.dockerfile.errors import DockerfileError
 from core.dockerfile.parser import parse
 from core.errors import EngineError

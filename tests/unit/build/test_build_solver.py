@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from core.build.cache import Cache
+from core.build.hands import Hands, Options, StepFailed
 from core.build.plan import Asked, make_plan
 from core.build.scope import Scope
-from core.build.solver import Hands, Options, Solver, StepFailed
+from core.build.solver import Solver
 from core.build.state import State
 from core.build.work import CopyWork, Fingerprint, RunWork
 from core.dockerfile.errors import DockerfileError
@@ -94,6 +95,9 @@ class Bench:
 
     def has(self, diff_ids: Sequence[Digest]) -> bool:
         return set(diff_ids) <= self.layers
+
+    def has_layer(self, diff_id: Digest) -> bool:
+        return diff_id in self.layers
 
     async def build(self, text: str, *, no_cache: bool = False, epoch: int | None = None, **asked: Any) -> State:
         file = parse(text.encode())
