@@ -35,6 +35,7 @@ from core.runtime.handshake import FirstProcess, died
 from core.shim.protocol import ShimConfig
 from core.shim.starter import Answer, own, resolved, specification
 
+FIRST = "onggi-first"
 Warm = Callable[[], object]
 
 
@@ -111,7 +112,7 @@ def _live(sock: socket.socket, own_pids: bool, warm: Warm | None) -> NoReturn:
     """In the child."""
     try:
         set_parent_death_signal(signal.SIGKILL)  # nobody would own what it starts
-        set_name("onggi-first")
+        set_name(FIRST)
         signal.set_wakeup_fd(-1)  # the shim's, which would hear of our children
         if warm:
             warm()

@@ -10,27 +10,32 @@ import resource
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from core import cgroups, packets
 from core.errors import EngineError
-from core.linux.process import set_parent_death_signal
+from core.linux.process import set_name, set_parent_death_signal
 from core.oci.runtime import Resources
 from core.packets import Message
 from core.shim import job as shim
+from core.shim.first import FIRST
 from core.shim.loop import GONE, READ, Loop, Timer, child_signals
 from core.shim.rehearsal import rehearse
 from core.zygote import claim, jobs
 from core.zygote.daemon import GIVE_UP, Daemon
 from core.zygote.density import settle
 from core.zygote.options import Options
-from core.zygote.spare import Spare, be_mold
+from core.zygote.spare import MOLD, Spare, be_mold
 
+NAME, JOB = "onggi-engine", "onggi-job"
 ENGINE_CGROUP = "/onggi-engine"  # daemon, zygote and shims; beside the containers' /onggi, which is no leaf
 SPARE_PAUSE = 0.02  # seconds after a shim was asked for until the next is made ahead: a start is over then
 CONTAINERS_CGROUP = "/onggi"
 STOP_PATIENCE = 10.0  # seconds for the daemon to end before it is killed
+GOING_PATIENCE = 1.0  # seconds for jobs that were killed and for what was forked ahead to end
+_GOING = {MOLD, JOB, shim.SPARE, FIRST}
 _FILES = 65536  # a descriptor or two for each container and client
 _SIGNALS = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -47,11 +52,14 @@ def serve(options: Options, command: Sequence[str] | None = None) -> int:
     run_lock = claim.lock(f"{options.paths.run}/lock")
     lock = claim.lock(str(options.paths.lock))
     listener = claim.listen(options)
+    set_name(NAME)
     _leave_cgroup()
     log = os.open(options.paths.engine_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    keeper = Keeper(Daemon(options, listener, lock, command), options, log)
     try:
-        return Keeper(Daemon(options, listener, lock, command), options, log).run()
+        return keeper.run()
     finally:
+        keeper.close()
         _take_cgroups_away()
         os.close(run_lock)
 
@@ -72,10 +80,29 @@ def _take_cgroups_away() -> None:
     try:
         manager = cgroups.detect()
         manager.leave()
+        _wait_for_the_going(manager.open(ENGINE_CGROUP))
         for path in (CONTAINERS_CGROUP, ENGINE_CGROUP):
             manager.prune(path)
     except OSError as error:
         print(f"onggi: leave cgroup: {error}", file=sys.stderr, flush=True)
+
+
+def _wait_for_the_going(group: cgroups.Cgroup) -> None:
+    """Let what was ahead of starts end, unless another engine is in the group too: it may be theirs."""
+    deadline = time.monotonic() + GOING_PATIENCE
+    while time.monotonic() < deadline:
+        names = {_name(pid) for pid in group.pids()}
+        if NAME in names or not names & _GOING:
+            return
+        time.sleep(0.002)
+
+
+def _name(pid: int) -> str:
+    try:
+        with open(f"/proc/{pid}/comm", encoding="ascii", errors="replace") as file:
+            return file.read().strip()
+    except OSError:
+        return ""  # it has ended
 
 
 def _raise_file_limit() -> None:
@@ -100,6 +127,10 @@ class Keeper:
         self._filling: list[object] = []
         self._spare = Spare()
         self._renew = Timer(0.0, self._make_spare)
+
+    def close(self) -> None:
+        """Let go of who waits for work."""
+        self._spare.close()
 
     def run(self) -> int:
         """Serve until stopped; the exit code."""
@@ -200,6 +231,7 @@ class Keeper:
             for number in _SIGNALS:
                 signal.signal(number, signal.SIG_DFL)
             if dies:
+                set_name(JOB)
                 set_parent_death_signal(signal.SIGKILL)  # the next engine sweeps what a half-done job leaves
             os.dup2(self._log, 2)
             _keep_only({0, 1, 2, *kept})

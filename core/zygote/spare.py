@@ -19,6 +19,7 @@ from core.packets import Message
 from core.shim.job import leave_terminal
 from core.shim.loop import set_handler
 
+MOLD = "onggi-mold"
 _ROOM = socket.CMSG_SPACE(array.array("i").itemsize)
 
 
@@ -58,6 +59,13 @@ class Spare:
                 return False
         return True
 
+    def close(self) -> None:
+        """End both, soon."""
+        for sock in (self._sock, self._mold):
+            if sock is not None:
+                sock.close()
+        self._sock = self._mold = None
+
     def ended(self, pid: int) -> None:
         """This child was reaped; if it was the mold, the next start makes another."""
         if pid == self._mold_pid and self._mold is not None:
@@ -81,7 +89,7 @@ def be_mold(sock: socket.socket, work: Callable[[int], None]) -> None:
     Returns in the children too. Raises OSError.
     """
     leave_terminal()
-    set_name("onggi-mold")
+    set_name(MOLD)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for its children
     own = sock.fileno()
     receive, fork, close = sock.recvmsg, os.fork, os.close

@@ -28,7 +28,7 @@ def zygotes(engine: EngineUnderTest) -> list[int]:
             line, name = (folder / "cmdline").read_bytes(), (folder / "comm").read_text().strip()
         except OSError:
             continue
-        if wanted in line and not name.startswith("onggi-"):
+        if wanted in line and name == "onggi-engine":
             found.append(int(folder.name))
     return found
 
