@@ -1,16 +1,34 @@
-"""Markers that need something of the machine say so when it is not there."""
+"""Markers that need something of the machine say so when it is not there; nothing waits for ever, nothing stays."""
 
 from __future__ import annotations
 
 import faulthandler
 import os
 import shutil
+import signal
 from collections.abc import Iterator
+from types import FrameType
 
+import psutil
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as profiles
+from pytest_timeout import Settings as Limit
 
-_LAST_RESORT = 400  # seconds; hypothesis takes the end of `timeout` for a finding, and tries what hangs again
+_LAST_RESORT = 400  # seconds; for what is deaf to signals, and for a tear-down that hangs too
+_AGAIN = 20.0  # seconds between calls to a test whose time is over
+_LEAVING = 60  # seconds from the last report to the end of the process
 _PROGRAMS = {"docker": "docker", "skopeo": "skopeo", "tmux": "tmux"}
+
+# How long an example takes says how busy the machine is. Where `CI` is set, each run tries the same examples.
+profiles.register_profile(
+    "onggi", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=bool(os.environ.get("CI"))
+)
+profiles.load_profile("onggi")
+
+
+class TookTooLong(BaseException):
+    """No `Exception`, nor pytest's: hypothesis takes those for findings, and tries again what hangs."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -30,3 +48,35 @@ def pytest_runtest_protocol() -> Iterator[None]:
         return (yield)
     finally:
         faulthandler.cancel_dump_traceback_later()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_timeout_set_timer(item: pytest.Item, settings: Limit) -> bool:
+    """End a test whose time is over, however often something in it goes on all the same."""
+    owner = os.getpid()
+
+    def over(number: int, frame: FrameType | None) -> None:
+        if os.getpid() == owner:  # what a test forks has alarms of its own
+            faulthandler.dump_traceback(2)
+        raise TookTooLong(f"no end after {settings.timeout} seconds")
+
+    def cancel() -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+
+    item.cancel_timeout = cancel  # type: ignore[attr-defined]
+    signal.signal(signal.SIGALRM, over)
+    signal.setitimer(signal.ITIMER_REAL, settings.timeout, _AGAIN)
+    return True
+
+
+def pytest_sessionfinish() -> None:
+    """End what tests have started and left: it may hold our output open. A thread that hangs ends with us."""
+    left = psutil.Process().children(recursive=True)
+    for process in left:
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            pass
+    psutil.wait_procs(left, timeout=5)
+    faulthandler.dump_traceback_later(_LEAVING, exit=True)
