@@ -106,7 +106,7 @@ def test_a_pull_that_finds_no_room_gives_back_what_it_took(tmp_path: Path) -> No
     """Told before anything comes; and where what came unpacks to more than there is."""
     with small_engine(100) as small, running_registry(netns=small.netns) as registry:
         small.run("sleep", "1000", name="live")
-        for number, data in enumerate((os.urandom(50 * MIB), bytes(60 * MIB))):
+        for number, data in enumerate((os.urandom(8 * MIB), bytes(20 * MIB))):
             image, name = tmp_path / "image.tar", f"{registry.address}/other:{number}"
             image.write_bytes(archive([tar_of(data)], "other:1", {"Cmd": ["sh"]}))
             copy = [
@@ -119,5 +119,5 @@ def test_a_pull_that_finds_no_room_gives_back_what_it_took(tmp_path: Path) -> No
             ]
             subprocess.run([*inside(small.netns), *copy], check=True, timeout=60)
             with unharmed(small):
-                fill(small.paths.root, leave=70 * MIB)
+                fill(small.paths.root, leave=69 * MIB)
                 failed(small, "pull", "-q", name)
