@@ -8,7 +8,6 @@ from stage import NOW, Stage, one_id, potters_shop
 from textual.pilot import Pilot
 
 from tui.app import OnggiApp
-from tui.logview.page import LogPage
 
 _SAID = (
     ("web", 1, 0.1, "POST /api/orders/1041 201 58 ms"),
@@ -71,10 +70,6 @@ async def _merged(app: OnggiApp, *keys: str) -> None:
 async def fires(app: OnggiApp) -> None:
     """Four logs as one, JSON unfolded; the view has gone to the new end."""
     await _merged(app, "x")
-    page = app.main.query_one(LogPage)
-    page.scroll_end(animate=False, immediate=True)
-    page.refresh(layout=True)
-    await Pilot(app).pause(0.2)
 
 
 async def asks_for_orders(app: OnggiApp) -> None:

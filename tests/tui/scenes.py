@@ -122,13 +122,13 @@ _RUN = ["2", "j", "j", "r", *"box1", "tab", "tab", "tab", *"8080:80"]
 SCENES = (
     *(Scene(f"main-{w}x{h}", (w, h)) for w, h in (SMALL, USUAL, LARGE)),
     *(Scene(f"logs-{w}x{h}", (w, h), ["enter"]) for w, h in (SMALL, USUAL, LARGE)),
-    *(Scene(f"logs-merged-{w}x{h}", (w, h), stage=kiln, then=fires) for w, h in (USUAL, LARGE)),
-    *(Scene(f"logs-search-{w}x{h}", (w, h), stage=kiln, then=asks_for_orders) for w, h in (USUAL, LARGE)),
+    *(Scene(f"logs-merged-{w}x{h}", (w, h), stage=kiln, then=fires) for w, h in (SMALL, USUAL, LARGE)),
+    *(Scene(f"logs-search-{w}x{h}", (w, h), stage=kiln, then=asks_for_orders) for w, h in (SMALL, USUAL, LARGE)),
     *(Scene(f"logs-hit-{w}x{h}", (w, h), stage=kiln, then=stands_on_a_hit) for w, h in (SMALL, USUAL, LARGE)),
     Scene("logs-keep", USUAL, stage=kiln, then=keeps_failures),
     *(Scene(f"isolation-{w}x{h}", (w, h), ["left_square_bracket", "enter"]) for w, h in (SMALL, USUAL, LARGE)),
     *(Scene(f"images-{w}x{h}", (w, h), ["2", "G", "k", "k"], then=_waste) for w, h in (SMALL, USUAL, LARGE)),
-    *(Scene(f"layers-{w}x{h}", (w, h), ["2", *"jjjjjjjjj"], then=_into_layers) for w, h in (SMALL, USUAL)),
+    *(Scene(f"layers-{w}x{h}", (w, h), ["2", *"jjjjjjjjj"], then=_into_layers) for w, h in (SMALL, USUAL, LARGE)),
     *(Scene(f"jobs-{w}x{h}", (w, h), stage=potters_shop, then=_pulls) for w, h in (SMALL, USUAL, LARGE)),
     *(
         Scene(f"pull-{w}x{h}", (w, h), ["2", "p", *"shop/api", "tab", "2"], then=_tags)

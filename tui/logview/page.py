@@ -222,9 +222,21 @@ class LogPage(ScrollView, can_focus=True):
             if y != self.scroll_offset.y:
                 self.scroll_to(y=y, animate=False, immediate=True, force=True)
         self._placing = False
+        self._place_bar()
         if changed is None:
             self.restyle()
         self.tell()
+
+    def _place_bar(self) -> None:
+        """Textual tells a bar where it stands only while it is shown, and how long it is at some later layout."""
+        if self.show_vertical_scrollbar:
+            bar = self.vertical_scrollbar
+            bar.window_virtual_size, bar.window_size = self.virtual_size.height, self.size.height
+            bar.position = self.scroll_y
+
+    def watch_show_vertical_scrollbar(self) -> None:
+        """It comes with the layout after the one that needs it."""
+        self._place_bar()
 
     def _around(self, shown: Sequence[int], number: int | None) -> Sequence[int]:
         """Of very many lines those near the reader: measuring all would take too long. It moves along."""
