@@ -26,16 +26,23 @@ def test_it_is_the_first_process_as_docker_s_is(engine: EngineUnderTest) -> None
 
 def states(pid: int) -> str:
     """The states of a process' children, `Z` for the dead that nobody has collected. proc_pid_stat(5)"""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return "".join(Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[0] for child in children)
+    found = ""
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        try:
+            found += Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:  # collected in this moment
+            pass
+    return found
 
 
 @pytest.mark.parametrize(("host", "left"), [(INIT, "S"), ({}, "ZZZ")], ids=["init", "without"])
 def test_it_collects_orphans_where_a_sleeping_program_does_not(
     engine: EngineUnderTest, host: dict[str, bool], left: str
 ) -> None:
-    ident = engine.run("sh", "-c", "for i in 1 2 3; do (sleep 0.1 &); done; exec sleep 100", host=host)
+    orphan = "(sh -c 'sleep 0.1; echo end' &)"
+    ident = engine.run("sh", "-c", f"{orphan}; {orphan}; {orphan}; exec sleep 100", host=host)
     pid = engine.state(ident)["Pid"]
+    wait_until(lambda: engine.logs(ident) == "end\n" * 3, "three orphans end")
     wait_until(lambda: states(pid) == left, f"children in the states {left}")
     engine.client.delete(f"/containers/{ident}", {"force": "1"})
 
