@@ -51,6 +51,8 @@ class Action:
 
 ACTIONS: Final = (
     Action("open", "open", "list", "open the detail", rank=10),
+    Action("inspect", "config", "list", "its configuration"),
+    Action("logs", "logs", "containers", "its logs"),
     Action("attach", "attach", "containers", "attach", rank=20),
     Action("shell", "shell", "containers", "shell inside", rank=30),
     Action("run", "run", "containers", "run a new one", rank=40),
@@ -153,6 +155,7 @@ ACTIONS: Final = (
     Action("help", "help", "everywhere", "this help", group="Everywhere"),
     Action("jobs", "jobs", "everywhere", "jobs", group="Everywhere"),
     Action("theme", "theme", "everywhere", "next theme", group="Everywhere"),
+    Action("keys", "keys", "everywhere", "see and change the keys", group="Everywhere"),
     Action("details", "details", "everywhere", "the last error", group="Everywhere"),
     Action("retry", "try now", "everywhere", "try the engine now", group="Everywhere"),
     Action("quit", "quit", "everywhere", "quit, all keeps on", group="Everywhere"),

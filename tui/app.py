@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Final
 
 from textual.app import App
@@ -19,10 +20,12 @@ from tui.calls import Calls, Client
 from tui.config import Config
 from tui.glyphs import ASCII, UNICODE, PlainMarks
 from tui.header import Host
+from tui.safe import safe_plain
 from tui.screens.main import MainScreen
 from tui.terminal.driver import TerminalDriver
 from tui.terminal.probe import probe
 
+_MOST_SAID: Final = 4  # of what is wrong with the settings; the keys' editor shows all
 _HOST_EVERY: Final = 3.0  # seconds between two looks at the host's figures
 
 
@@ -115,11 +118,21 @@ class OnggiApp(App[None], inherit_bindings=False):
         except themes.BadTheme as error:
             problems.append(str(error))
             self.use_theme(themes.DEFAULT)
-        for problem in problems:
-            self.notify(problem, markup=False, severity="warning")
+        for problem in problems[:_MOST_SAID]:
+            self.notify(safe_plain(problem), markup=False, severity="warning")
         self.run_worker(self.backend.run(), group="backend", exit_on_error=True)
         if self._meter is not None:
             self.run_worker(self._watch_host(self._meter), group="host", exit_on_error=False)
+
+    def key_of(self, action_id: str) -> str:
+        """The first key of an act as it is shown, by the keys that hold now."""
+        return self.keymap.shown(action_id)
+
+    def use_keys(self, preset: str, own: Mapping[str, tuple[str, ...]]) -> None:
+        """Let other keys hold from now on."""
+        self.config = replace(self.config, keymap=preset, keys=dict(own))
+        self.keymap, _ = keymaps.keymap(preset, own)
+        self.main.keys_changed()
 
     def use_theme(self, name: str) -> None:
         """Change colours. Raises BadTheme."""

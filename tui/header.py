@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from textual.content import Content
@@ -84,11 +85,12 @@ def _pair(parts: list[Content]) -> Content:
     return join("  ").join([part for part in parts if part])
 
 
-def right(keyboard_inside: bool) -> Content:
-    """The way to everything else, or where the keyboard is."""
+def right(keyboard_inside: bool, key_of: Callable[[str], str]) -> Content:
+    """The way to everything else, or where the keyboard is. `key_of` = the key of an act, "" for none."""
     if keyboard_inside:
         return join(("the keyboard is in the container", "$muted"))
-    return join(("?", "bold $accent"), " help  ", (":", "bold $accent"), " command")
+    ways = [(key_of("help"), "help"), (key_of("palette"), "command")]
+    return join("  ").join([join((key, "bold $accent"), f" {word}") for key, word in ways if key])
 
 
 def _engine(engine: Engine, glyphs: Glyphs) -> Content:

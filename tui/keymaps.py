@@ -5,11 +5,13 @@ A key is the character it types, or Textual's name for one that types nothing (e
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from textual.events import Key
+from textual.keys import Keys, key_to_character
 
 from tui.actions import ACTIONS, BY_ID, Action, scopes_of
 
@@ -54,6 +56,7 @@ _COMMON: Final[dict[str, tuple[str, ...]]] = {
     "help": ("?",),
     "jobs": ("J",),
     "theme": ("T",),
+    "keys": (",",),
     "zoom": ("z",),
     "session_next": ("n",),
     "session_new": ("E",),
@@ -107,6 +110,8 @@ _COMMON: Final[dict[str, tuple[str, ...]]] = {
 PRESETS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "lazydocker": {
         **_COMMON,
+        "inspect": ("I",),
+        "logs": ("m",),
         "shell": ("E",),
         "stop": ("s",),
         "start": ("S",),
@@ -128,6 +133,8 @@ PRESETS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     },
     "k9s": {
         **_COMMON,
+        "inspect": ("d", "y"),
+        "logs": ("l",),
         "shell": ("s",),
         "stop": ("S",),
         "start": ("u",),
@@ -144,13 +151,25 @@ PRESETS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "hide_stopped": ("e",),
         "image_remove": ("ctrl+d", "delete"),
         "volume_remove": ("ctrl+d", "delete"),
-        "open": ("enter", "d", "l"),
         "pane_left": ("h", "left"),
         "pane_right": ("right",),
         "yank": ("c",),
+        "log_follow": ("f", "s"),
+        "log_save": ("S", "ctrl+s"),
+        "log_wipe": ("X", "C", "ctrl+l"),
         "quit": ("q",),
     },
 }
+
+NEVER_TOGETHER: Final = frozenset(
+    {
+        ("pause", "unpause"),
+        ("job_pause", "job_resume"),
+        ("build_layers", "build_fold"),
+        ("build_failure", "build_follow"),
+    }
+)
+"""Acts of one place that may share a key: a state tells which of them is meant."""
 
 _SHOWN: Final = {
     "escape": "esc",
@@ -163,6 +182,17 @@ _SHOWN: Final = {
     "right": "→",
     "delete": "del",
 }
+
+
+_SPELLED: Final = {
+    **{text: key for key, text in _SHOWN.items()},
+    "pgdn": "pagedown",
+    "pgup": "pageup",
+    "return": "enter",
+    " ": "space",
+}
+_NAMED: Final = frozenset(key.value for key in Keys if not key.value.startswith("<"))
+_CHORD: Final = re.compile(r"(?:(?:ctrl|alt|shift|super|hyper|meta)\+)+(?:[a-z0-9_]{1,40}|\S)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +224,19 @@ def shown(key: str) -> str:
     return _SHOWN.get(key, key.replace("ctrl+", "ctrl-"))
 
 
+def key_named(text: str) -> str:
+    """The key that a user calls `text`: `x`, `esc`, `ctrl-d`, `question_mark`; "" where there is no such key."""
+    name = text if len(text) == 1 else text.replace("ctrl-", "ctrl+").replace("alt-", "alt+")
+    name = _SPELLED.get(name, _SPELLED.get(name.lower(), name))
+    if len(name) == 1:
+        return name if name.isprintable() else ""
+    for one in (name, name.lower()):
+        if one in _NAMED or _CHORD.fullmatch(one):
+            return one
+    typed = key_to_character(name) if name.isascii() else None
+    return typed if typed is not None and typed.isascii() and typed.isprintable() else ""
+
+
 def pressed(event: Key) -> str:
     """The name under which a key stands in a keymap."""
     if event.character and event.is_printable and event.character != " ":
@@ -211,36 +254,48 @@ def keymap(preset: str, own: Mapping[str, tuple[str, ...]]) -> tuple[Keymap, tup
     if preset not in PRESETS:
         problems.append(f"keymap {preset} is not known; lazydocker is used")
         preset = "lazydocker"
-    keys = dict(PRESETS[preset])
-    for action_id, wanted in own.items():
+    mine: dict[str, tuple[str, ...]] = {}
+    for action_id, names in own.items():
         if action_id not in BY_ID:
             problems.append(f"keys.{action_id} names no action")
             continue
-        for other in _rivals(keys, action_id, wanted):
-            if other in own:
-                problems.append(f"keys.{action_id} and keys.{other} share a key")
-            else:
+        wanted = tuple(key for key in map(key_named, names) if key)
+        unknown = next((name for name in names if not key_named(name)), None)
+        if unknown is not None:
+            problems.append(f"keys.{action_id}: {unknown} is no key")
+        if wanted or not names:
+            mine[action_id] = wanted
+    keys = {**PRESETS[preset], **mine}
+    for action_id, wanted in mine.items():
+        for other in rivals(keys, action_id, wanted):
+            if other not in mine:
                 problems.append(f"keys.{action_id} takes a key from {other}")
                 keys[other] = tuple(key for key in keys[other] if key not in wanted)
-        keys[action_id] = wanted
+            elif action_id < other:
+                problems.append(f"keys.{action_id} and keys.{other} share a key")
     return Keymap(preset, keys), tuple(problems)
 
 
-def _rivals(keys: Mapping[str, tuple[str, ...]], action_id: str, wanted: tuple[str, ...]) -> list[str]:
-    """Acts of the same scope that hold one of the wanted keys."""
+def rivals(keys: Mapping[str, tuple[str, ...]], action_id: str, wanted: tuple[str, ...]) -> list[str]:
+    """Acts of the same place that hold one of the wanted keys, by id."""
     scope = BY_ID[action_id].scope
     return [
         other
         for other, held in keys.items()
-        if other != action_id and BY_ID[other].scope == scope and set(held) & set(wanted)
+        if other != action_id
+        and BY_ID[other].scope == scope
+        and not {(other, action_id), (action_id, other)} & NEVER_TOGETHER
+        and set(held) & set(wanted)
     ]
 
 
 def clashes(keymap: Keymap) -> tuple[tuple[str, str], ...]:
-    """Pairs of acts of one scope that share a key."""
+    """Pairs of acts of one scope that share a key, though a state does not tell which is meant."""
     return tuple(
         (one.id, two.id)
         for n, one in enumerate(ACTIONS)
         for two in ACTIONS[n + 1 :]
-        if one.scope == two.scope and set(keymap.of(one.id)) & set(keymap.of(two.id))
+        if one.scope == two.scope
+        and (one.id, two.id) not in NEVER_TOGETHER
+        and set(keymap.of(one.id)) & set(keymap.of(two.id))
     )

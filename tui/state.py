@@ -45,6 +45,9 @@ class Container:
     created: float = 0.0
     started: float = 0.0
     finished: float = 0.0
+    paused: float = 0.0
+    again: float = 0.0
+    """When it is started again, of one that restarts."""
     restarts: int = 0
     restart_policy: str = "no"
     command: tuple[str, ...] = ()
@@ -202,7 +205,7 @@ def container_of_inspect(entry: Json) -> Container:
     state, config, host = entry.get("State") or {}, entry.get("Config") or {}, entry.get("HostConfig") or {}
     settings = entry.get("NetworkSettings") or {}
     networks = settings.get("Networks") or {}
-    policy = host.get("RestartPolicy") or {}
+    policy, moments = host.get("RestartPolicy") or {}, entry.get("Onggi") or {}
     retries = int(policy.get("MaximumRetryCount") or 0)
     return Container(
         id=str(entry.get("Id", "")),
@@ -218,6 +221,8 @@ def container_of_inspect(entry: Json) -> Container:
         created=parse_time(str(entry.get("Created", ""))),
         started=parse_time(str(state.get("StartedAt", ""))),
         finished=parse_time(str(state.get("FinishedAt", ""))),
+        paused=parse_time(str(moments.get("PausedAt", ""))),
+        again=parse_time(str(moments.get("RestartsAt", ""))),
         restarts=int(entry.get("RestartCount") or 0),
         restart_policy=str(policy.get("Name") or "no") + (f":{retries}" if retries else ""),
         command=tuple(str(word) for word in (entry.get("Path"), *(entry.get("Args") or ())) if word is not None),

@@ -157,11 +157,20 @@ def inspect(
         "Mounts": [_mount(point) for point in record.mounts],
         "Config": container_config(record.config),
         "NetworkSettings": _network_settings(record),
-        "Onggi": {"CommandLine": list(record.command_line), "Version": VERSION},
+        "Onggi": {"CommandLine": list(record.command_line), "Version": VERSION, **_moments(record)},
     }
     if size is not None:
         document["SizeRw"], document["SizeRootFs"] = size
     return document
+
+
+def _moments(record: ContainerRecord) -> dict[str, str]:
+    """Since when it is paused, or when it is started again: Docker's document has neither."""
+    if record.state.status is Status.PAUSED:
+        return {"PausedAt": record.state.paused_at}
+    if record.state.status is Status.RESTARTING:
+        return {"RestartsAt": record.state.restarts_at}
+    return {}
 
 
 def _state(record: ContainerRecord) -> dict[str, Any]:

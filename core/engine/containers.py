@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable
 from typing import Protocol
 
@@ -20,7 +21,8 @@ from core.engine.starting import Starter
 from core.engine.tasks import Tasks
 from core.engine.waiters import Condition, Waiters
 from core.errors import Conflict, EngineError, InvalidArgument, NotModified, ShimGone, WrongState
-from core.model.container import ContainerRecord, Status
+from core.model.container import NEVER, ContainerRecord, Status
+from core.wire.codec import timestamp
 
 STOP_TIMEOUT = 10  # seconds, Docker's default
 KILL_PATIENCE = 10.0  # seconds until a killed process must be gone; longer is a kernel that does not let it go
@@ -161,7 +163,10 @@ class Containers:
         announce(self._events, record, "unpause")
 
     def _set_status(self, record: ContainerRecord, status: Status) -> None:
-        self._records.change(record.id, lambda old: replace_state(old, status=status) if old.running else old)
+        since = timestamp(time.time_ns()) if status is Status.PAUSED else NEVER
+        self._records.change(
+            record.id, lambda old: replace_state(old, status=status, paused_at=since) if old.running else old
+        )
 
     async def rename(self, reference: str, name: str) -> None:
         """Give a container another name. Raises NameInUse, InvalidArgument."""

@@ -15,7 +15,7 @@ from core.engine.events import Events
 from core.engine.records import Records
 from core.engine.waiters import Waiters
 from core.errors import EngineError
-from core.model.container import ContainerRecord, Status
+from core.model.container import NEVER, ContainerRecord, Status
 from core.packets import Message
 from core.wire.codec import parse_timestamp, timestamp
 
@@ -114,7 +114,7 @@ class Lifecycle:
 
     def _exited(self, record: ContainerRecord, event: Message) -> None:
         again = event.get("restarting_in") is not None
-        code = int(event["exit_code"])
+        code, finished = int(event["exit_code"]), _time(event.get("finished_at"))
         record = self._records.set_state(
             record.id,
             status=Status.RESTARTING if again else Status.EXITED,
@@ -122,7 +122,8 @@ class Lifecycle:
             exit_code=code,
             oom_killed=bool(event.get("oom")),
             error=str(event.get("error") or ""),
-            finished_at=_time(event.get("finished_at")),
+            finished_at=finished,
+            restarts_at=_after(finished, float(event["restarting_in"])) if again else NEVER,
         )
         self._execs.all_exited(record.id)
         announce(self._events, record, "die", exitCode=str(code), execDuration=_duration(record))
@@ -213,6 +214,11 @@ def _time(value: Any) -> str:
     if isinstance(value, str) and value:
         return value
     return timestamp(int(value) if value else time.time_ns())
+
+
+def _after(moment: str, seconds: float) -> str:
+    """The time `seconds` after another one."""
+    return timestamp(parse_timestamp(moment) + round(seconds * 1_000_000_000))
 
 
 def _duration(record: ContainerRecord) -> str:

@@ -209,6 +209,8 @@ class State(_Wire, frozen=True):
     error: str = ""
     started_at: str = NEVER
     finished_at: str = NEVER
+    paused_at: str = NEVER
+    restarts_at: str = NEVER
     restart_count: int = 0
     health: Health | None = None
 

@@ -158,7 +158,7 @@ class BuildScreen(WorkingScreen):
         elif action in ("jobs", "retry", "registries") or action.startswith("list_"):
             self.leave()
             self._main.do(BY_ID[action])
-        elif action in ("theme", "details", "quit", "builds"):
+        elif action in ("theme", "keys", "details", "quit", "builds"):
             self._main.do(BY_ID[action])
 
     def _move(self, motion: str) -> None:
@@ -263,7 +263,7 @@ class BuildScreen(WorkingScreen):
 
     def _update_header(self) -> None:
         main, glyphs = self._main, self.onggi.glyphs
-        right = header.right(False)
+        right = header.right(False, self.onggi.key_of)
         width = self.size.width - 2 - right.cell_length - 3
         work = main.runner.board.work()
         left = header.left(main.world, main.engine, main.host, work, glyphs, width)

@@ -33,7 +33,7 @@ class Runner:
     def __init__(self, screen: MainScreen) -> None:
         self._screen = screen
         self.board = Board(self._changed)
-        self.pane = JobsPane(self.board, screen.onggi.now, screen.onggi.keymap.shown, screen.onggi.glyphs)
+        self.pane = JobsPane(self.board, screen.onggi.now, screen.onggi.key_of, screen.onggi.glyphs)
         self._doing: dict[int, Doing] = {}
         self._waits = False
         self._by_itself = False

@@ -12,10 +12,8 @@ from tui.glyphs import HEALTH, Glyphs
 from tui.paint import EMPTY, fit, join
 from tui.safe import crop_front, crop_middle, safe, safe_plain
 from tui.state import Container, Port, Usage
-from tui.text import age, ago, percent, size
+from tui.text import age, ago, percent, size, span
 from tui.widgets.objectlist import Row
-
-NONE_YET: Final = join("None yet. ", ("r", "bold $accent"), " runs one.")
 
 _FIXED: Final = 4  # glyph, blank, health, blank; the list paints the cursor's cell, the last one stays free
 _WIDTHS: Final = {"image": 17, "ports": 10, "up": 4, "cpu": 7, "mem": 7, "restarts": 6, "net": 13}
@@ -72,6 +70,11 @@ def columns(width: int) -> Columns:
     return Columns(name, widths)
 
 
+def none_yet(key_of: Callable[[str], str]) -> Content:
+    """What an empty list says, with the key of the act that helps."""
+    return join("None yet. ", (key_of("run") or ":", "bold $accent"), " runs one.")
+
+
 def heading(width: int) -> Content:
     """The names of the columns."""
     cols = columns(width - 2)
@@ -100,10 +103,9 @@ def health(one: Container) -> tuple[str, str]:
 def reason(one: Container, now: float) -> Content:
     """Why a row has no figures: `exited 1 · 2 h ago`."""
     if one.status == "paused":
-        return join(("paused", "$paused"))
+        return join((f"paused {span(now - one.paused)}" if one.paused else "paused", "$paused"))
     if one.status == "restarting":
-        tries = f", try {one.restarts}" if one.restarts else ""
-        return join((f"restarting{tries}", "$restarting"))
+        return _restarting(one, now)
     if one.status == "created":
         if one.error:
             return join(("did not start: ", "$failed"), safe(one.error, style="$muted"))
@@ -111,8 +113,15 @@ def reason(one: Container, now: float) -> Content:
     if one.status == "exited":
         return _exited(one, now)
     if one.status == "dead":
-        return join(("dead", "$dead"), (f": {'d helps'}", "$muted"))
+        return join(("dead", "$dead"), (": delete it", "$muted"))
     return join((safe_plain(one.status) or "unknown", "$muted"))
+
+
+def _restarting(one: Container, now: float) -> Content:
+    """`restarting, try 3 in 4 s`"""
+    left = one.again - now
+    soon = "" if not one.again else f" in {span(left)}" if left >= 1 else " now"
+    return join(("restarting", "$restarting"), (f", try {one.restarts + 1}{soon}", "$muted"))
 
 
 def _exited(one: Container, now: float) -> Content:
@@ -131,6 +140,10 @@ def _in_short(one: Container, now: float) -> Content:
     if one.status == "exited" and one.finished:
         word = "oom" if one.oom_killed else f"exited {one.exit_code}"
         return join((word, "$failed" if one.failed else "$muted"), (f" · {age(now - one.finished)}", "$muted"))
+    if one.status == "paused" and one.paused:
+        return join((f"paused {age(now - one.paused)}", "$paused"))
+    if one.status == "restarting" and one.again:
+        return join(("again ", "$restarting"), (f"in {age(max(one.again - now, 0.0))}", "$muted"))
     return reason(one, now)
 
 
@@ -159,7 +172,7 @@ def rows(shown: Sequence[Container], usage: dict[str, Usage], glyphs: Glyphs, no
     for one in shown:
         up = age(now - one.started) if one.started else ""
         used = usage.get(one.id) if one.status == "running" else None
-        when = up if one.status == "running" else ago(now - one.finished) if one.finished else ""
+        when = up if one.status == "running" else reason(one, now).plain
         stamp = (one, when, _figure_texts(used) if used is not None else ())
         made.append(Row(one.id, stamp, _painter(_Facts(one, used, glyphs, now, up))))
     return made

@@ -80,7 +80,7 @@ class Detail(Framed, Vertical):
         self.narrow = False
         self.welcoming = False
         self.choice = len(welcome.CHOICES) - 1
-        self.welcome_keys = tuple(key_of(action) for action, _, _ in welcome.CHOICES)
+        self._key_of = key_of
         self._tabs: dict[str, str] = {}
         self._facts: Content = EMPTY
         self._views: dict[str, Widget] = {}
@@ -157,6 +157,13 @@ class Detail(Framed, Vertical):
             else:
                 self._want()
         self._arrange()
+
+    def keys_changed(self) -> None:
+        """Other keys hold: what names one is written anew."""
+        if self.welcoming:
+            self._show_welcome()
+        elif self.tab == "Terminal" or self.tab not in self._views:
+            self._want()
 
     def choose(self, step: int) -> None:
         """Move the choice of the first screen."""
@@ -246,9 +253,11 @@ class Detail(Framed, Vertical):
             self.post_message(self.Wanted(self.subject, self.tab))
 
     def _show_welcome(self) -> None:
+        keys = tuple(self._key_of(action) for action, _, _ in welcome.CHOICES)
+
         def build(width: int) -> list[Content]:
             height = self.page.size.height
-            return welcome.lines(self.choice, self.welcome_keys, self.glyphs, width, height)
+            return welcome.lines(self.choice, keys, self.glyphs, width, height)
 
         self.page.show(build)
 

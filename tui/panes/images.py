@@ -16,11 +16,16 @@ from tui.state import Image, Json, World
 from tui.text import ago, count, parse_time, size
 from tui.widgets.objectlist import Row
 
-_KEYS = (("p", " pulls, "), ("l", " loads, "), ("b", " makes one."))
-NONE_YET: Final = join("None yet. ", *(part for key, verb in _KEYS for part in ((key, "bold $accent"), verb)))
+_WAYS: Final = (("image_pull", " pulls"), ("image_load", " loads"), ("image_starter", " makes one"))
 
 _USED: Final = 10
 _SIZE: Final = 7
+
+
+def none_yet(key_of: Callable[[str], str]) -> Content:
+    """What an empty list says, with the keys of the acts that help."""
+    ways = [join((key, "bold $accent"), verb) for act, verb in _WAYS if (key := key_of(act))]
+    return join("None yet. ", join(", ").join(ways), "." if ways else "")
 
 
 def name(image: Image, width: int) -> Content:
@@ -80,11 +85,11 @@ def made_by(text: str) -> str:
     return " ".join(text.removesuffix("# buildkit").split())
 
 
-def users(world: World, image_id: str, glyphs: Glyphs) -> list[Content]:
+def users(world: World, image_id: str, glyphs: Glyphs, run_key: str) -> list[Content]:
     """The Used by tab."""
     found = world.image_users(image_id)
     if not found:
-        return [join("No container uses it. ", ("r", "bold $accent"), " runs one.")]
+        return [join("No container uses it. ", (run_key, "bold $accent"), " runs one.")]
     return [join(" ", mark(one, glyphs), " ", safe(one.name), ("  " + one.status, "$muted")) for one in found]
 
 

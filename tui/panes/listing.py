@@ -55,10 +55,11 @@ class ListColumn(Vertical):
     ListColumn ObjectList.-away { display: none; }
     """
 
-    def __init__(self, glyphs: Glyphs, now: Callable[[], float]) -> None:
+    def __init__(self, glyphs: Glyphs, now: Callable[[], float], key_of: Callable[[str], str]) -> None:
         super().__init__(id="lists")
         self.glyphs = glyphs
         self.now = now
+        self.key_of = key_of
         self.world = World()
         self.filters: dict[str, str] = {}
         self.sort = containers.SORTS[0]
@@ -189,14 +190,16 @@ class ListColumn(Vertical):
             return join(("Asking the engine.", "$muted"))
         total = self._total(kind)
         if total and self.filters.get(kind):
-            return join(f"0 of {total} match; ", ("esc", "bold $accent"), " shows all.").stylize_before("$muted")
+            return join(
+                f"0 of {total} match; ", (self.key_of("back"), "bold $accent"), " shows all."
+            ).stylize_before("$muted")
         if total and kind == "containers":
-            return join(f"All {total} are stopped; ", ("e", "bold $accent"), " shows them.").stylize_before(
-                "$muted"
-            )
+            return join(
+                f"All {total} are stopped; ", (self.key_of("hide_stopped"), "bold $accent"), " shows them."
+            ).stylize_before("$muted")
         rooms = {
-            "containers": containers.NONE_YET,
-            "images": images.NONE_YET,
+            "containers": containers.none_yet(self.key_of),
+            "images": images.none_yet(self.key_of),
             "volumes": volumes.NONE_YET,
             "networks": networks.NONE_YET,
             "projects": projects.NONE_YET,

@@ -15,7 +15,7 @@ from tui.paint import EMPTY, join
 from tui.panes import welcome
 from tui.safe import safe, safe_plain
 from tui.screens import removal
-from tui.screens.confirm import Confirm, Question
+from tui.screens.confirm import KEEP, Confirm, Question
 from tui.screens.files import Files
 from tui.screens.general import General
 from tui.screens.remote import Remote
@@ -146,20 +146,21 @@ class Acts:
         if hit:
             self.each(act, [(one.id, one.name) for one in hit])
 
-    def _key(self, action: str) -> str:
-        return self._screen.onggi.keymap.shown(action)
+    def keys(self, action: str) -> tuple[str, ...]:
+        """The keys that do a dangerous act when it asks: those that opened it, but for the ones that keep."""
+        return tuple(key for key in self._screen.onggi.keymap.of(action) if key not in KEEP) or ("y",)
 
     def _kill(self) -> None:
         hit = [one for one in self._containers() if one.alive]
         if hit:
-            question = removal.kill(hit, self._key("kill"), self._screen.onggi.glyphs)
+            question = removal.kill(hit, self.keys("kill"), self._screen.onggi.glyphs)
             self.ask(question, lambda _force: self.each("kill", [(one.id, one.name) for one in hit]))
 
     def _remove(self) -> None:
         hit = self._containers()
         if not hit:
             return
-        question = removal.containers(hit, self._screen.onggi.now(), self._key("remove"), self._screen.onggi.glyphs)
+        question = removal.containers(hit, self._screen.onggi.now(), self.keys("remove"), self._screen.onggi.glyphs)
 
         def do(force: bool) -> None:
             gone = [(one.id, one.name) for one in hit if force or not one.alive]
@@ -173,7 +174,7 @@ class Acts:
         if not hit:
             return
         question = removal.images(
-            hit, world, self._key("image_remove"), self._screen.onggi.glyphs, self.upkeep.undo_key
+            hit, world, self.keys("image_remove"), self._screen.onggi.glyphs, self.upkeep.undo_key
         )
         free = [(image.reference or image.id, image.name) for image in hit if not world.image_users(image.id)]
         self.ask(question, lambda _force: self.each("image_remove", free, tail=self.upkeep.until))
@@ -183,7 +184,7 @@ class Acts:
         hit = [volume for volume in world.volumes if volume.name in wanted]
         if not hit:
             return
-        question = removal.volumes(hit, world, self._key("volume_remove"), self._screen.onggi.glyphs)
+        question = removal.volumes(hit, world, self.keys("volume_remove"), self._screen.onggi.glyphs)
         free = [(volume.name, volume.name) for volume in hit if not world.volume_users(volume.name)]
         self.ask(question, lambda _force: self.each("volume_remove", free))
 

@@ -21,6 +21,9 @@ from tui.widgets.frame import Titles
 UNDO_WHILE: Final = " for an hour; until then its bytes stay."
 """How long the engine keeps what was removed."""
 
+KEEP: Final = ("escape", "enter", "q")
+"""Keys that never do what is asked about."""
+
 _AROUND: Final = 19  # rows of the dialog that are not rows of its two tables
 
 
@@ -39,16 +42,17 @@ class Victim:
 class Question:
     """Everything a deletion says before it happens.
 
-    No `what` = there is nothing to do. `spared` are those it will not touch, each with the reason; `forced` is the
-    command that takes them too. `undo` is the key that takes it back; `frees` are bytes where they are not the sum
-    of the table. `other` is a key, its words, and the question that it turns to.
+    `keys` are those that opened it: pressed again they do it. No `what` = there is nothing to do. `spared` are
+    those it will not touch, each with the reason; `forced` is the command that takes them too. `undo` is the key
+    that takes it back; `frees` are bytes where they are not the sum of the table. `other` is a key, its words,
+    and the question that it turns to.
     """
 
     verb: str
     what: str
     victims: Sequence[Victim]
     command: str
-    key: str
+    keys: tuple[str, ...]
     spared: Sequence[tuple[tuple[str, str], str, str]] = ()
     forced: str = ""
     note: str = ""
@@ -112,7 +116,11 @@ class Confirm(Dialog[str]):
         parts: list[Content] = []
         if asked.victims:
             number = f" {len(asked.victims)}" if len(asked.victims) > 1 else ""
-            parts.append(join((f"  {asked.verb}{number}  ", "bold $on-accent on $failed"), f" {asked.key}"))
+            parts.append(
+                join(
+                    (f"  {asked.verb}{number}  ", "bold $on-accent on $failed"), f" {keymaps.shown(asked.keys[0])}"
+                )
+            )
         parts.append(join(("▸ ", "$accent on $cursor"), ("Keep  ", "bold on $cursor"), (" enter, esc", "$muted")))
         if asked.forced:
             parts.append(join(("F", "bold $accent"), (" stops first and takes all", "$muted")))
@@ -124,9 +132,9 @@ class Confirm(Dialog[str]):
     def pressed(self, event: events.Key) -> None:
         event.stop()
         key = keymaps.pressed(event)
-        if event.key in ("escape", "enter", "q"):
+        if event.key in KEEP:
             self.dismiss(None)
-        elif key == self.question.key and self.question.victims:
+        elif key in self.question.keys and self.question.victims:
             self.dismiss("do" if self.question.command == self._first.command else "other")
         elif key == "F" and self.question.forced:
             self.dismiss("force")

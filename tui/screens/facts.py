@@ -11,7 +11,7 @@ from tui.panes.detail import Detail
 from tui.panes.listing import ListColumn
 from tui.screens import bars
 from tui.screens.working import WorkingScreen
-from tui.state import World
+from tui.state import Container, World
 
 if TYPE_CHECKING:
     from tui.app import OnggiApp
@@ -106,7 +106,7 @@ class FactScreen(WorkingScreen):
         """Once a second, and only where a second changes what is written."""
         self._ticks += 1
         now = self.onggi.now()
-        young = any(now - max(c.started, c.finished) < _YOUNG for c in self.world.containers.values())
+        young = any(_moves(c, now) for c in self.world.containers.values())
         if young or self._ticks % 30 == 0:
             self.lists.refresh_figures(self.world)
             self.follow.cursor()
@@ -118,3 +118,8 @@ class FactScreen(WorkingScreen):
     def watch_rows(self) -> None:
         """Tell whose figures matter."""
         self.onggi.backend.watch_rows(self.lists.visible_containers())
+
+
+def _moves(one: Container, now: float) -> bool:
+    """Whether what is written of a container is another second by second."""
+    return now - max(one.started, one.finished, one.paused) < _YOUNG or one.status == "restarting"

@@ -46,7 +46,10 @@ class Follow:
         if on and not screen.line.asking:
             screen.set_class(screen.narrow, "-deep")
             screen.detail.page.focus()
-            screen.line.show(commands.line(("import", "--starter")), join(("what b would do", "$muted")))
+            screen.line.show(
+                commands.line(("import", "--starter")),
+                join((f"what {screen.onggi.key_of('image_starter')} would do", "$muted")),
+            )
         elif not on and screen.focused is screen.detail.page:
             screen.go_to("images" if not screen.world.containers else "containers")
 

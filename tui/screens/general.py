@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tui import commands
@@ -28,6 +30,7 @@ class General:
             "help": self._help,
             "yank": self._yank,
             "theme": self._theme,
+            "keys": self._keys,
             "details": self._details,
             "quit": self._quit,
             "session_new": self._session_new,
@@ -116,6 +119,34 @@ class General:
 
     def _theme(self) -> None:
         self._screen.line.say(join(("theme ", "$muted"), self._screen.onggi.next_theme()))
+
+    def _keys(self) -> None:
+        """The keys' editor: what is changed there holds at once, and is kept in the user's file."""
+        from tui import config
+        from tui.configfile import save_keys
+        from tui.rebinding import Draft
+        from tui.screens.keyeditor import KeyEditor
+
+        onggi, path = self._screen.onggi, config.place()
+        saving = asyncio.Lock()
+
+        async def save(draft: Draft) -> None:
+            try:
+                async with saving:
+                    remark = await asyncio.to_thread(save_keys, path, draft.preset, draft.own)
+            except (OSError, UnicodeEncodeError) as error:
+                reason = getattr(error, "strerror", None) or str(error)
+                editor.saved(f"not kept in the file: {reason.lower()}", failed=True)
+            else:
+                editor.saved(remark or "kept")
+
+        def apply(draft: Draft) -> None:
+            onggi.use_keys(draft.preset, draft.own)
+            self._screen.work(save(draft), group="keys")
+
+        where = f"~/{path.relative_to(Path.home())}" if path.is_relative_to(Path.home()) else str(path)
+        editor = KeyEditor(Draft(onggi.keymap.name, onggi.config.keys), onggi.glyphs, where, apply)
+        onggi.push_screen(editor)
 
     def _details(self) -> None:
         """The whole of the last error, or of why the engine does not answer."""

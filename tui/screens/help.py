@@ -52,7 +52,13 @@ class Help(Dialog[None]):
 
     def box_titles(self) -> Titles:
         title = join(("Help", "bold $focus"), (f" · {self._place.capitalize()}", "$muted"))
-        return Titles(title, join(("esc closes", "$muted")), EMPTY, join((f"keys: {self._keymap.name}", "$muted")))
+        return Titles(title, join(("esc closes", "$muted")), EMPTY, self._whose())
+
+    def _whose(self) -> Content:
+        """Which keys these are, and the one that changes them."""
+        key = self._keymap.shown("keys")
+        change = join(" · ", (key, "bold $accent"), (" changes them", "$muted")) if key else EMPTY
+        return join((f"keys: {self._keymap.name}", "$muted"), change)
 
     def parts(self) -> list[Widget]:
         page = LinesView(id="help")

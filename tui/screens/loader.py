@@ -120,10 +120,10 @@ class Loader:
     async def _new_log(self) -> LogView:
         from tui.logview import LogView
 
-        keymap = self._screen.onggi.keymap
+        onggi = self._screen.onggi
 
         def act_of(event: Key) -> str | None:
-            return next((a.id for a in keymap.all_of(pressed(event), "logs") if a.own), None)
+            return next((a.id for a in onggi.keymap.all_of(pressed(event), "logs") if a.own), None)
 
         view = LogView(act_of=act_of, id="log")
         view.scope = "logs"
@@ -181,7 +181,9 @@ class Loader:
                 history = await calls.history(subject.name)
                 return (lambda width: images.history(history, width, now)), facts
             if tab == "Used by":
-                return (lambda _width: images.users(world, subject.id, glyphs)), facts
+                return (
+                    lambda _width: images.users(world, subject.id, glyphs, self._screen.onggi.key_of("image_run"))
+                ), facts
             return (lambda width: inspect.image(entry, width)), facts
         if tab in ("Used by", "Containers"):
             return (lambda _width: members(world, subject, glyphs)), EMPTY
@@ -194,7 +196,7 @@ class Loader:
             why = [
                 join(
                     ("It has no process now, so there is nothing to wall in. ", "$muted"),
-                    ("S", "bold $accent"),
+                    (self._screen.onggi.key_of("start"), "bold $accent"),
                     (" starts it.", "$muted"),
                 )
             ]

@@ -79,9 +79,9 @@ class MainScreen(FactScreen):
         yield Bar(id="banner2")
         yield bars.ListTabs()
         with Horizontal(id="middle"):
-            yield ListColumn(self.onggi.glyphs, self.onggi.now)
+            yield ListColumn(self.onggi.glyphs, self.onggi.now, self.onggi.key_of)
             with bars.RightColumn(id="right"):
-                yield Detail(self.onggi.glyphs, self.onggi.keymap.shown)
+                yield Detail(self.onggi.glyphs, self.onggi.key_of)
         yield CommandLine()
         yield Hints(id="footer")
 
@@ -280,6 +280,14 @@ class MainScreen(FactScreen):
         else:
             self.acts.do(action)
 
+    def keys_changed(self) -> None:
+        """Other keys hold: write them wherever keys stand."""
+        if not self.is_mounted:
+            return
+        self.lists.refresh_rows()
+        self.detail.keys_changed()
+        self.update_bars()
+
     def on_command_line_filtered(self, event: CommandLine.Filtered) -> None:
         self.lists.filters[self.lists.current] = event.text
         self.lists.refresh_rows()
@@ -330,7 +338,7 @@ class MainScreen(FactScreen):
     def update_header(self) -> None:
         """The header line."""
         inside = self.keyboard_inside
-        right = header.right(inside)
+        right = header.right(inside, self.onggi.key_of)
         width = self.size.width - 2 - right.cell_length - 3
         work = self.runner.board.work() if "runner" in self.__dict__ else Work()
         left = header.left(self.world, self.engine, self.host, work, self.onggi.glyphs, width)

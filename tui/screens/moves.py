@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tui.actions import LISTS
+from tui.panes.detail import TABS
 from tui.panes.listing import TitledList
 from tui.widgets.linesview import LinesView
 from tui.widgets.objectlist import ObjectList
@@ -29,6 +30,8 @@ class Moves:
             **{motion: partial(self._move, motion) for motion in MOTIONS},
             **{f"list_{n}": partial(screen.go_to, kind) for n, kind in enumerate(LISTS, 1)},
             "open": screen.go_inside,
+            "inspect": partial(self._show_tab, "Config"),
+            "logs": partial(self._show_tab, "Logs"),
             "back": self._back,
             "pane_left": lambda: screen.go_to(screen.lists.current),
             "pane_right": screen.go_inside,
@@ -85,6 +88,13 @@ class Moves:
             screen.lists.refresh_rows()
         elif current.marks:
             self._mark(ObjectList.unmark)
+
+    def _show_tab(self, tab: str) -> None:
+        """Go into a tab of what is under the cursor."""
+        screen = self._screen
+        if tab in TABS[screen.detail.subject.kind]:
+            screen.detail.pick(tab)
+            screen.call_after_refresh(screen.go_inside)
 
     def _into_files(self) -> None:
         if self._screen.browser.pane.shown:

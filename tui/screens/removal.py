@@ -13,8 +13,11 @@ from tui.screens.confirm import Question, Victim
 from tui.state import Container, Image, Json, Volume, World
 from tui.text import count
 
+Keys = tuple[str, ...]
+"""The keys that opened the question, and that do it."""
 
-def containers(hit: Sequence[Container], now: float, key: str, glyphs: Glyphs) -> Question:
+
+def containers(hit: Sequence[Container], now: float, keys: Keys, glyphs: Glyphs) -> Question:
     """Remove containers: the running ones are spared unless force is asked for."""
     rest = [one for one in hit if not one.alive]
     running = [one for one in hit if one.alive]
@@ -27,7 +30,7 @@ def containers(hit: Sequence[Container], now: float, key: str, glyphs: Glyphs) -
         what=count(len(rest or running), "container"),
         victims=victims,
         command=commands.of(act, names),
-        key=key,
+        keys=keys,
         spared=spared,
         forced=commands.of("remove_force", [one.name for one in hit]) if running else "",
         note="Image and named volumes stay. What was written inside is gone for good.",
@@ -35,7 +38,7 @@ def containers(hit: Sequence[Container], now: float, key: str, glyphs: Glyphs) -
     )
 
 
-def kill(hit: Sequence[Container], key: str, glyphs: Glyphs) -> Question:
+def kill(hit: Sequence[Container], keys: Keys, glyphs: Glyphs) -> Question:
     """Kill containers: their programs get no chance to finish."""
     victims = [Victim(mark(one, glyphs), one.name, one.status, "unsaved work") for one in hit]
     return Question(
@@ -43,13 +46,13 @@ def kill(hit: Sequence[Container], key: str, glyphs: Glyphs) -> Question:
         what=count(len(hit), "container"),
         victims=victims,
         command=commands.of("kill", [one.name for one in hit]),
-        key=key,
+        keys=keys,
         note="Stop would ask it to end first; kill does not.",
         marked=len(hit),
     )
 
 
-def images(hit: Sequence[Image], world: World, key: str, glyphs: Glyphs, undo: str) -> Question:
+def images(hit: Sequence[Image], world: World, keys: Keys, glyphs: Glyphs, undo: str) -> Question:
     """Remove images: those a container needs are spared."""
     victims, spared = [], []
     going = Counter(image.id for image in hit)
@@ -73,18 +76,18 @@ def images(hit: Sequence[Image], world: World, key: str, glyphs: Glyphs, undo: s
         what=count(len(victims) or len(hit), "image"),
         victims=victims,
         command=commands.of("image_remove", [v.name for v in victims] or [i.name for i in hit]),
-        key=key,
+        keys=keys,
         spared=spared,
         marked=len(hit),
         undo=undo,
     )
 
 
-def prune(few: Json, every: Json, world: World, key: str, glyphs: Glyphs, undo: str) -> Question:
+def prune(few: Json, every: Json, world: World, keys: Keys, glyphs: Glyphs, undo: str) -> Question:
     """Prune images by the plan `few` of those without a name, or by `every` once `a` is pressed."""
     words = f"all {len(every.get('Images') or ())} that nothing uses"
-    first = _pruned(few, world, key, glyphs, undo, all_of=False)
-    wide = _pruned(every, world, key, glyphs, undo, all_of=True)
+    first = _pruned(few, world, keys, glyphs, undo, all_of=False)
+    wide = _pruned(every, world, keys, glyphs, undo, all_of=True)
     back = ("a", "only those without a name", replace(first, other=("a", words, wide)))
     return replace(first, other=("a", words, replace(wide, other=back)))
 
@@ -99,7 +102,7 @@ def plan_of(world: World, *, all_of: bool) -> Json:
     return {"Images": [{"Id": key, "Names": tags, "Size": sizes[key]} for key, tags in names.items()]}
 
 
-def _pruned(plan: Json, world: World, key: str, glyphs: Glyphs, undo: str, *, all_of: bool) -> Question:
+def _pruned(plan: Json, world: World, keys: Keys, glyphs: Glyphs, undo: str, *, all_of: bool) -> Question:
     mark = (glyphs.exited, "$exited")
     rows = []
     for item in plan.get("Images") or ():
@@ -115,7 +118,7 @@ def _pruned(plan: Json, world: World, key: str, glyphs: Glyphs, undo: str, *, al
         what=count(len(rows), "image") if rows else "",
         victims=rows,
         command=prune_command(all_of=all_of),
-        key=key,
+        keys=keys,
         spared=spared,
         note="" if rows else nothing,
         undo=undo,
@@ -128,7 +131,7 @@ def prune_command(*, all_of: bool) -> str:
     return commands.line(("image", "prune", "-a") if all_of else ("image", "prune"))
 
 
-def volumes(hit: Sequence[Volume], world: World, key: str, glyphs: Glyphs) -> Question:
+def volumes(hit: Sequence[Volume], world: World, keys: Keys, glyphs: Glyphs) -> Question:
     """Remove volumes with everything in them; those that are mounted are spared."""
     victims, spared = [], []
     for volume in hit:
@@ -144,7 +147,7 @@ def volumes(hit: Sequence[Volume], world: World, key: str, glyphs: Glyphs) -> Qu
         what=count(len(victims) or len(hit), "volume"),
         victims=victims,
         command=commands.of("volume_remove", [v.name for v in victims] or [v.name for v in hit]),
-        key=key,
+        keys=keys,
         spared=spared,
         note="What is in a volume is nowhere else; it is gone for good.",
         marked=len(hit),

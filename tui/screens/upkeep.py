@@ -47,8 +47,8 @@ class Upkeep:
         except (EngineError, OSError) as error:
             screen.say_error(f"plan a prune: {error}")
             return
-        key = screen.onggi.keymap.shown("image_prune")
-        question = removal.prune(few, every, screen.world, key, screen.onggi.glyphs, self.undo_key)
+        keys = self._acts.keys("image_prune")
+        question = removal.prune(few, every, screen.world, keys, screen.onggi.glyphs, self.undo_key)
 
         def answered(answer: str | None) -> None:
             if answer is not None:

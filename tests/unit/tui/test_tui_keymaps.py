@@ -6,18 +6,12 @@ from tui import keymaps
 from tui.actions import ACTIONS, BY_ID, Situation, applies, scopes_of
 from tui.state import Container
 
-# Acts of one key that never apply together: a state tells which is meant.
-TOGETHER = {
-    ("pause", "unpause"), ("job_pause", "job_resume"), ("build_layers", "build_fold"),
-    ("build_failure", "build_follow"),
-}  # fmt: skip
-
 
 @pytest.mark.parametrize("preset", keymaps.PRESETS)
 def test_a_preset_has_no_clash_and_names_only_actions(preset: str) -> None:
     made, problems = keymaps.keymap(preset, {})
     assert problems == ()
-    assert set(keymaps.clashes(made)) - TOGETHER == set()
+    assert keymaps.clashes(made) == ()
     assert set(made.keys) <= set(BY_ID)
 
 
@@ -52,8 +46,8 @@ def test_own_keys_go_on_top_and_what_is_wrong_is_said() -> None:
     assert made.of("export") == ()
     assert problems == (
         "keymap emacs is not known; lazydocker is used",
-        "keys.stop takes a key from export",
         "keys.fly names no action",
+        "keys.stop takes a key from export",
     )
 
 
@@ -76,7 +70,7 @@ def test_two_own_keys_that_clash_are_reported() -> None:
 def test_acts_follow_the_state_that_is_shown(status: str, can: set[str]) -> None:
     one = Container("1", "web", "nginx", status=status)
     offered = {a.id for a in ACTIONS if a.scope == "containers" and applies(a, Situation(one))}
-    assert offered - {"run", "hide_stopped", "sort"} == can | {"commit"}
+    assert offered - {"run", "hide_stopped", "sort"} == can | {"commit", "logs"}
 
 
 def test_scopes_from_narrow_to_wide() -> None:
