@@ -93,6 +93,7 @@ DEVPTS_SUPER_MAGIC = 0x1CD1
 # ioctl_pty(2), ioctl_tty(2), netdevice(7)
 TIOCSPTLCK = 0x40045431
 TIOCGPTPEER = 0x5441
+IUTF8 = 0x4000  # termios(3); Python has no word for it
 SIOCGIFFLAGS = 0x8913
 SIOCSIFFLAGS = 0x8914
 IFF_UP = 0x1

@@ -37,6 +37,13 @@ def set_size(fd: int, height: int, width: int) -> None:
     fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", height & 0xFFFF, width & 0xFFFF, 0, 0))
 
 
+def set_utf8(fd: int) -> None:
+    """Let line editing take a character of several bytes away as one (IUTF8, termios(3))."""
+    attributes = termios.tcgetattr(fd)
+    attributes[0] |= k.IUTF8
+    termios.tcsetattr(fd, termios.TCSANOW, attributes)
+
+
 def make_controlling(slave: int) -> None:
     """Make a terminal that of this session, which has none yet."""
     fcntl.ioctl(slave, termios.TIOCSCTTY, 0)

@@ -92,6 +92,8 @@ class Root:
         master, slave = pty.open_pty(self.fd)
         if step.height and step.width:
             pty.set_size(master, step.height, step.width)
+        if step.utf8:
+            pty.set_utf8(slave)
         os.fchown(slave, step.uid, -1)
         if step.show:
             self._show_console(slave)

@@ -15,7 +15,7 @@ from core.linux import constants as k
 from core.oci.runtime import Device, Linux, Mount, Namespace, Spec
 from core.runtime import steps as do
 from core.runtime.options import Attributes, MountOptions, parse
-from core.runtime.processplan import program_steps
+from core.runtime.processplan import open_console, program_steps
 from core.runtime.rootfs import parts
 from core.runtime.steps import Plan, Step
 from core.runtime.sysctls import check_sysctls
@@ -60,8 +60,7 @@ def plan(spec: Spec, *, bundle: str, cgroup: CgroupView, seccomp: bytes | None, 
         steps += [_node(device) for device in spec.linux.devices]
         steps += [do.MakeLink(path, target) for path, target in _LINKS]
     if spec.process.terminal:
-        size = spec.process.console_size
-        steps.append(do.OpenConsole(spec.process.user.uid, size.height if size else 0, size.width if size else 0))
+        steps.append(open_console(spec.process, show=True))
     steps.append(do.MakeFolder(spec.process.cwd))
     steps += [do.Protect(path) for path in spec.linux.readonly_paths]
     steps += [do.Mask(path) for path in spec.linux.masked_paths]

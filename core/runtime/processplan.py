@@ -27,10 +27,27 @@ def exec_plan(process: Process, *, seccomp: bytes | None) -> Plan:
     """One more process inside: it is in the namespaces already. Raises InvalidSpec."""
     steps: list[Step] = []
     if process.terminal:
-        size = process.console_size
-        height, width = (size.height, size.width) if size else (0, 0)
-        steps.append(do.OpenConsole(process.user.uid, height, width, show=False))
+        steps.append(open_console(process, show=False))
     return (*steps, *program_steps(process, seccomp=seccomp))
+
+
+def open_console(process: Process, *, show: bool) -> Step:
+    """A process's terminal."""
+    size = process.console_size
+    height, width = (size.height, size.width) if size else (0, 0)
+    return do.OpenConsole(process.user.uid, height, width, show=show, utf8=_types_utf8(process.env))
+
+
+def _types_utf8(env: tuple[str, ...]) -> bool:
+    """Whether the user's terminal is one for UTF-8, as nearly all are: unless the locale names another charset.
+
+    The kernel must count as the terminal does, or a backspace leaves half of a character in the line. ssh asks
+    the client's locale; a container has no other word of it than what the process is given. locale(7)
+    """
+    names = dict(item.partition("=")[::2] for item in env)
+    locale = next((names[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if names.get(name)), "")
+    charset = locale.partition("@")[0].partition(".")[2]
+    return not charset or charset.lower().replace("-", "") == "utf8"
 
 
 def program_steps(

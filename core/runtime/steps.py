@@ -103,12 +103,16 @@ class MakeLink(Step):
 
 @dataclass(frozen=True, slots=True)
 class OpenConsole(Step):
-    """Open a terminal in the container's own devpts, send its master to the launcher; `show` it as /dev/console."""
+    """Open a terminal in the container's own devpts, send its master to the launcher; `show` it as /dev/console.
+
+    `utf8` = what is typed there is UTF-8.
+    """
 
     uid: int = 0
     height: int = 0
     width: int = 0
     show: bool = True
+    utf8: bool = True
 
     def __str__(self) -> str:
         return "open terminal"

@@ -59,6 +59,18 @@ def test_a_terminal_is_raw_and_echoes(engine: EngineUnderTest) -> None:
     engine.client.delete(f"/containers/{ident}")
 
 
+def test_a_backspace_takes_a_whole_character(engine: EngineUnderTest) -> None:
+    ident = engine.create("sh", "-c", "stty -echo; echo ready; head -n 2; echo done", Tty=True, **INTERACTIVE)
+    stream = engine.client.hijack(f"/containers/{ident}/attach", ALL)
+    engine.client.post(f"/containers/{ident}/start")
+    read_until(stream, b"ready\r\n")
+    stream.sock.sendall("한글\x7f옹\n항아리\x17기\n".encode())
+    assert "한옹\r\n기\r\n".encode() in read_until(stream, b"done")
+    read_all(stream)
+    engine.wait(ident)
+    engine.client.delete(f"/containers/{ident}")
+
+
 def test_detach_keys_let_the_client_go_and_the_container_run(engine: EngineUnderTest) -> None:
     ident = engine.create("sh", Tty=True, **INTERACTIVE)
     stream = engine.client.hijack(f"/containers/{ident}/attach", ALL)

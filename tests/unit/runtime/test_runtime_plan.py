@@ -26,7 +26,7 @@ from core.oci.runtime import (
 from core.runtime.plan import plan
 from core.runtime.processplan import exec_plan
 from core.runtime.spec_defaults import CAPABILITIES, DEVICES, MASKED_PATHS, READONLY_PATHS, mounts
-from core.runtime.steps import Execute, LoadFilter, NoNewPrivs, Plan, WaitAtGate
+from core.runtime.steps import Execute, LoadFilter, NoNewPrivs, OpenConsole, Plan, WaitAtGate
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden/runtime"
 V1 = CgroupView(
@@ -105,6 +105,23 @@ def check_golden(name: str, text: str) -> None:
 
 def make(spec: Spec, *, cgroup: CgroupView = V1, seccomp: bytes | None = None, gate: bool = False) -> Plan:
     return plan(spec, bundle="/bundle", cgroup=cgroup, seccomp=seccomp, gate=gate)
+
+
+@pytest.mark.parametrize(
+    ("env", "utf8"),
+    [
+        ((), True),
+        (("LANG=C",), True),
+        (("LANG=ko_KR.EUC-KR",), False),
+        (("LANG=ko_KR.EUC-KR", "LC_ALL=ko_KR.utf8"), True),
+        (("LC_ALL=", "LC_CTYPE=de_DE.ISO-8859-15@euro", "LANG=C.UTF-8"), False),
+        (("TERM=xterm", "LANG=sr_RS.UTF-8@latin"), True),
+    ],
+)
+def test_a_terminal_edits_lines_in_the_characters_of_the_locale(env: tuple[str, ...], utf8: bool) -> None:
+    steps = make(docker_default(terminal=True, env=env))
+    (console,) = (step for step in steps if isinstance(step, OpenConsole))
+    assert console.utf8 is utf8
 
 
 def test_dockers_default_on_v1() -> None:
