@@ -6,15 +6,18 @@ Textual's key events lose information (Tab and Ctrl-I, Alt-b and Ctrl-Left are o
 
 from __future__ import annotations
 
+import asyncio
 import os
 import select
 from codecs import getincrementaldecoder
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from textual._parser import ParseError
 from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
 
+from tui.terminal.output import Output
 from tui.terminal.tap import READ, Tap
 
 
@@ -24,6 +27,30 @@ class TerminalDriver(LinuxDriver):
     _tap: Tap | None = None
     _sink: Callable[[bytes], None] | None = None
     _cursor: tuple[int, int, int] | None = None
+    _output: Output | None = None
+
+    def start_application_mode(self) -> None:
+        """Take the terminal, writing to it ourselves where it is one."""
+        assert self._file is not None
+        try:
+            self._output = Output(self._file, asyncio.get_running_loop())
+        except OSError:
+            self._output = None
+        super().start_application_mode()  # type: ignore[no-untyped-call]
+
+    def stop_application_mode(self) -> None:
+        """Give the terminal back as it was."""
+        super().stop_application_mode()
+        output, self._output = self._output, None
+        if output is not None:
+            output.close()
+
+    def write(self, data: str) -> None:
+        """Write to the terminal; never waits for it."""
+        if self._output is not None:
+            self._output.write(data)
+        else:
+            super().write(data)
 
     def capture(self, sink: Callable[[bytes], None], wants_paste: Callable[[], bool]) -> None:
         """From now on what is typed goes to `sink`, which is called in the input thread."""
@@ -35,9 +62,24 @@ class TerminalDriver(LinuxDriver):
         self._sink = None
         self._tap = None
 
+    @contextmanager
+    def joined(self) -> Iterator[None]:
+        """What is written inside reaches the terminal in one piece."""
+        output = self._output
+        if output is None:
+            yield
+            return
+        output.hold()
+        try:
+            yield
+        finally:
+            output.release()
+
     @property
     def backlog(self) -> int:
-        """Writes waiting for the terminal. Past 30 Textual's own writes would block the event loop."""
+        """Writes, or bytes, waiting for the terminal. Past 30 writes Textual's own would block the event loop."""
+        if self._output is not None:
+            return self._output.pending
         writer = self._writer_thread
         return 0 if writer is None else writer._queue.qsize()
 

@@ -9,6 +9,8 @@ from typing import Final
 
 _CALM: Final = 1 / 60
 _FLOOD: Final = 1 / 30
+_HURRY: Final = 1 / 200
+_ANSWER: Final = 0.1  # seconds after a key in which what is shown is probably its answer
 _MOST_HOLD: Final = 0.15  # seconds a program may hold frames back (mode 2026)
 
 
@@ -22,17 +24,33 @@ class FrameClock:
         self._blocked = blocked
         self._due: asyncio.TimerHandle | None = None
         self._last = 0.0
+        self._due_at = 0.0
+        self._hurry_until = 0.0
         self._held_since = 0.0
 
-    def want(self, *, flooding: bool = False) -> None:
-        """Something changed."""
+    def hurry(self) -> None:
+        """A key was pressed: what comes now is waited for, so frames come sooner for a moment."""
+        self._hurry_until = monotonic() + _ANSWER
         if self._due is not None:
-            return
-        wait = self._last + (_FLOOD if flooding else _CALM) - monotonic()
-        if wait <= 0:
+            self.want()
+
+    def want(self, *, flooding: bool = False) -> None:
+        """Something changed. A frame that is due already comes sooner if it may, never later."""
+        now = monotonic()
+        pause = _HURRY if now < self._hurry_until else _FLOOD if flooding else _CALM
+        at = self._last + pause
+        if self._due is not None:
+            if at >= self._due_at:
+                return
+            self.stop()
+        if at <= now:
             self._tick()
         else:
-            self._due = asyncio.get_running_loop().call_later(wait, self._tick)
+            self._wait(at - now)
+
+    def _wait(self, seconds: float) -> None:
+        self._due_at = monotonic() + seconds
+        self._due = asyncio.get_running_loop().call_later(seconds, self._tick)
 
     def stop(self) -> None:
         """Show nothing more."""
@@ -45,7 +63,8 @@ class FrameClock:
         now = monotonic()
         self._held_since = (self._held_since or now) if self._held() else 0.0
         if self._blocked() or (self._held_since and now - self._held_since < _MOST_HOLD):
-            self._due = asyncio.get_running_loop().call_later(_CALM, self._tick)
+            self._last = now  # whoever wants a frame meanwhile waits as long
+            self._wait(_CALM)
             return
         self._last = now
         self._show()

@@ -2,6 +2,9 @@
 
 Reads until nothing is left or 256 KiB are in hand, executes for at most six milliseconds, and if input is left
 over stops listening: the kernel's buffers fill and stop the child, which is the right back-pressure.
+
+In a flood it lets the kernel's buffers fill between two readings. A pty gives 4 KiB a read, which is less than
+a screen: taken one by one all of it would be drawn, and nothing of it skipped.
 """
 
 from __future__ import annotations
@@ -17,7 +20,10 @@ from tui.terminal.stream import FastStream
 _READ: Final = 65536
 _BATCH: Final = 262144
 _BUDGET: Final = 0.006
-_FLOOD: Final = 32768  # bytes of one batch that count as a flood
+_WINDOW: Final = 0.02  # seconds over which a flood is measured
+_FLOOD: Final = 65536  # bytes in a window with which one begins
+_EBB: Final = 1_000_000  # bytes a second below which it is over
+_REST: Final = 0.001  # seconds from one reading to the next in a flood
 
 
 class Pump:
@@ -36,6 +42,7 @@ class Pump:
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
         self._again: asyncio.Handle | None = None
+        self._window = (0.0, 0)
         self._fd = source.fileno()
         self._reading = True
         self._writing = False
@@ -82,10 +89,20 @@ class Pump:
                 break
             parts.append(data)
             size += len(data)
-        self.flooding = size >= _FLOOD
-        self._execute(b"".join(parts))
+        now = monotonic()
+        self._measure(size, now)
+        self._execute(b"".join(parts), now)
 
-    def _execute(self, data: bytes) -> None:
+    def _measure(self, size: int, now: float) -> None:
+        """Judge by the bytes of the last window. On a busy machine a window may be much longer than meant."""
+        begun, seen = self._window
+        if now - begun > _WINDOW:
+            self.flooding = self.flooding and seen >= _EBB * (now - begun)
+            begun, seen = now, 0
+        self._window = (begun, seen + size)
+        self.flooding = self.flooding or seen + size >= _FLOOD
+
+    def _execute(self, data: bytes, begun: float) -> None:
         self._again = None
         done = self._stream.feed(data, monotonic() + _BUDGET)
         self._on_output()
@@ -93,12 +110,19 @@ class Pump:
             return
         if not done:
             self._listen(False)
-            self._again = self._loop.call_soon(self._execute, b"")
+            self._again = self._loop.call_soon(self._execute, b"", begun)
         elif self._ended:
             self.stop()
             self._on_end()
+        elif self.flooding and (rest := begun + _REST - monotonic()) > 0:
+            self._listen(False)
+            self._again = self._loop.call_later(rest, self._rested)
         else:
             self._listen(True)
+
+    def _rested(self) -> None:
+        self._again = None
+        self._listen(True)
 
     def _listen(self, on: bool) -> None:
         if on == self._reading:

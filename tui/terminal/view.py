@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 from time import monotonic
 from typing import Final, TypeAlias
 
@@ -13,7 +14,7 @@ from textual.geometry import Offset, Region
 from textual.strip import Strip
 
 from tui.safe import safe_plain
-from tui.terminal import clipboard, keys, messages
+from tui.terminal import atonce, clipboard, keys, messages
 from tui.terminal.driver import TerminalDriver
 from tui.terminal.frames import FrameClock
 from tui.terminal.grid import DECSCNM, DECTCEM
@@ -175,6 +176,7 @@ class TerminalView(Pointed, can_focus=True):
 
     def keys_went(self, taken: bool) -> None:
         """Typing leads back to the live screen; what the program cannot take rings."""
+        self._frames.hurry()
         if not taken:
             self._bell()
         elif self._history.offset and self._look is None:
@@ -211,10 +213,13 @@ class TerminalView(Pointed, can_focus=True):
         if self._history.offset:
             self._history.settle()
             self.refresh()
-        elif len(dirty) * 2 > self.terminal.lines:
-            self.refresh()
         elif dirty:
-            self.refresh(*(Region(0, y, width, 1) for y in dirty))
+            few = len(dirty) * 2 <= self.terminal.lines
+            with nullcontext() if self._driver is None else self._driver.joined():
+                atonce.paint(self, [Region(0, y, width, 1) for y in dirty] if few else [])
+                dirty.clear()
+                self._place_cursor()
+            return
         dirty.clear()
         self._place_cursor()
 
