@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 
 from core.errors import EngineError, NotFound
-from core.images.capture import EMPTY_LAYER, Capture
+from core.images.capture import Capture
 from core.images.room import ImageRoom
 from core.oci.digest import Digest, chain_ids
 
@@ -30,13 +30,11 @@ class StoreLayering:
 
     async def seal(self, key: str, diff_ids: Sequence[Digest]) -> tuple[Digest, int] | None:
         """The layer of what `key` has changed: its diffID, and bytes of its files; None for nothing."""
-        layer, _ = await self._capture.capture(self._room.snapshots.rootfs(key), newest=self._epoch)
-        if layer == EMPTY_LAYER:
+        layer = await self._capture.adopt(key, diff_ids, newest=self._epoch)
+        if layer is None:
             return None
-        chain = (*diff_ids, layer)
-        await self._capture.stack(chain, layer, label="the step's layer", settle=False)
         self._settle_aside()
-        return layer, self._room.snapshots.size(chain_ids(chain)[-1])
+        return layer, self._room.snapshots.size(chain_ids((*diff_ids, layer))[-1])
 
     async def settle(self) -> None:
         """Have every layer on the disk: to be done before the image is named."""

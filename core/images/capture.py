@@ -16,7 +16,7 @@ from core.images.layers import Layer
 from core.images.room import ImageRoom
 from core.images.transfer import CHUNK, copy
 from core.model.events import Progress
-from core.oci.digest import Digest
+from core.oci.digest import Digest, chain_ids
 from core.oci.image import OCI_LAYER
 
 # The tar of nothing: two zero blocks. Docker makes no layer of it but an empty step of the history (layer.IsEmpty).
@@ -44,6 +44,27 @@ class Capture:
 
         No time in it is later than `newest`, seconds since the epoch. It lasts from the next `settle` on.
         """
+        digest, answer = await self._read(rootfs, {"newest": newest})
+        return digest, int(answer["left_out"])
+
+    async def adopt(self, key: str, diff_ids: Sequence[Digest], *, newest: int | None = None) -> Digest | None:
+        """Make active snapshot `key` itself the layer on top of `diff_ids`, its parents: the diffID.
+
+        None for an empty one, which is removed. Nobody may have it mounted any more. See `capture`.
+        Raises NotFound, SyscallFailed.
+        """
+        room = self._room
+        layer, answer = await self._read(room.snapshots.rootfs(key), {"newest": newest, "adopt": True})
+        if layer == EMPTY_LAYER:
+            await room.snapshots.remove(key)
+            return None
+        self._remember(layer, int(answer["size"]))
+        name = chain_ids((*diff_ids, layer))[-1]
+        await room.snapshots.commit(key, name, size=int(answer["contents"]))
+        return layer
+
+    async def _read(self, rootfs: Mapping[str, Any], args: dict[str, Any]) -> tuple[Digest, dict[str, Any]]:
+        """The tar as a blob, and what the job said."""
         room = self._room.content.room()
         writer = await off_loop_to_end(self._room.content.writer)
 
@@ -53,13 +74,18 @@ class Capture:
             writer.write(data)
 
         try:
-            async with self._job(rootfs, {"newest": newest}) as (reader, job):
+            async with self._job(rootfs, args) as (reader, job):
                 await copy(lambda count: os.read(reader, count), write, lambda _: None)
                 answer = await job
             digest, _ = await off_loop_to_end(partial(writer.commit, settled=False))
         finally:
             writer.abort()
-        return digest, int(answer["left_out"])
+        return digest, answer
+
+    def _remember(self, layer: Digest, size: int) -> None:
+        room = self._room
+        if room.unpacker.known(layer) is None:
+            room.layers.add(Layer(layer, layer, OCI_LAYER, size, size))
 
     @asynccontextmanager
     async def _job(
@@ -86,9 +112,8 @@ class Capture:
         With `settle` off whoever asks sees to that, before an image is named.
         """
         room = self._room
-        if diff_ids and diff_ids[-1] == blob and room.unpacker.known(blob) is None:
-            size = room.content.size(blob)
-            room.layers.add(Layer(blob, blob, OCI_LAYER, size, size))
+        if diff_ids and diff_ids[-1] == blob:
+            self._remember(blob, room.content.size(blob))
         blobs = [self._blob_of(diff_id) for diff_id in diff_ids]
         return await room.unpacker.unpack(diff_ids, blobs, label=label, report=_say_nothing, settle=settle)
 

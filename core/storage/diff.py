@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import Any
 
 from core.errors import SyscallFailed
+from core.storage.adopt import Adopter, empty
 from core.storage.copy import open_rootfs
 from core.storage.tarwrite import END, Member, header
 from core.storage.upper import Entry, Lower, Upper, capability, is_whiteout, owner_and_mode
@@ -35,27 +36,33 @@ def run_job(args: dict[str, Any], fds: list[int]) -> dict[str, Any]:
     """The zygote's job `diff-layer`: `rootfs` of an active snapshot, and a descriptor to write to.
 
     The layer's tar, or with `list` what has changed: `A`, `C` or `D`, a space, the path, a NUL each. `newest` = no
-    time in the tar is later (seconds since the epoch). Answers `{"size", "left_out"}`, bytes written and entries
-    that no layer can say. Raises SyscallFailed.
+    time in the tar is later (seconds since the epoch). With `adopt` the upper directory, which nobody mounts any
+    more, holds afterwards what the tar unpacks to. Answers `{"size", "left_out", "contents"}`: bytes written,
+    entries that no layer can say, bytes of files. Raises SyscallFailed.
     """
     (output,) = fds
     rootfs = args["rootfs"]
     try:
         upper_fd = os.open(str(rootfs["upper"]), _DIRECTORY)  # before the mount covers its path
+        work = os.open(str(rootfs["work"]), _DIRECTORY) if args.get("adopt") else -1
         lower = Lower(open_rootfs({"lower": rootfs["lower"]}, with_mounts=False))
         limit_memory()
         upper = Upper(upper_fd, lower)
         sink = _Sink(output)
         if args.get("list"):
-            left_out = 0
             write_changes(upper, lower, sink.write)
-        else:
-            newest = args.get("newest")
-            left_out = LayerWriter(upper, upper_fd, sink.write, None if newest is None else int(newest)).run()
+            sink.flush()
+            return {"size": sink.size}
+        newest = None if args.get("newest") is None else int(args["newest"])
+        adopter = Adopter(upper_fd, newest) if args.get("adopt") else None
+        writer = LayerWriter(upper, upper_fd, sink.write, newest, adopter)
+        left_out = writer.run()
         sink.flush()
+        if work >= 0:
+            empty(work)
     except OSError as error:
         raise SyscallFailed.of("read changes of container", error) from error
-    return {"size": sink.size, "left_out": left_out}
+    return {"size": sink.size, "left_out": left_out, "contents": writer.contents}
 
 
 def limit_memory() -> None:
@@ -99,13 +106,24 @@ def no_later_than(newest: int) -> Callable[[Member], Member]:
 
 
 class LayerWriter:
-    """Writes the tar of a layer; the same bytes for the same upper directory."""
+    """Writes the tar of a layer; the same bytes for the same upper directory. `adopter` follows behind it."""
 
     def __init__(
-        self, upper: Upper, upper_fd: int, write: Callable[[bytes], None], newest: int | None = None
+        self,
+        upper: Upper,
+        upper_fd: int,
+        write: Callable[[bytes], None],
+        newest: int | None = None,
+        adopter: Adopter | None = None,
     ) -> None:
         self._upper = upper
+        self._adopter = adopter
         self._tree = TreeWriter(upper_fd, write, dress=None if newest is None else no_later_than(newest))
+
+    @property
+    def contents(self) -> int:
+        """Bytes of files."""
+        return self._tree.contents
 
     def run(self) -> int:
         """Write all of it; the number of entries left out."""
@@ -113,17 +131,35 @@ class LayerWriter:
         root = self._upper.root()
         if root.below is not None and owner_and_mode(root.found) != owner_and_mode(root.below):
             self._tree.entry(root.folder, root.leaf, b".", root.found)
-        for entry in self._upper:
-            if b"/" + _WHITEOUT in b"/" + entry.path:
+        for entry in self._upper.entries():
+            if entry.place:
+                self._leave(entry)
+            elif b"/" + _WHITEOUT in b"/" + entry.path:
                 left_out += 1  # in a layer it, or the folder it lies in, would delete something
-            elif is_whiteout(entry.found):
-                self._whiteout(entry)
+                self._leave(entry)
             else:
-                self._tree.entry(entry.folder, entry.leaf, entry.path, entry.found)
-                if entry.opaque:
-                    self._mark_opaque(entry)
+                self._write(entry)
         self._tree.emit(END)
+        if self._adopter is not None:
+            self._adopter.end()
         return left_out
+
+    def _write(self, entry: Entry) -> None:
+        if is_whiteout(entry.found):
+            self._whiteout(entry)
+        elif stat.S_ISSOCK(entry.found.st_mode):
+            self._leave(entry)  # as in every tar
+            return
+        else:
+            self._tree.entry(entry.folder, entry.leaf, entry.path, entry.found)
+            if entry.opaque:
+                self._mark_opaque(entry)
+        if self._adopter is not None:
+            self._adopter.keep(entry)
+
+    def _leave(self, entry: Entry) -> None:
+        if self._adopter is not None:
+            self._adopter.drop(entry)
 
     def _whiteout(self, entry: Entry) -> None:
         # No owner and no time: the kernel links all whiteouts to one inode, which says nothing of this one.

@@ -19,7 +19,7 @@ from core.linux.syscalls import openat2
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _ITSELF = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _RESOLVE = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV
-_OPAQUE = "trusted.overlay.opaque"
+OPAQUE = "trusted.overlay.opaque"
 
 # What a start makes for its own mounts where the image has nothing. With Docker it lies in a layer of its own
 # between image and container (daemon/initlayer), so it is neither a change nor part of a commit.
@@ -32,7 +32,8 @@ class Entry(NamedTuple):
 
     `folder` is a descriptor of the directory it lies in, valid until the next entry is asked for. `below` is
     what the lower layers have at its path, whether it shows or not. `opaque` = a directory marked so;
-    `covers` = a directory below which nothing of the lower layers shows.
+    `covers` = a directory below which nothing of the lower layers shows; `place` = a start has made it for a mount
+    of its own, with all it holds.
     """
 
     folder: int
@@ -42,6 +43,7 @@ class Entry(NamedTuple):
     below: os.stat_result | None
     opaque: bool = False
     covers: bool = False
+    place: bool = False
 
     @property
     def is_directory(self) -> bool:
@@ -106,6 +108,10 @@ class Upper:
 
     def __iter__(self) -> Iterator[Entry]:
         """Every entry but those that a start has made for its mounts. Raises OSError."""
+        return (entry for entry in self.entries() if not entry.place)
+
+    def entries(self) -> Iterator[Entry]:
+        """Every entry, but not what lies in a `place`. Raises OSError."""
         waiting = [(self.root(), iter(self.names(b"")))]
         fd, opened = -1, b"/"
         try:
@@ -118,7 +124,10 @@ class Upper:
                 if opened != above.path:
                     fd, opened = self._reopen(fd, above.path), above.path
                 entry = self._entry(fd, name, above)
-                if entry is None or self._is_place(entry):
+                if entry is None:
+                    continue
+                if self._is_place(entry):
+                    yield entry._replace(place=True)
                     continue
                 yield entry
                 if entry.is_directory:
@@ -217,7 +226,7 @@ def _is_opaque(folder: int, leaf: bytes) -> bool:
     except OSError:
         return False
     try:
-        return os.getxattr(fd, _OPAQUE) == b"y"
+        return os.getxattr(fd, OPAQUE) == b"y"
     except OSError:
         return False
     finally:

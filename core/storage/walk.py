@@ -35,7 +35,7 @@ class _Pending(NamedTuple):
 
 
 class TreeWriter:
-    """Writes what lies below `root_fd` through `write`; `size` counts the bytes.
+    """Writes what lies below `root_fd` through `write`; `size` counts the bytes, `contents` those of files.
 
     `keep` says of each name in the archive whether it goes in, with all below it; `dress` changes what a member
     says but its kind, size and body.
@@ -57,6 +57,7 @@ class TreeWriter:
         self._resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | (0 if cross_mounts else RESOLVE_NO_XDEV)
         self._links: dict[tuple[int, int], bytes] = {}
         self.size = 0
+        self.contents = 0
 
     def emit(self, data: bytes) -> None:
         """Write bytes of the archive."""
@@ -178,6 +179,7 @@ class TreeWriter:
     def _contents(self, fd: int, name: bytes) -> None:
         found = os.fstat(fd)
         self._head(_member(found, name, size=found.st_size, xattrs=_xattrs(fd)))
+        self.contents += found.st_size
         written = 0
         for start, end in _extents(fd, found.st_size):
             self._zeros(start - written)
@@ -225,7 +227,7 @@ def _member(
         size=size,
         uid=found.st_uid,
         gid=found.st_gid,
-        mtime=max(0, int(found.st_mtime)),
+        mtime=max(0, found.st_mtime_ns // 10**9),
         link=link,
         hard_link=hard_link,
         rdev=(os.major(found.st_rdev), os.minor(found.st_rdev)),

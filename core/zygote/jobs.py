@@ -9,7 +9,7 @@ the caller's side. It runs in a forked child of its own: it may enter namespaces
 | apply-layer | media_type limit_bytes opaque | blob, target directory | diff_id size |
 | compare-layer | | blob, directory? | digest diff_id size count differences |
 | copy-out | rootfs path flat | output | size |
-| diff-layer | rootfs list | output | size left_out |
+| diff-layer | rootfs list adopt newest | output | size left_out contents |
 | stat-path | rootfs mounts path | | name size mode mtime_ns link |
 | take-path | rootfs mounts path | output | size |
 | put-path | rootfs mounts path user keep_kinds limit | tar | size |
