@@ -51,10 +51,10 @@ def test_build_fail_edit_build_again_run(app: Terminal, machine: EngineUnderTest
     app.press("Enter")
     app.see(r"heating the kiln")
     app.see(r"failed in step 5")
-    screen = app.see(r"ended with exit code 3")
-    assert "no wood" in screen
-    assert "▸ 5  RUN echo no wood; exit 3" in screen
-    assert "ENV GLAZE=brown" in screen  # the hint gives the line to write
+    app.see(r"ended with exit code 3")
+    app.see(r"(?m)no wood\s*│?$")
+    app.see(r"▸ 5  RUN echo no wood; exit 3")
+    app.see(r"ENV GLAZE=brown")  # the hint gives the line to write
 
     app.press("e")
     app.see(r"(?m)^WORKDIR /src")
@@ -62,9 +62,9 @@ def test_build_fail_edit_build_again_run(app: Terminal, machine: EngineUnderTest
     app.press("Enter")
     app.write(":wq")
     app.press("Enter")
-    screen = app.see(r"▪ done")
-    assert "cached" in screen
-    assert "failed" not in screen
+    app.see(r"▪ done")
+    app.see(r"cached")
+    app.miss(r"failed")
 
     app.press("Enter")
     app.see(r"(?s)jar:1 · \w+.*Layers")
