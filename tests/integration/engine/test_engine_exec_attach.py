@@ -148,7 +148,11 @@ def test_with_the_app_s_client(engine: EngineUnderTest, ident: str) -> None:
         client = AsyncClient(engine.host)
         made = (await client.post(f"/containers/{ident}/exec", {**SHELL, "Cmd": ["sh"]}))["Id"]
         stream = await client.hijack(f"/exec/{made}/start", {"Tty": True})
-        await send(stream, b"echo a$((1+0))\n\x10\x11")
+        await send(stream, b"echo a$((1+0))\n")
+        shown = stream.early
+        while b"a1" not in shown:
+            shown += await asyncio.get_running_loop().sock_recv(stream.sock, 65536)
+        await send(stream, b"\x10\x11")
         await rest(stream)
         back: HijackedSocket = await client.hijack(
             f"/onggi/v1/exec/{made}/attach", stdin=True, stdout=True, history=True
