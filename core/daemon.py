@@ -40,6 +40,7 @@ from core.engine.groups import Groups
 from core.engine.health import HealthChecks
 from core.engine.images import ImageActs
 from core.engine.inspection import Inspection
+from core.engine.keeping import Keeping
 from core.engine.lifecycle import Lifecycle
 from core.engine.locks import Locks
 from core.engine.logs import Logs
@@ -126,8 +127,8 @@ async def _run(paths: Paths) -> None:
         paths, machinery.records, machinery.tasks, machinery.lifecycle, machinery.execs.instances,
         networks=stores.networks, removal=machinery.removal, start=machinery.start,
     )  # fmt: skip
-    await engine.builds.recover({record.id for record in machinery.records.all()})
-    await _make_ready(stores, machinery.records, adoption)
+    await engine.builds.recover({record.id for record in machinery.records.all()} | machinery.keeping.ids())
+    await _make_ready(stores, machinery, adoption)
     checks.adopt()
     await engine.committing.recover()
     work = [
@@ -165,9 +166,10 @@ def _log_tasks() -> None:
             waiting = getattr(waiting, "cr_await", None) or getattr(waiting, "ag_await", None)
 
 
-async def _make_ready(stores: Stores, records: Records, adoption: Adoption) -> None:
+async def _make_ready(stores: Stores, machinery: Machinery, adoption: Adoption) -> None:
     """Put in order what an earlier engine left, before the first client is heard."""
-    await stores.snapshots.sweep({record.id for record in records.all()})
+    await stores.snapshots.sweep({record.id for record in machinery.records.all()} | machinery.keeping.ids())
+    await machinery.keeping.start()
     await stores.images.start()
     await stores.networks.start()
     await adoption.adopt()
@@ -228,6 +230,7 @@ class Machinery:
     locks: Locks
     execs: Execs
     groups: Groups
+    keeping: Keeping
     removal: Removal
     lifecycle: Lifecycle
     tasks: Tasks
@@ -240,9 +243,12 @@ class Machinery:
 def _build_machinery(paths: Paths, db: Database, zygote: Zygote, stores: Stores, hangups: Hangups) -> Machinery:
     records, events, waiters, locks = Records(db), Events(), Waiters(), Locks()
     parking, groups, execs = Parking(hangups), Groups(stores.cgroups), Execs(records, events, exec_process)
+    keeping = Keeping(
+        paths, records, events, waiters, room=stores.room, volumes=stores.volumes, discard=stores.trash.throw
+    )
     removal = Removal(
         paths, records, events, waiters, locks,
-        snapshots=stores.snapshots, volumes=stores.volumes, networks=stores.networks,
+        snapshots=stores.snapshots, volumes=stores.volumes, networks=stores.networks, keeping=keeping,
         discard=stores.trash.throw, forget=execs.instances.forget,
     )  # fmt: skip
 
@@ -273,7 +279,19 @@ def _build_machinery(paths: Paths, db: Database, zygote: Zygote, stores: Stores,
     )
     attaching = Attaching(records, events, tasks, parking)
     return Machinery(
-        records, events, locks, execs, groups, removal, lifecycle, tasks, containers, attaching, bundles, start
+        records,
+        events,
+        locks,
+        execs,
+        groups,
+        keeping,
+        removal,
+        lifecycle,
+        tasks,
+        containers,
+        attaching,
+        bundles,
+        start,
     )
 
 
@@ -285,7 +303,7 @@ def _builds(paths: Paths, zygote: Zygote, stores: Stores, machinery: Machinery, 
     )
     return Builds(
         paths, stores.room, cache, machinery.events, programs,
-        images=stores.images, registries=remote, discard=stores.trash.throw,
+        images=stores.images, registries=remote, caches_elsewhere=remote, discard=stores.trash.throw,
     )  # fmt: skip
 
 
@@ -298,7 +316,8 @@ def _build_engine(
         records, events, images=stores.images, snapshots=stores.snapshots, volumes=stores.volumes, cpus=host_cpus
     )
     inspection = Inspection(records, stores.snapshots, groups, version)
-    images, volumes = ImageActs(stores.images, records, events), VolumeActs(stores.volumes, records, events)
+    images = ImageActs(stores.images, records, events)
+    volumes = VolumeActs(stores.volumes, records, events, machinery.keeping)
     system = System(
         paths,
         records,
@@ -335,7 +354,7 @@ def _build_engine(
         inspection=inspection,
         images=images,
         remote=RemoteActs(remote, events),
-        upkeep=Upkeep(stores.room, records, events, remote),
+        upkeep=Upkeep(stores.room, records, events, remote, machinery.keeping),
         pruning=pruning,
         cleaner=Cleaner(stores.room, records, pruning),
         volumes=volumes,

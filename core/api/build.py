@@ -13,6 +13,7 @@ import msgspec
 from core.api.build_views import ClassicLines, event_line
 from core.api.routing import Answer, Request, Route, Stream, json_reply
 from core.api.spool import spool
+from core.build.cachespecs import parse_from, parse_to
 from core.build.history import new_id
 from core.engine.buildmounts import parse_secrets
 from core.engine.builds import BuildWish, CaughtUp
@@ -81,14 +82,17 @@ def wish_of(request: Request) -> BuildWish:
         host=_host(request),
         contexts={name: value or "" for name, value in _mapping(request, "contexts").items()},
         place=request.text("place"),
+        cache_from=parse_from(_texts(request, "cachefrom")),
+        cache_to=parse_to(_texts(request, "cacheto")),
+        session=request.text("session"),
+        ssh=_texts(request, "ssh"),
+        squash=request.flag("squash"),
         credentials=decode_all(request.header(CONFIG_HEADER.lower())),
     )
 
 
 def _host(request: Request) -> HostConfig:
     """What RUN may use. No privilege is among it: a client who wants one runs a container."""
-    if request.flag("squash"):
-        raise Unsupported("squash is not supported: use a stage and COPY --from")
     numbers = {
         member: request.number(name) or 0
         for name, member in (
@@ -114,6 +118,18 @@ def _mapping(request: Request, name: str) -> dict[str, str | None]:
     if not isinstance(found, dict) or not all(isinstance(value, str | None) for value in found.values()):
         raise InvalidArgument(f"invalid {name}: must be an object of texts")
     return found
+
+
+def _texts(request: Request, name: str) -> tuple[str, ...]:
+    """A list of texts as JSON; Docker's client sends `null` for none."""
+    text = request.text(name)
+    try:
+        found = json.loads(text) if text else None
+    except (ValueError, RecursionError) as error:
+        raise InvalidArgument(f"invalid {name}: {text[:80]}") from error
+    if not isinstance(found, list | None) or not all(isinstance(item, str) for item in found or ()):
+        raise InvalidArgument(f"invalid {name}: must be a list of texts")
+    return tuple(found or ())
 
 
 class _Channel:

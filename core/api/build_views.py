@@ -7,7 +7,18 @@ from typing import Any
 
 import msgspec
 
-from core.model.build import Built, Event, Failed, Finished, Output, Planned, PlannedStep, Progressed, Started
+from core.model.build import (
+    Built,
+    Event,
+    Failed,
+    Finished,
+    Noted,
+    Output,
+    Planned,
+    PlannedStep,
+    Progressed,
+    Started,
+)
 
 Line = dict[str, Any]
 
@@ -33,6 +44,7 @@ class ClassicLines:
             Finished: self._finished,
             Failed: self._failed,
             Built: self._built,
+            Noted: self._noted,
         }
 
     def __call__(self, event: Event) -> Iterator[Line]:
@@ -44,6 +56,9 @@ class ClassicLines:
         self._order = [step.id for step in event.steps]
         for warning in event.warnings:
             yield {"stream": f"{warning}\n"}
+
+    def _noted(self, event: Noted) -> Iterator[Line]:
+        yield {"stream": f"{'[Warning] ' if event.warning else ''}{event.text}\n"}
 
     def _begin(self, ident: int) -> Iterator[Line]:
         if ident not in self._begun:

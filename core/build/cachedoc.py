@@ -96,11 +96,10 @@ def below(steps: Iterable[Trodden], diff_ids: Sequence[Digest]) -> tuple[Trodden
     return tuple(step for step in steps if tuple(diff_ids[: len(step.entry.diff_ids)]) == step.entry.diff_ids)
 
 
-def manifest_of(config: bytes, layers: Sequence[Descriptor]) -> bytes:
+def manifest_of(config: Descriptor, layers: Sequence[Descriptor]) -> bytes:
     """The manifest that names the document `config` and its blobs: image-spec manifest.md, "artifacts"."""
-    subject = Descriptor(media_type=CACHE_CONFIG, digest=Digest.of(config), size=len(config))
     return encode({
-        "schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": plain(subject),
+        "schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": plain(config),
         "layers": [plain(layer) for layer in layers],
     })  # fmt: skip
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.aio import off_loop_to_end
+from core.build.cachedoc import INLINE, CacheDocument
 from core.build.state import State
 from core.images.importer import without_empty
 from core.images.load import store_manifest
@@ -17,8 +18,8 @@ from core.oci.image import Descriptor, ImageConfig
 from core.oci.reference import Reference
 
 
-def config_document(state: State) -> bytes:
-    """The image's config; its digest is the image's id, so equal states give equal images."""
+def config_document(state: State, inline: CacheDocument | None = None) -> bytes:
+    """The image's config; its digest is the image's id, so equal states give equal images. `inline` goes along."""
     created = state.history[-1].created if state.history else ""
     document: dict[str, object] = {"architecture": state.platform.architecture}
     if state.author:
@@ -32,12 +33,16 @@ def config_document(state: State) -> bytes:
     }
     if state.platform.variant:
         document["variant"] = state.platform.variant
+    if inline is not None:
+        document[INLINE] = plain(inline)
     return encode(document)
 
 
-async def register(room: ImageRoom, state: State, names: Sequence[Reference]) -> Image:
-    """Store the image and name it."""
-    data = config_document(state)
+async def register(
+    room: ImageRoom, state: State, names: Sequence[Reference], inline: CacheDocument | None = None
+) -> Image:
+    """Store the image and name it. Raises DataLoss for a config that is too large."""
+    data = config_document(state, inline)
     config = decode(data, ImageConfig, what="image config")
 
     def documents() -> Descriptor:

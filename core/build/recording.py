@@ -16,7 +16,7 @@ from typing import IO, Any
 
 import msgspec
 
-from core.model.build import Built, Event, Failed, Finished, Output, Planned, Progressed, Started
+from core.model.build import Built, Event, Failed, Finished, Noted, Output, Planned, Progressed, Started
 from core.model.buildrecord import CANCELLED, DONE, FAILED, BuildRecord, StepRecord
 
 LOG_LIMIT = 1 << 20  # bytes of output
@@ -88,6 +88,8 @@ class Recording:
                     event.id, state="failed", error=event.error, exit_code=event.exit_code,
                     seconds=self._since(event.id),
                 )  # fmt: skip
+            case Noted(warning=True):
+                self._change(warnings=(*self._record.warnings, event.text))
             case Built():
                 self._change(image=event.image, names=event.names)
         line = self._line(event)

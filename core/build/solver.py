@@ -67,6 +67,11 @@ class Solver:
         """Every step so far, for those who want to give the cache away."""
         return tuple(self._hits.trail)
 
+    async def bring(self, steps: Sequence[Trodden]) -> None:
+        """Have the layers of all these steps here. Raises ImportFailed."""
+        for step in steps:
+            await self._hits.ensure(step.entry.diff_ids, _hear_nothing)
+
     async def solve(self) -> State:
         """Build the target stage. Raises DockerfileError, StepFailed and what the hands raise."""
         told = tuple(step.told for steps in self._steps.values() for step in steps)
@@ -344,6 +349,10 @@ def _prepare_words(state: State, instruction: Instruction) -> Prepared:
         after = replace(after, config=msgspec.structs.replace(after.config, cmd=()))
     created_by = describe.created_by(instruction, after.config, expander)
     return Prepared(state=after, parts={"text": created_by}, created_by=created_by)
+
+
+def _hear_nothing(name: str, status: str, current: int, total: int) -> None:
+    pass
 
 
 def _without_triggers(state: State) -> State:

@@ -22,9 +22,11 @@ from typing import Any, Protocol
 from core.aio import off_loop, off_loop_to_end
 from core.build.work import Output, RunWork, Tree
 from core.dockerfile.instructions import Mount
+from core.engine.buildagents import serve_agent
 from core.engine.buildcaches import Caches
 from core.engine.buildruns import DEFAULT, BuildRuns
-from core.errors import InvalidArgument, Unsupported
+from core.engine.buildsessions import Session
+from core.errors import InvalidArgument
 from core.images.unpack import Zygote
 from core.model.container import HostConfig, MountPoint
 
@@ -48,6 +50,8 @@ class Surroundings:
     private: Path  # where secrets lie while a step runs: in memory
     secrets: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     host: HostConfig = DEFAULT
+    session: Session | None = None  # by which the client's agents are reached
+    ssh: frozenset[str] = frozenset()  # their ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,9 +208,17 @@ class BuildPrograms:
         return Made((_point(mount, target or f"/run/secrets/{ident}", path, rw=False),), env)
 
     async def _ssh(self, mount: Mount, tree: Tree | None, undo: AsyncExitStack) -> Made:
-        if _is_on(mount, "required"):
-            raise Unsupported("RUN --mount=type=ssh: the client's agent cannot be reached")
-        return Made()
+        ident = mount.get("id") or "default"
+        if ident not in self._around.ssh or self._around.session is None:
+            if _is_on(mount, "required"):
+                raise InvalidArgument(f"ssh {ident}: not found: give it by --ssh {ident}")
+            return Made()
+        path = self._around.private / secrets.token_hex(8)
+        owner = _number(mount, "uid"), _number(mount, "gid")
+        agent = serve_agent(self._around.session, ident, path, _number(mount, "mode", 8, 0o600), *owner)
+        await undo.enter_async_context(agent)
+        target = mount.get("target") or f"/run/buildkit/ssh_agent.{ident}"
+        return Made((_point(mount, target, path, rw=True),), (f"SSH_AUTH_SOCK={target}",))
 
 
 def parse_secrets(data: bytes) -> dict[str, bytes]:

@@ -5,36 +5,42 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import re
 import secrets
 import shutil
-import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
 from core.aio import off_loop, off_loop_to_end
+from core.build import cachedoc
 from core.build.cache import Cache
+from core.build.cachespecs import INLINE, CacheSpec
 from core.build.downloads import Downloads
 from core.build.files import BuildFiles
 from core.build.finish import register
 from core.build.hands import Hands, Options
 from core.build.history import History, new_id
+from core.build.hits import ImportFailed
 from core.build.labels import with_labels
 from core.build.layering import StoreLayering
 from core.build.plan import Asked, make_plan
 from core.build.recording import Recording
 from core.build.scope import Scope
 from core.build.solver import KEY, Solver
+from core.build.state import State
 from core.dockerfile.parser import parse
 from core.engine.buildbases import BuildBases, Images, Registries
 from core.engine.buildcache import BuildCache
 from core.engine.buildcaches import Caches
+from core.engine.buildcontexts import empty_archive, epoch_of, images_of, set_apart
+from core.engine.buildelsewhere import Elsewhere
+from core.engine.buildelsewhere import Registries as CacheRegistries
 from core.engine.buildmounts import BuildPrograms, Surroundings
 from core.engine.buildruns import DEFAULT, BuildRuns
+from core.engine.buildsessions import Session, Sessions
 from core.engine.events import Events
 from core.engine.validate import check_host
 from core.errors import Conflict, EngineError, InvalidArgument, NoSuchPath
@@ -55,9 +61,6 @@ log = logging.getLogger(__name__)
 CaughtUp = Callable[[], Awaitable[None]]
 _DOCKERFILE_LIMIT = 1 << 20  # bytes
 _SECRETS_KEPT = 600.0  # seconds between their coming and the build that wants them
-IMAGE = "docker-image://"
-CONTEXTS = ".onggi-contexts"  # in the archive: named contexts by number
-_EPOCH = re.compile(r"\d{1,12}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +81,11 @@ class BuildWish:
     host: HostConfig = DEFAULT  # limits, hosts and network of RUN; never privileges
     contexts: Mapping[str, str] = field(default_factory=dict)  # name: an image, or a folder of the archive
     place: str = ""  # where the context came from: builds from the same place are of the same thing
+    cache_from: Sequence[CacheSpec] = ()
+    cache_to: Sequence[CacheSpec] = ()
+    session: str = ""  # by which the client is asked for what it holds
+    ssh: Sequence[str] = ()  # ids of agents that the client holds
+    squash: bool = False
 
 
 class Builds:
@@ -93,6 +101,7 @@ class Builds:
         *,
         images: Images,
         registries: Registries,
+        caches_elsewhere: CacheRegistries,
         discard: Callable[[Path], object],
     ) -> None:
         self._discard = discard
@@ -103,6 +112,8 @@ class Builds:
         self._programs = programs
         self._images = images
         self._registries = registries
+        self._caches_elsewhere = caches_elsewhere
+        self.sessions = Sessions()
         self._secrets: dict[str, Mapping[str, bytes]] = {}
         self._caches = Caches(paths.root / "build-cache")
         self._running: dict[str, asyncio.Task[Any]] = {}
@@ -182,12 +193,12 @@ class Builds:
         platform = parse_platform(wish.platform) if wish.platform else host_platform()
         async with self._folder() as home:
             context = None if archive is None else await self._unpack(archive, home)
-            folders = {} if context is None else await off_loop(_set_apart, wish.contexts, context, home)
+            folders = {} if context is None else await off_loop(set_apart, wish.contexts, context, home)
             data = wish.text if wish.text is not None else await self._dockerfile(context, wish.dockerfile)
             recording.has_source(data)
             image = await self._solve(wish, data, Asked(
                 target=wish.target, args=wish.args, platform=platform, machine=host_platform(),
-                images=_images(wish.contexts), folders=folders,
+                images=images_of(wish.contexts), folders=folders,
             ), names, context, home, report, caught_up)  # fmt: skip
         shown = tuple(name.familiar for name in names)
         for name in shown:
@@ -210,7 +221,7 @@ class Builds:
             return file, wish
         with file:
             text = await off_loop(os.pread, file.fileno(), _DOCKERFILE_LIMIT + 1, 0)
-        return await off_loop(_empty_archive), replace(wish, text=text)
+        return await off_loop(empty_archive), replace(wish, text=text)
 
     def keep_secrets(self, values: Mapping[str, bytes]) -> str:
         """Hold secrets in memory for a build that is about to ask for them, once: by what name."""
@@ -238,36 +249,73 @@ class Builds:
     ) -> Image:  # fmt: skip
         file = with_labels(parse(data, wish.dockerfile), wish.labels, wish.target)
         plan = make_plan(file, asked)
-        room = self._room
+        scope = Scope(asked, plan.args, file.escape)
+        options = Options(
+            no_cache=wish.no_cache, place=f"{wish.place}/{wish.dockerfile}",
+            epoch=epoch_of(wish.args.get("SOURCE_DATE_EPOCH", "")),
+        )  # fmt: skip
         scratch = home / "scratch"
         scratch.mkdir(mode=0o700)
-        epoch = _epoch(wish.args.get("SOURCE_DATE_EPOCH", ""))
-        layering = StoreLayering(room, epoch)
-        hands = Hands(
+        layering = StoreLayering(self._room, options.epoch)
+        async with AsyncExitStack() as undo:
+            session = self.sessions.take(wish.session) if wish.session else None
+            if session is not None:
+                undo.callback(session.close)
+            elsewhere = Elsewhere(
+                room=self._room, registries=self._caches_elsewhere, credentials=wish.credentials, session=session,
+                platform=asked.platform, report=report,
+            )  # fmt: skip
+            hands = self._hands(wish, context, scratch, layering, session, report, caught_up)
+            async with self._room.collector.working():
+                imports = await elsewhere.imports(wish.cache_from, undo)
+                try:
+                    while True:
+                        solver = Solver(file, plan, scope, replace(hands, imports=imports), options)
+                        try:
+                            state = await solver.solve()
+                            break
+                        except ImportFailed as error:
+                            elsewhere.warn(error.name, error)
+                            imports = [one for one in imports if one.name != error.name]
+                    return await self._end(wish, solver, state, names, elsewhere, layering)
+                finally:
+                    await layering.settle()
+
+    async def _end(
+        self, wish: BuildWish, solver: Solver, state: State, names: Sequence[Reference], elsewhere: Elsewhere,
+        layering: StoreLayering,
+    ) -> Image:  # fmt: skip
+        """Make the image of the last state, and give the cache away."""
+        trail, diff_ids = solver.trail, state.diff_ids
+        inline = None
+        if any(spec.kind == INLINE for spec in wish.cache_to):
+            inline = cachedoc.document(cachedoc.below(trail, diff_ids), ())
+        await layering.settle()
+        image = await register(self._room, state, names, inline)
+        for spec in wish.cache_to:
+            if spec.kind != INLINE:
+                await solver.bring(trail if spec.everything else ())
+                await elsewhere.export(spec, trail, diff_ids)
+        return image
+
+    def _hands(
+        self, wish: BuildWish, context: Path | None, scratch: Path, layering: StoreLayering,
+        session: Session | None, report: Report, caught_up: CaughtUp,
+    ) -> Hands:  # fmt: skip
+        room = self._room
+        around = Surroundings(
+            context=context, scratch=scratch, private=self._paths.run / "build", secrets=wish.secrets,
+            host=wish.host, session=session, ssh=frozenset(wish.ssh),
+        )  # fmt: skip
+        return Hands(
             files=BuildFiles(
                 room.zygote, room.snapshots, context=context, scratch=scratch, downloads=Downloads()
             ),
-            programs=BuildPrograms(
-                self._programs, room.zygote, room.snapshots, self._caches,
-                Surroundings(
-                    context=context, scratch=scratch, private=self._paths.run / "build", secrets=wish.secrets,
-                    host=wish.host,
-                ),
-            ),
+            programs=BuildPrograms(self._programs, room.zygote, room.snapshots, self._caches, around),
             bases=BuildBases(self._images, self._registries, wish.pull, wish.credentials),
             layering=layering,
             cache=self._cache, report=report, caught_up=caught_up,
         )  # fmt: skip
-        options = Options(
-            no_cache=wish.no_cache, place=f"{wish.place}/{wish.dockerfile}",
-            epoch=epoch,
-        )  # fmt: skip
-        async with room.collector.working():
-            try:
-                state = await Solver(file, plan, Scope(asked, plan.args, file.escape), hands, options).solve()
-            finally:
-                await layering.settle()
-            return await register(room, state, names)
 
     @asynccontextmanager
     async def _folder(self) -> AsyncIterator[Path]:
@@ -304,51 +352,9 @@ class Builds:
             os.close(output)
 
 
-def _images(contexts: Mapping[str, str]) -> dict[str, str]:
-    """Named contexts that are images: `docker-image://REFERENCE`."""
-    return {name: text.removeprefix(IMAGE) for name, text in contexts.items() if text.startswith(IMAGE)}
-
-
-def _set_apart(contexts: Mapping[str, str], context: Path, home: Path) -> dict[str, Path]:
-    """Named contexts that came along in the archive, as folders where COPY of the main one does not see them."""
-    if all(text.startswith(IMAGE) for text in contexts.values()):
-        return {}
-    apart = home / "contexts"
-    came = context / CONTEXTS
-    if came.is_symlink() or not came.is_dir():
-        came = home / "none"
-        came.mkdir(mode=0o700)
-    came.rename(apart)
-    folders = {}
-    for name, text in contexts.items():
-        if text.startswith(IMAGE):
-            continue
-        folder = apart / text
-        if not text.isdigit() or folder.is_symlink() or not folder.is_dir():
-            raise InvalidArgument(f"build context {name} did not come along")
-        folders[name] = folder
-    return folders
-
-
-def _empty_archive() -> IO[bytes]:
-    file = tempfile.TemporaryFile()  # noqa: SIM115 (the caller's)
-    file.write(bytes(1024))  # two zero blocks
-    file.seek(0)
-    return file
-
-
 def _tell_nobody(_: Event) -> None:
     pass
 
 
 async def _wait_for_nobody() -> None:
     pass
-
-
-def _epoch(text: str) -> int | None:
-    """SOURCE_DATE_EPOCH. reproducible-builds.org/docs/source-date-epoch."""
-    if not text:
-        return None
-    if not _EPOCH.fullmatch(text):
-        raise InvalidArgument(f"invalid SOURCE_DATE_EPOCH: {text}")
-    return int(text)

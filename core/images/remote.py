@@ -31,6 +31,7 @@ from core.registry.settings import CERTIFICATES, STALL, Settings, load, parse_se
 
 if TYPE_CHECKING:
     from core.registry.manifests import Document
+    from core.registry.repository import Repository
     from core.registry.session import Session
 
 log = logging.getLogger(__name__)
@@ -207,6 +208,27 @@ class Remote:
             return await Repository(session, named.path).tags()
 
         return await self._anywhere(settings, named, credentials, work, named)
+
+    @asynccontextmanager
+    async def repository(
+        self, reference: str, credentials: Credentials | None, *, push: bool = False
+    ) -> AsyncIterator[tuple[Repository, Reference]]:
+        """The repository of `reference` itself, whatever mirrors there are, while inside; and the whole reference.
+
+        Raises BadReference, Unauthorized, Unavailable; a registry's refusals as errors of ours.
+        """
+        await _get_ready()
+        from core.registry.answers import Refused
+        from core.registry.repository import Repository
+
+        settings = self._read_settings()
+        asked = Reference.parse(reference).with_default_tag()
+        named = asked if push else settings.expand(asked, reference)
+        async with self._session(settings, named.domain, credentials) as session:
+            try:
+                yield Repository(session, named.path, push=push), named
+            except Refused as error:
+                raise error.plain() from error
 
     async def _look(self, reference: str, credentials: Credentials | None) -> tuple[Document, list[Platform]]:
         await _get_ready()

@@ -83,5 +83,12 @@ class Built(msgspec.Struct, frozen=True, rename="pascal", tag_field="Event", tag
     seconds: float = 0.0
 
 
-Event: TypeAlias = Planned | Started | Output | Progressed | Finished | Failed | Built
+class Noted(msgspec.Struct, frozen=True, rename="pascal", tag_field="Event", tag="noted"):
+    """A line about the build as a whole, such as what a cache from elsewhere is good for."""
+
+    text: str
+    warning: bool = False
+
+
+Event: TypeAlias = Noted | Planned | Started | Output | Progressed | Finished | Failed | Built
 Report = Callable[[Event], None]

@@ -6,6 +6,7 @@ have it, says what it is, and it holds nothing of the other kind.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +32,7 @@ from core.registry.answers import shown
 ACCEPT = ", ".join([*sorted(MANIFEST_TYPES), *sorted(INDEX_TYPES)])
 LAYERS, ENTRIES = 127, 10_000
 _SCHEMA_1 = "application/vnd.docker.distribution.manifest.v1"
+IMAGE_CONFIGS = frozenset({OCI_CONFIG, DOCKER_CONFIG})
 _TWO_KINDS = ("layers", "config"), ("manifests",)
 
 
@@ -43,8 +45,17 @@ class Document:
     content: Manifest | Index
 
 
-def parse(data: bytes, header: str, *, expected: Digest | None, told: str | None = None) -> Document:
+def parse(
+    data: bytes,
+    header: str,
+    *,
+    expected: Digest | None,
+    told: str | None = None,
+    configs: Collection[str] = IMAGE_CONFIGS,
+) -> Document:
     """Check `data`, which came with `header` (Content-Type). `told` = Docker-Content-Digest.
+
+    `configs` = media types of the configs that are acceptable.
 
     Raises DigestMismatch, DataLoss, Unsupported.
     """
@@ -63,7 +74,8 @@ def parse(data: bytes, header: str, *, expected: Digest | None, told: str | None
     if kind in INDEX_TYPES:
         index = convert(fields, Index, what="image index", error=DataLoss)
         return Document(descriptor, data, _checked_index(index))
-    return Document(descriptor, data, _checked(convert(fields, Manifest, what="image manifest", error=DataLoss)))
+    manifest = convert(fields, Manifest, what="image manifest", error=DataLoss)
+    return Document(descriptor, data, _checked(manifest, configs))
 
 
 def choose(index: Index, wanted: Platform) -> Descriptor | None:
@@ -126,9 +138,9 @@ def _kind(media_type: str, fields: dict[str, Any]) -> str:
     return kind
 
 
-def _checked(manifest: Manifest) -> Manifest:
+def _checked(manifest: Manifest, configs: Collection[str]) -> Manifest:
     kind = manifest.config.media_type
-    if kind not in (OCI_CONFIG, DOCKER_CONFIG):
+    if kind not in configs:
         # Helm charts, plugins, signatures: artifacts that lie in registries too.
         raise Unsupported(f"not a container image: its config is of type {shown(kind)!r}")
     if len(manifest.layers) > LAYERS:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from urllib.parse import quote, urljoin
 
@@ -13,7 +13,7 @@ from core.errors import DataLoss, DigestMismatch, Unavailable
 from core.oci.digest import Digest
 from core.oci.image import Descriptor
 from core.registry.answers import Refused, redact
-from core.registry.manifests import ACCEPT, Document, parse
+from core.registry.manifests import ACCEPT, IMAGE_CONFIGS, Document, parse
 from core.registry.session import Session, Stumbled
 from core.registry.transport import Body, Headers
 
@@ -30,8 +30,8 @@ class Repository:
         self.path = path
         self._scope = f"repository:{path}:{'pull,push' if push else 'pull'}"
 
-    async def manifest(self, reference: str) -> Document:
-        """The manifest or index under a tag or digest ("Pulling manifests").
+    async def manifest(self, reference: str, *, configs: Collection[str] = IMAGE_CONFIGS) -> Document:
+        """The manifest or index under a tag or digest ("Pulling manifests"); `configs` as `parse` has them.
 
         Raises Refused, Unavailable, DataLoss, DigestMismatch.
         """
@@ -39,7 +39,8 @@ class Repository:
         path = f"{self.path}/manifests/{reference}"
         data, headers, _ = await self.session.document(path, scope=self._scope, headers={"Accept": ACCEPT})
         told = headers.get("docker-content-digest")
-        return parse(data, headers.get("content-type", ""), expected=expected, told=told)
+        header = headers.get("content-type", "")
+        return parse(data, header, expected=expected, told=told, configs=configs)
 
     async def document(self, descriptor: Descriptor) -> bytes:
         """A small blob, checked. Raises DigestMismatch, DataLoss, Refused, Unavailable."""

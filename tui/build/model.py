@@ -8,7 +8,18 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, cast
 
 from core.client.builds import Told, Wish
-from core.model.build import Built, Event, Failed, Finished, Output, Planned, PlannedStep, Progressed, Started
+from core.model.build import (
+    Built,
+    Event,
+    Failed,
+    Finished,
+    Noted,
+    Output,
+    Planned,
+    PlannedStep,
+    Progressed,
+    Started,
+)
 from core.model.buildrecord import BuildRecord
 from tui.jobs.model import Part
 from tui.logview.store import LineStore
@@ -172,6 +183,9 @@ class Build:
     def _hear(self, event: Event, at: float) -> None:
         if isinstance(event, Built):
             self.image, self.names = event.image, event.names
+            return
+        if isinstance(event, Noted):
+            self.hints += hints_of([event.text] if event.warning else ())
             return
         step = self.steps.get(event.id) if not isinstance(event, Planned) else None
         if step is None:

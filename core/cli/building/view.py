@@ -76,7 +76,11 @@ class Build:
 
     def _planned(self, event: dict[str, Any]) -> None:
         self.steps = {told["Id"]: Step(told) for told in event["Steps"]}
-        self.warnings = list(event["Warnings"])
+        self.warnings += [text for text in event["Warnings"] if text not in self.warnings]
+
+    def _noted(self, event: dict[str, Any]) -> None:
+        if event["Warning"]:
+            self.warnings.append(event["Text"])
 
     def _started(self, event: dict[str, Any]) -> None:
         step = self.steps[event["Id"]]
@@ -109,8 +113,12 @@ class Plain(Build):
 
     def _planned(self, event: dict[str, Any]) -> None:
         super()._planned(event)
-        for warning in self.warnings:
+        for warning in event["Warnings"]:
             self.say(f"WARN: {warning}")
+
+    def _noted(self, event: dict[str, Any]) -> None:
+        super()._noted(event)
+        self.say(f"{'WARN: ' if event['Warning'] else ''}{event['Text']}")
 
     def _head(self, step: Step) -> None:
         self.say(f"#{step.id} {step.title}")

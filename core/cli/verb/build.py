@@ -8,7 +8,7 @@ import os
 import sys
 
 from core.cli import registries
-from core.cli.building import limits, outputs, view
+from core.cli.building import caches, limits, outputs, view
 from core.cli.context import Context
 from core.cli.failure import CommandFailed
 from core.cli.parser import Arguments, Command, option, several, switch
@@ -20,8 +20,10 @@ from core.wire.credentials import CONFIG_HEADER, encode_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import IO, Any
 
+    from core.client.buildsession import Session
     from core.model.registry import Credentials
 
 _PROGRESS = ("auto", "plain", "tty", "quiet", "rawjson", "json")
@@ -35,19 +37,24 @@ def build(context: Context, given: Arguments) -> int:
     wanted = [outputs.parse_output(text) for text in given.texts("output")]
     if given.on("detach") and wanted:
         raise CommandFailed("ERROR: a build in the background has no output: use save when it is done")
-    if given.texts("ssh"):
-        raise CommandFailed("ERROR: --ssh is not supported: give the key as a --secret")
+    held = caches.Held()
+    asked = caches.query(given, held)
+    if given.on("detach") and held:
+        raise CommandFailed("ERROR: a build in the background cannot ask for a folder's cache or for --ssh")
     archive, dockerfile, source = _context(given)
-    with archive:
-        query = _query(given, dockerfile)
+    with contextlib.ExitStack() as undo:
+        undo.enter_context(archive)
+        query = _query(given, dockerfile) | asked
         if given.texts("secret"):
-            held = context.engine.post("/onggi/v1/build/secrets", body=_secrets(given.texts("secret")))
-            query["secrets"] = held["Id"]
+            kept = context.engine.post("/onggi/v1/build/secrets", body=_secrets(given.texts("secret")))
+            query["secrets"] = kept["Id"]
         headers = {CONFIG_HEADER: encode_all(_credentials(source, given))}
         if given.on("detach"):
             begun = context.engine.open("POST", "/build", query | {"detach": "1"}, archive, headers=headers)
             print(begun.json()["Id"])
             return 0
+        if held:
+            query["session"] = undo.enter_context(_session(context, held)).id
         response = context.engine.open("POST", "/build", query, archive, headers=headers)
         image = _follow(response, progress, source)
     names = given.texts("tag")
@@ -61,6 +68,19 @@ def build(context: Context, given: Arguments) -> int:
     if given.on("quiet"):
         print(image)
     return 0
+
+
+@contextlib.contextmanager
+def _session(context: Context, held: caches.Held) -> Iterator[Session]:
+    """What the engine may ask us for while it builds."""
+    from core.cli.building import agents
+    from core.client.buildsession import Session
+
+    with (
+        agents.running(held.keys) as sockets,
+        Session(context.engine, held.folders, {**held.agents, **sockets}) as session,
+    ):
+        yield session
 
 
 def _forget(context: Context, image: str) -> None:
@@ -277,7 +297,15 @@ BUILD = Command(
         *limits.FLAGS,
         several("build-arg", "", "Set build-time variables"),
         several("build-context", "", "Additional build contexts (e.g., name=path)"),
-        several("cache-from", "", "Images to consider as cache sources (steps done here always are)"),
+        several(
+            "cache-from", "", 'External cache sources (an image, "type=registry,ref=NAME", "type=local,src=FOLDER")'
+        ),
+        several(
+            "cache-to",
+            "",
+            'Cache export destinations ("type=inline", "type=registry,ref=NAME[,mode=max]", '
+            '"type=local,dest=FOLDER[,mode=max]")',
+        ),
         switch("detach", "d", "Build in the background and print the build's ID (see `builder logs`)"),
         option("file", "f", 'Name of the Dockerfile (default: "PATH/Dockerfile"; "-" reads it from stdin)'),
         switch("force-rm", "", "Always remove intermediate containers (there are none)"),
@@ -296,8 +324,12 @@ BUILD = Command(
             metavar="list",
         ),
         switch("rm", "", "Remove intermediate containers (there are none)", default=True),
-        switch("squash", "", "Squash newly built layers into a single new layer (not supported)"),
-        several("ssh", "", "SSH agent socket or keys to expose to the build (not supported)"),
+        switch("squash", "", "Squash newly built layers into a single new layer"),
+        several(
+            "ssh",
+            "",
+            'SSH agent socket or keys to expose to the build (format: "default|<id>[=<socket>|<key>[,<key>]]")',
+        ),
         several("tag", "t", 'Name and optionally a tag (format: "name:tag")', metavar="list"),
         option("target", "", "Set the target build stage to build"),
     ),
