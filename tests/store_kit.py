@@ -109,7 +109,8 @@ class Store:
         deadline = time.monotonic() + 10
         while any(self.paths.trash.iterdir()) and time.monotonic() < deadline:
             time.sleep(0.005)  # it is emptied by a thread of its own
-        folders = [self.paths.content / "blobs/sha256", self.paths.content / "ingest", self.paths.trash]
+        content = self.paths.content
+        folders = [content / "blobs/sha256", content / "recipes", content / "ingest", self.paths.trash]
         found = [path.name for folder in folders for path in folder.iterdir()]
         return found + [path.name for path in self.paths.snapshots.iterdir() if path.name != "empty"]
 

@@ -107,6 +107,11 @@ class Archive:
         entry = self._file(name, what)
         return FileSource(self._fd, entry.offset, entry.size).read_some
 
+    def place(self, name: str, *, what: str) -> tuple[int, int, int]:
+        """Where a file's bytes are: the archive's descriptor, offset, size. Raises BadArchive."""
+        entry = self._file(name, what)
+        return self._fd, entry.offset, entry.size
+
     def _file(self, name: str, what: str) -> _Member:
         name = posixpath.normpath(name)
         for _ in range(_HOPS):

@@ -7,7 +7,6 @@ moby image/tarexport/save.go, image-spec image-layout.md. Unlike Docker's, our i
 
 from __future__ import annotations
 
-import os
 import stat
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from core.oci.digest import Digest
 from core.oci.document import encode
 from core.oci.image import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
 from core.oci.reference import Reference
-from core.storage.compression import Stream, stream_of
+from core.storage.compression import Stream
 from core.storage.content import ContentStore
 from core.storage.tarwrite import END, Member, header, padding
 
@@ -92,13 +91,13 @@ async def write_archive(archive: Plan, content: ContentStore, write: Write) -> N
 
 async def _plain(layer: Layer, content: ContentStore) -> AsyncIterator[bytes]:
     """The uncompressed tar of a layer, checked while it goes by."""
-    fd = content.open(layer.blob)
+    source = content.source(layer.blob)
     try:
-        stream: Stream = await off_loop_to_end(stream_of, fd, limit=layer.size)
+        stream: Stream = await off_loop_to_end(Stream, source.read_some, limit=layer.size)
         while piece := await off_loop_to_end(stream.read, PIECE):
             yield piece
     finally:
-        os.close(fd)
+        source.close()
     if stream.size != layer.size or stream.digest != layer.diff_id:
         raise CorruptStore(f"layer {layer.diff_id} is damaged in the store")
 

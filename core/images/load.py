@@ -12,12 +12,14 @@ from core.images.layers import Layers
 from core.images.layouts import ArchivedImage, host_platform, read_images
 from core.images.pile import Pile
 from core.images.store import ImageStore, NewImage
-from core.images.unpack import Unpacker
+from core.images.unpack import Portion, Source, Unpacker
 from core.model.events import Progress
 from core.oci.digest import Digest
 from core.oci.document import encode, plain
 from core.oci.image import OCI_CONFIG, OCI_MANIFEST, Descriptor, Manifest
+from core.storage.compression import MAGIC, detect
 from core.storage.content import ContentStore
+from core.storage.recording import SMALLEST
 
 Report = Callable[[Progress], None]
 
@@ -56,8 +58,11 @@ class Loader:
         manifest = await off_loop_to_end(self._documents, image)
         return NewImage(image.id, manifest, image.config, size, image.references)
 
-    async def _layer(self, archive: Archive, image: ArchivedImage, number: int, report: Report) -> Digest:
-        """Have one layer's blob in the store; its digest. A layer that is known is not read again."""
+    async def _layer(self, archive: Archive, image: ArchivedImage, number: int, report: Report) -> Source:
+        """What to unpack one layer from: a blob that is stored now, or its place in the archive.
+
+        A layer that is known is not read again.
+        """
         diff_id, layer = image.config.rootfs.diff_ids[number], image.layers[number]
         known = self._unpacker.known(diff_id)
         total = archive.size(layer.name, what="a layer")
@@ -68,6 +73,11 @@ class Loader:
         def advance(current: int) -> None:
             report(Progress(id=name, status="Loading layer", current=current, total=total))
 
+        if layer.blob in (None, diff_id) and not self._unpacker.stands(image.config.chain[number]):
+            portion = await off_loop_to_end(_portion, archive, layer.name)
+            if portion is not None:
+                advance(total)
+                return portion
         try:
             return await self._unpacker.take_in(archive.reader(layer.name, what="a layer"), layer.blob, advance)
         except DigestMismatch as error:
@@ -100,6 +110,14 @@ class Loader:
             if not image.references:
                 lines.append(f"Loaded image ID: {image.id}")
         return tuple(lines)
+
+
+def _portion(archive: Archive, name: str) -> Portion | None:
+    """Where a layer lies in the archive, if it is a plain tar that is worth no blob."""
+    fd, offset, size = archive.place(name, what="a layer")
+    if size < SMALLEST or detect(os.pread(fd, MAGIC, offset)):
+        return None
+    return Portion(fd, offset, size)
 
 
 def store_manifest(

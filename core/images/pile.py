@@ -14,14 +14,14 @@ from core.model.events import Progress
 from core.oci.digest import Digest, chain_ids
 
 if TYPE_CHECKING:
-    from core.images.unpack import Unpacker
+    from core.images.unpack import Source, Unpacker
 
 Report = Callable[[Progress], None]
 Stacked = Callable[[Digest], None]
 
 
 class Pile:
-    """`put` each layer's blob, bottom first; `size` waits for all. Leaving it drops what is not stacked yet.
+    """`put` each layer, bottom first; `size` waits for all. Leaving it drops what is not stacked yet.
 
     `stacked` hears the diffID of each layer that is done.
     """
@@ -43,11 +43,11 @@ class Pile:
         self._stacked = stacked
         self._layers: list[asyncio.Task[None]] = []
 
-    async def put(self, blob: Digest) -> None:
-        """The next layer's blob is in the store. Raises BadArchive where an earlier one is no good."""
+    async def put(self, source: Source) -> None:
+        """The next layer is there. Raises BadArchive where an earlier one is no good."""
         number = len(self._layers)
         before = self._layers[-1] if self._layers else None
-        self._layers.append(asyncio.create_task(self._bring_in(number, blob, before)))
+        self._layers.append(asyncio.create_task(self._bring_in(number, source, before)))
         await asyncio.sleep(0)
         for task in self._layers:
             if task.done():
@@ -60,16 +60,16 @@ class Pile:
             task.result()
         return sum(self._unpacker.unpacked_size(name) for name in self._chain)
 
-    async def _bring_in(self, number: int, blob: Digest, before: asyncio.Task[None] | None) -> None:
+    async def _bring_in(self, number: int, source: Source, before: asyncio.Task[None] | None) -> None:
         diff_id, name = self._diff_ids[number], self._chain[number]
         label = f"layer {number + 1} of {self._label}"
         if self._unpacker.stands(name):
             if self._unpacker.known(diff_id) is None:
-                await self._unpacker.verify(diff_id, blob, label)
+                await self._unpacker.verify(diff_id, source, label)
             return
         async with self._unpacker.slots:
             self._report(Progress(id=diff_id.hex[:12], status="Unpacking layer"))
-            applied = await self._unpacker.apply(blob, label)
+            applied = await self._unpacker.apply(source, label)
         try:
             if before is not None:
                 await asyncio.wait([before])  # not the task itself: cancelling us must not cancel it
@@ -77,8 +77,8 @@ class Pile:
         except BaseException:
             await self._unpacker.drop(applied)
             raise
-        await self._unpacker.remember(applied, blob, diff_id, label)
-        await self._unpacker.stack(applied, name, self._chain[number - 1] if number else None)
+        await self._unpacker.check(applied, diff_id, label)
+        await self._unpacker.stack(applied, source, name, self._chain[number - 1] if number else None)
         self._stacked(diff_id)
 
     async def __aenter__(self) -> Pile:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Awaitable, Callable, Sequence
 
 from core.aio import off_loop_to_end
@@ -57,17 +56,17 @@ class Sender:
     async def _blob(self, digest: Digest, write: Write) -> None:
         """As it is: the receiver checks the digest anyway."""
         try:
-            size, fd = self._room.content.size(digest), self._room.content.open(digest)
+            source = self._room.content.source(digest)
         except CorruptStore as error:
             await write(line({"error": error.message}))
             raise
         try:
-            await write(line({"blob": digest, "size": size}))
-            left = size
-            while left and (piece := await off_loop_to_end(os.read, fd, min(PIECE, left))):
+            await write(line({"blob": digest, "size": source.size}))
+            left = source.size
+            while left and (piece := await off_loop_to_end(source.read_some, min(PIECE, left))):
                 left -= len(piece)
                 await write(piece)
         finally:
-            os.close(fd)
+            source.close()
         if left:
             raise CorruptStore(f"blob {digest} is cut short in the store")

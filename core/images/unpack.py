@@ -13,13 +13,14 @@ from typing import Any, Protocol
 
 from core.aio import off_loop_to_end
 from core.errors import BadArchive
+from core.images.archive_read import FileSource
 from core.images.layers import MEDIA_TYPES, Layer, Layers
 from core.images.pile import Pile
 from core.images.transfer import ReadSome, copy
 from core.model.events import Progress
 from core.oci.digest import Digest
 from core.oci.image import OCI_LAYER
-from core.storage.compression import MAGIC, detect, stream_of
+from core.storage.compression import MAGIC, Stream, detect
 from core.storage.content import ContentStore, sync_disks
 from core.storage.overlay import UNPACKING, Snapshots
 
@@ -35,10 +36,23 @@ class Zygote(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Portion:
+    """A plain layer that lies in a larger file: `size` bytes of `fd` from `offset` on."""
+
+    fd: int
+    offset: int
+    size: int
+
+
+Source = Digest | Portion  # what a layer is unpacked from: a blob, or a part of an archive without a blob
+
+
+@dataclass(frozen=True, slots=True)
 class Applied:
     """A layer that was unpacked on nothing: snapshot `key`, the tar's digest and bytes, the bytes of its files.
 
-    `own_root` = the tar says who owns the root and what its mode is.
+    `own_root` = the tar says who owns the root and what its mode is; `recipe` = where its recipe waits, if it has
+    one.
     """
 
     key: str
@@ -46,6 +60,7 @@ class Applied:
     size: int
     unpacked: int
     own_root: bool
+    recipe: Path | None
 
 
 class Unpacker:
@@ -57,6 +72,7 @@ class Unpacker:
         self._layers = layers
         self._zygote = zygote
         self._settling = asyncio.Lock()
+        content.recipes.locate = snapshots.folder_of
         self.slots = asyncio.Semaphore(max(2, os.cpu_count() or 1))  # layers applied at once, of all images
 
     def known(self, diff_id: Digest) -> Layer | None:
@@ -77,13 +93,20 @@ class Unpacker:
     async def settle(self) -> None:
         """Have all blobs and layers so far on the disk: to be done before an image is named."""
         async with self._settling:
-            blobs, snapshots = self._content.unsettled(), self._snapshots.unsettled()
-            if blobs or snapshots:
-                await off_loop_to_end(self._settle, blobs, snapshots)
+            content, snapshots = self._content, self._snapshots.unsettled()
+            for digest in content.unsettled():
+                if content.recipes.has(digest):  # it came once more
+                    content.drop_file(digest)
+            blobs, recipes = content.unsettled(), content.recipes.unsettled()
+            if blobs or snapshots or recipes:
+                await off_loop_to_end(self._settle, blobs, snapshots, recipes)
 
-    def _settle(self, blobs: Mapping[Digest, Path], snapshots: Collection[int]) -> None:
+    def _settle(
+        self, blobs: Mapping[Digest, Path], snapshots: Collection[int], recipes: Mapping[Digest, Path]
+    ) -> None:
         sync_disks(self._content.folder, self._snapshots.folder)
         self._content.settle(blobs)
+        self._content.recipes.settle(recipes)
         self._snapshots.settle(snapshots)
 
     async def unpack(
@@ -110,45 +133,70 @@ class Unpacker:
     async def unpack_unknown(self, blob: Digest, *, label: str) -> Digest:
         """Make the snapshot of one lowest layer whose diffID is not known yet; the diffID."""
         applied = await self.apply(blob, label)
-        diff_id = await self.remember(applied, blob, None, label)
-        await self.stack(applied, diff_id, None)
-        return diff_id
-
-    async def apply(self, blob: Digest, label: str) -> Applied:
-        """Unpack a blob on nothing, which may be done for several layers at once. Raises BadArchive."""
-        key = UNPACKING + secrets.token_hex(8)
-        await self._snapshots.prepare(key, None)
-        try:
-            answer = await self._run_job(key, blob)
-        except BadArchive as error:
-            await self._snapshots.remove(key)
-            raise error if label in error.message else BadArchive(f"{label}: {error.message}") from error
-        except BaseException:
-            await self._snapshots.remove(key)
-            raise
-        own_root = bool(answer.get("own_root"))
-        return Applied(key, Digest(str(answer["diff_id"])), int(answer["size"]), int(answer["unpacked"]), own_root)
-
-    async def remember(self, applied: Applied, blob: Digest, expected: Digest | None, label: str) -> Digest:
-        """Note which blob holds the layer; its diffID. Raises BadArchive where another was `expected`."""
-        if expected is not None and applied.diff_id != expected:
-            await self._snapshots.remove(applied.key)
-            raise _mismatch(label, expected, applied.diff_id)
-        self._remember(applied.diff_id, blob, applied.size)
+        await self.stack(applied, blob, applied.diff_id, None)
         return applied.diff_id
 
-    async def stack(self, applied: Applied, name: Digest, parent: Digest | None) -> None:
-        """Put an applied layer on top of `parent`, as `name` (its chainID)."""
+    async def apply(self, source: Source, label: str) -> Applied:
+        """Unpack a layer on nothing, which may be done for several at once. Raises BadArchive."""
+        key = UNPACKING + secrets.token_hex(8)
+        await self._snapshots.prepare(key, None)
+        recipe, out = await off_loop_to_end(self._content.recipes.begin)
         try:
+            answer = await self._run_job(key, source, out)
+        except BaseException as error:
+            recipe.unlink()
+            await self._snapshots.remove(key)
+            if isinstance(error, BadArchive) and label not in error.message:
+                raise BadArchive(f"{label}: {error.message}") from error
+            raise
+        finally:
+            os.close(out)
+        if not answer["recipe"]:
+            recipe.unlink()
+        return Applied(
+            key,
+            Digest(str(answer["diff_id"])),
+            int(answer["size"]),
+            int(answer["unpacked"]),
+            bool(answer["own_root"]),
+            recipe if answer["recipe"] else None,
+        )
+
+    async def check(self, applied: Applied, expected: Digest, label: str) -> None:
+        """Raises BadArchive where an applied layer is not the one `expected`, and drops it."""
+        if applied.diff_id != expected:
+            await self.drop(applied)
+            raise _mismatch(label, expected, applied.diff_id)
+
+    async def stack(self, applied: Applied, source: Source, name: Digest, parent: Digest | None) -> None:
+        """Put an applied layer on top of `parent`, as `name` (its chainID), and note what holds its tar."""
+        try:
+            blob = applied.diff_id
+            if not isinstance(source, Portion):
+                blob = source
+            elif applied.recipe is None:
+                reader = FileSource(source.fd, source.offset, source.size)
+                await self.take_in(reader.read_some, blob, lambda current: None)
             await self._snapshots.commit(
                 applied.key, name, size=applied.unpacked, parent=parent, own_root=applied.own_root
             )
         except BaseException:
-            await self._snapshots.remove(applied.key)
+            await self.drop(applied)
             raise
+        self.adopt(applied)
+        self._remember(applied.diff_id, blob, applied.size)
+
+    def adopt(self, applied: Applied) -> None:
+        """The recipe of an applied layer that stands takes the place of the tar that has just come."""
+        if applied.recipe is not None:
+            self._content.recipes.adopt(applied.diff_id, applied.recipe)
+            if applied.diff_id in self._content.unsettled():
+                self._content.drop_file(applied.diff_id)
 
     async def drop(self, applied: Applied) -> None:
         """Throw away what was applied and not stacked."""
+        if applied.recipe is not None:
+            applied.recipe.unlink(missing_ok=True)
         await self._snapshots.remove(applied.key)
 
     def stands(self, name: Digest) -> bool:
@@ -159,51 +207,58 @@ class Unpacker:
         """Bytes of the files of the layer with this chainID."""
         return self._snapshots.size(name)
 
-    async def _run_job(self, key: str, blob: Digest) -> dict[str, Any]:
-        upper = self._snapshots.upper(key)
-        limit = self._content.room()
-        source = self._content.open(blob)
+    async def _run_job(self, key: str, source: Source, recipe: int) -> dict[str, Any]:
+        args: dict[str, Any] = {"limit_bytes": self._content.room(), "sync": False, "recipe": True}
+        if isinstance(source, Portion):
+            args |= {"offset": source.offset, "size": source.size}
+            fds: tuple[int, ...] = (os.dup(source.fd),)
+        else:
+            # What was hashed on its way in this moment, and is its own tar, need not be hashed again.
+            args["plain_digest"] = source if source in self._content.unsettled() else None
+            fds = self._content.descriptors(source)
         try:
-            target = os.open(upper, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            target = os.open(self._snapshots.upper(key), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
-                # What was hashed on its way in this moment, and is its own tar, need not be hashed again.
-                fresh = blob if blob in self._content.unsettled() else None
-                args = {"limit_bytes": limit, "plain_digest": fresh, "sync": False}
-                answer, _ = await self._zygote.run("apply-layer", args, [source, target])
+                if len(fds) == 2:
+                    args |= {"assembled": True, "recipe": False}
+                answer, _ = await self._zygote.run("apply-layer", args, [fds[0], target, *fds[1:], recipe])
             finally:
                 os.close(target)
         finally:
-            os.close(source)
+            for fd in fds:
+                os.close(fd)
         return answer
 
-    async def verify(self, diff_id: Digest, blob: Digest, label: str) -> None:
+    async def verify(self, diff_id: Digest, source: Source, label: str) -> None:
         """The layer is unpacked already, but nothing says that this blob is it."""
-        digest, size = await off_loop_to_end(self._plain_digest, blob)
+        if isinstance(source, Portion):
+            reader = FileSource(source.fd, source.offset, source.size)
+            source = await self.take_in(reader.read_some, None, lambda current: None)
+        digest, size = await off_loop_to_end(self._plain_digest, source)
         if digest != diff_id:
             raise _mismatch(label, diff_id, digest)
-        self._remember(diff_id, blob, size)
+        self._remember(diff_id, source, size)
 
     def _plain_digest(self, blob: Digest) -> tuple[str, int]:
-        fd = self._content.open(blob)
+        source = self._content.source(blob)
         try:
-            stream = stream_of(fd)
+            stream = Stream(source.read_some)
             while stream.read_some(1 << 20):
                 pass
             return stream.digest, stream.size
         finally:
-            os.close(fd)
+            source.close()
 
     def _remember(self, diff_id: Digest, blob: Digest, size: int) -> None:
         if self.known(diff_id) is None:
             self._layers.add(Layer(diff_id, blob, self._media_type(blob), self._content.size(blob), size))
 
     def _media_type(self, blob: Digest) -> str:
-        fd = self._content.open(blob)
+        source = self._content.source(blob)
         try:
-            compression = detect(os.pread(fd, MAGIC, 0))
+            return MEDIA_TYPES.get(detect(source.read_some(MAGIC)), OCI_LAYER)
         finally:
-            os.close(fd)
-        return MEDIA_TYPES.get(compression, OCI_LAYER)
+            source.close()
 
 
 def _mismatch(label: str, expected: str, got: str) -> BadArchive:

@@ -162,6 +162,7 @@ class Verifier:
             await room.unpacker.drop(applied)
             raise BadArchive("its blob is damaged too")
         await room.snapshots.exchange(applied.key, name, size=applied.unpacked, own_root=applied.own_root)
+        room.unpacker.adopt(applied)
         return "unpacked again from its blob"
 
 
@@ -231,7 +232,11 @@ class _Check:
             if folder is not None:
                 os.close(folder)
         self.bytes += int(answer["size"])
-        if answer["digest"] != layer.blob:
+        if answer["damage"]:
+            self._add("blob", layer.blob, "damaged", answer["damage"], users)
+            if answer["in_files"] and self._room.snapshots.folder_of(diff_id) == self._room.snapshots.upper(name):
+                self._add("files", name, "damaged", answer["damage"], users)
+        elif answer["digest"] != layer.blob:
             self._add("blob", layer.blob, "damaged", f"it hashes to {answer['digest']}", users)
         elif answer["diff_id"] != diff_id:
             self._add("blob", layer.blob, "damaged", f"it is not layer {diff_id}", users)
@@ -257,12 +262,13 @@ class _Check:
             return None
 
     async def _compare(self, blob: Digest, folder: int | None) -> dict[str, Any]:
-        source = self._room.content.open(blob)
+        source = self._room.content.descriptors(blob)
         try:
-            fds = [source] if folder is None else [source, folder]
-            return (await self._room.zygote.run("compare-layer", {}, fds))[0]
+            fds = [*source] if folder is None else [*source, folder]
+            return (await self._room.zygote.run("compare-layer", {"assembled": len(source) == 2}, fds))[0]
         finally:
-            os.close(source)
+            for fd in source:
+                os.close(fd)
 
 
 def names(image: Image) -> tuple[str, ...]:

@@ -12,11 +12,14 @@ import errno
 import os
 import resource
 import stat
+import zlib
 from typing import Any
 
 from core.errors import BadArchive, SyscallFailed
 from core.linux.syscalls import syncfs
-from core.storage.compression import get_ready, stream_of
+from core.storage.assembly import Assembly
+from core.storage.compression import Stream, get_ready
+from core.storage.recording import Recording
 from core.storage.roots import Root
 from core.storage.tarball import Entries, Entry, Kind, TarReader, components, shown
 
@@ -41,31 +44,60 @@ _UNSUPPORTED = (errno.ENOTSUP, errno.EOPNOTSUPP)
 
 
 def run_job(args: dict[str, Any], fds: list[int]) -> dict[str, Any]:
-    """The zygote's job `apply-layer`: blob descriptor and target directory descriptor.
+    """The zygote's job `apply-layer`: blob descriptor, target directory descriptor, and one more perhaps.
 
-    `limit_bytes` bounds the uncompressed tar, `plain_digest` is its digest where the blob is known to be it,
-    `sync` off leaves syncing the disk to the caller. Answers `{"diff_id", "size", "unpacked", "own_root"}`: digest
-    and bytes of the uncompressed tar, bytes of its files, whether it says what its root is like.
-    Raises BadArchive, SyscallFailed.
+    `offset` and `size` say which part of the blob's file is the layer. With `recipe` the last descriptor is a file
+    that gets the recipe of a plain tar (`core.storage.recipe`); with `assembled` the blob is a recipe itself, and
+    the last descriptor the directory that it belongs to. `limit_bytes` bounds the uncompressed tar, `plain_digest`
+    is its digest where the blob is known to be it, `sync` off leaves syncing the disk to the caller.
+
+    Answers `{"diff_id", "size", "unpacked", "own_root", "recipe"}`: digest and bytes of the uncompressed tar, bytes
+    of its files, whether it says what its root is like, whether there is a recipe. Raises BadArchive,
+    SyscallFailed.
     """
-    blob, target = fds
+    blob, target, *more = fds
     limit = args.get("limit_bytes")
-    known = args.get("plain_digest") or ""
-    get_ready(blob)
+    source: Part | Assembly
+    if args.get("assembled"):
+        source = Assembly(blob, more[-1])
+    else:
+        source = Part(blob, int(args.get("offset") or 0), args.get("size"))
+        get_ready(blob, int(args.get("offset") or 0))
     enter(target)
     try:
         return apply(
-            blob,
+            source,
             target,
             limit=None if limit is None else int(limit),
-            known=str(known),
+            known=str(args.get("plain_digest") or ""),
             sync=bool(args.get("sync", True)),
+            recipe=more[-1] if args.get("recipe") else -1,
         )
     except OSError as error:
         failure = SyscallFailed.of("apply layer: make", error)
         raise (BadArchive(failure.message) if error.errno in _ARCHIVES_FAULT else failure) from error
     except MemoryError as error:
         raise BadArchive("layer needs more memory than a layer may") from error
+
+
+class Part:
+    """`size` bytes (None = all) of a file from `offset` on, in order; and any of them again."""
+
+    def __init__(self, fd: int, offset: int, size: int | None) -> None:
+        self._fd = fd
+        self._offset = offset
+        self._position = 0
+        self._size = max(0, os.fstat(fd).st_size - offset) if size is None else int(size)
+        self.crc = 0  # crc32 of what has been read in order
+
+    def read_some(self, limit: int) -> bytes:
+        data = self.read_at(limit, self._position)
+        self._position += len(data)
+        self.crc = zlib.crc32(data, self.crc)
+        return data
+
+    def read_at(self, count: int, position: int) -> bytes:
+        return os.pread(self._fd, max(0, min(count, self._size - position)), self._offset + position)
 
 
 def enter(target: int) -> None:
@@ -83,30 +115,53 @@ def enter(target: int) -> None:
 
 
 def apply(
-    blob: int, target: int, *, limit: int | None = None, known: str = "", sync: bool = True
+    source: Part | Assembly,
+    target: int,
+    *,
+    limit: int | None = None,
+    known: str = "",
+    sync: bool = True,
+    recipe: int = -1,
 ) -> dict[str, Any]:
-    """Unpack the tar that `blob` reads into directory `target`, at most `limit` bytes of it; see `run_job`."""
-    stream = stream_of(blob, limit=limit, hashed=not known)
+    """Unpack the tar that `source` reads into directory `target`, at most `limit` bytes of it; see `run_job`."""
+    stream = Stream(source.read_some, limit=limit, hashed=not known)
+    recording = None
+    if isinstance(source, Part) and recipe >= 0 and not stream.compression:
+        recording = Recording()
     with Root(target) as root:
-        layer = Layer(root, TarReader(stream))
+        layer = Layer(root, TarReader(stream), recording=recording)
         unpacked = layer.unpack()
         while stream.read_some(1 << 20):
             pass  # what follows the end mark belongs to the digest
         if not stream.size:
             raise BadArchive("layer is empty, not a tar archive")
+        has_recipe = False
+        if recording is not None and isinstance(source, Part):
+            has_recipe = recording.write(source.read_at, stream.size, source.crc, root.fd, recipe)
         if sync:
             syncfs(root.fd)
-    digest = stream.digest if stream.compression or not known else known
-    return {"diff_id": digest, "size": stream.size, "unpacked": unpacked, "own_root": layer.own_root}
+    return {
+        "diff_id": stream.digest if stream.compression or not known else known,
+        "size": stream.size,
+        "unpacked": unpacked,
+        "own_root": layer.own_root,
+        "recipe": has_recipe,
+    }
 
 
 class Layer:
-    """One pass over one tar. `whiteouts` off takes names as they are: a plain copy of a tree."""
+    """One pass over one tar. `whiteouts` off takes names as they are: a plain copy of a tree.
 
-    def __init__(self, root: Root, reader: Entries, *, whiteouts: bool = True) -> None:
+    `recording` hears which files were written.
+    """
+
+    def __init__(
+        self, root: Root, reader: Entries, *, whiteouts: bool = True, recording: Recording | None = None
+    ) -> None:
         self._root = root
         self._reader = reader
         self._whiteouts = whiteouts
+        self._recording = recording
         self._times: dict[tuple[bytes, ...], int] = {}  # of directories, which change while they are filled
         self._ours = (os.geteuid(), os.getegid())
         self._groups_pass_on = not whiteouts  # whether some directory may have set-group-ID; of a copy, the target
@@ -176,7 +231,7 @@ class Layer:
         parent, name = self._root.parent(path), path[-1]
         if max(entry.uid, entry.gid) >= _ID_LIMIT:
             raise BadArchive(f"layer has an owner out of range: {shown(entry.name)}")
-        if entry.kind is Kind.FILE and self._new_file(entry, parent, name):
+        if entry.kind is Kind.FILE and self._new_file(entry, parent, path):
             return
         found = self._root.kind_of(parent, name)
         if entry.kind is Kind.DIRECTORY:
@@ -186,9 +241,9 @@ class Layer:
             self._link(entry, path, found)
             return
         if found is not None:
-            self._root.remove(parent, name)
+            self._remove(parent, name)
         if entry.kind is Kind.FILE:
-            self._new_file(entry, parent, name)
+            self._new_file(entry, parent, path)
         elif entry.kind is Kind.SYMLINK:
             os.symlink(entry.link, name, dir_fd=parent)
             self._own(entry, parent, name)
@@ -199,7 +254,7 @@ class Layer:
         parent, name = self._root.parent(path), path[-1]
         replaces_whiteout = found is not None and self._root.is_whiteout(parent, name)
         if found is not None and not stat.S_ISDIR(found):
-            self._root.remove(parent, name)
+            self._remove(parent, name)
             found = None
         if found is None:
             os.mkdir(name, 0o700, dir_fd=parent)
@@ -207,10 +262,10 @@ class Layer:
         self._dress(fd, entry, opaque=replaces_whiteout)
         self._times[path] = entry.mtime_ns
 
-    def _new_file(self, entry: Entry, parent: int, name: bytes) -> bool:
+    def _new_file(self, entry: Entry, parent: int, path: tuple[bytes, ...]) -> bool:
         """Make a file; False when something has its name, which is rare, so that nobody asks first."""
         try:
-            fd = os.open(name, _CREATE, entry.mode & 0o777, dir_fd=parent)
+            fd = os.open(path[-1], _CREATE, entry.mode & 0o777, dir_fd=parent)
         except FileExistsError:
             return False
         try:
@@ -218,11 +273,18 @@ class Layer:
                 view = memoryview(piece)
                 while view:
                     view = view[os.write(fd, view) :]
+            if self._recording is not None:
+                self._recording.placed(path, entry.offset, entry.size, os.fstat(fd).st_ino)
         except BaseException:
             os.close(fd)
             raise
         self._dress(fd, entry)
         return True
+
+    def _remove(self, parent: int, name: bytes) -> None:
+        self._root.remove(parent, name)
+        if self._recording is not None:
+            self._recording.replaced = True
 
     def _link(self, entry: Entry, path: tuple[bytes, ...], found: int | None) -> None:
         target = components(entry.link)
@@ -234,7 +296,7 @@ class Layer:
         source = self._root.open_parent(target)
         try:
             if found is not None:
-                self._root.remove(self._root.parent(path), path[-1])
+                self._remove(self._root.parent(path), path[-1])
             os.link(
                 target[-1], path[-1], src_dir_fd=source, dst_dir_fd=self._root.parent(path), follow_symlinks=False
             )

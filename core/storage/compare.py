@@ -12,11 +12,12 @@ import stat
 from dataclasses import dataclass
 from typing import Any
 
-from core.errors import BadArchive, SyscallFailed
+from core.errors import BadArchive, CorruptStore, SyscallFailed
 from core.linux.constants import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS
 from core.linux.syscalls import openat2
 from core.storage.apply import enter
-from core.storage.compression import Stream, get_ready
+from core.storage.assembly import Assembly, DamagedFile
+from core.storage.compression import ReadSome, Stream, get_ready
 from core.storage.roots import Root
 from core.storage.tarball import Entry, Kind, TarReader, components, shown
 
@@ -40,26 +41,32 @@ Path = tuple[bytes, ...]
 def run_job(args: dict[str, Any], fds: list[int]) -> dict[str, Any]:
     """`compare-layer`: blob descriptor and the layer's directory descriptor, or the blob alone.
 
-    Answers `{"digest", "diff_id", "size", "count", "differences"}`: digests of the blob's bytes and of its tar,
-    bytes of the blob, how many paths differ, the first of them with what differs. A blob whose tar cannot be read
-    has the diffID "". Raises SyscallFailed.
+    With `assembled` the blob is a recipe, and the directory that it belongs to comes behind it.
+
+    Answers `{"digest", "diff_id", "size", "count", "differences", "damage", "in_files"}`: digests of the blob's
+    bytes and of its tar, bytes of the blob, how many paths differ, the first of them with what differs; why it
+    cannot be put together, and whether that is because of the files. A blob whose tar cannot be read has the
+    diffID "". Raises SyscallFailed.
     """
     blob, *target = fds
-    get_ready(blob)
+    source: Assembly | None = None
+    if args.get("assembled"):
+        try:
+            source = Assembly(blob, target.pop(0))
+        except CorruptStore as error:
+            return _damaged(error, 0)
+    else:
+        get_ready(blob)
     if target:
         enter(target[0])
-    raw = _Raw(blob)
+    raw = _Raw(source.read_some if source else lambda limit: os.read(blob, limit))
     wanted: dict[Path, _Wanted] = {}
     try:
-        stream = Stream(raw.read_some)
-        _read(TarReader(stream), wanted)
-        while stream.read_some(_CHUNK):
-            pass
-        diff_id = stream.digest
-    except BadArchive:
-        diff_id = ""
-    raw.read_rest()
+        diff_id = _read_all(raw, wanted)
+    except CorruptStore as error:
+        return _damaged(error, raw.size)
     answer = {"digest": f"sha256:{raw.hash.hexdigest()}", "diff_id": diff_id, "size": raw.size}
+    answer |= {"damage": "", "in_files": False}
     if not target or not diff_id:
         return {**answer, "count": 0, "differences": []}
     try:
@@ -69,16 +76,35 @@ def run_job(args: dict[str, Any], fds: list[int]) -> dict[str, Any]:
     return {**answer, "count": len(found), "differences": found[:NAMED]}
 
 
+def _read_all(raw: _Raw, wanted: dict[Path, _Wanted]) -> str:
+    """The digest of the tar; "" where it cannot be read."""
+    try:
+        stream = Stream(raw.read_some)
+        _read(TarReader(stream), wanted)
+        while stream.read_some(_CHUNK):
+            pass
+        diff_id = stream.digest
+    except BadArchive:
+        diff_id = ""
+    raw.read_rest()
+    return diff_id
+
+
+def _damaged(error: CorruptStore, size: int) -> dict[str, Any]:
+    nothing: dict[str, Any] = {"digest": "", "diff_id": "", "size": size, "count": 0, "differences": []}
+    return {**nothing, "damage": error.message, "in_files": isinstance(error, DamagedFile)}
+
+
 class _Raw:
     """The blob's bytes as they are, hashed on the way."""
 
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
+    def __init__(self, read_some: ReadSome) -> None:
+        self._source = read_some
         self.hash = hashlib.sha256()
         self.size = 0
 
     def read_some(self, limit: int) -> bytes:
-        data = os.read(self._fd, limit)
+        data = self._source(limit)
         self.hash.update(data)
         self.size += len(data)
         return data

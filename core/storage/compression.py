@@ -76,9 +76,12 @@ def detect(head: bytes) -> str:
     return next((name for magic, name in _MAGICS if head.startswith(magic)), "")
 
 
-def get_ready(fd: int) -> None:
-    """Have what `fd` (a file) needs to be read, before this process loses sight of it. Raises Unsupported."""
-    if detect(os.pread(fd, MAGIC, 0)) == "zstd":
+def get_ready(fd: int, offset: int = 0) -> None:
+    """Have what `fd` (a file, from `offset` on) needs to be read, before this process loses sight of it.
+
+    Raises Unsupported.
+    """
+    if detect(os.pread(fd, MAGIC, offset)) == "zstd":
         zstd.module()
 
 

@@ -1,5 +1,7 @@
 """Blobs by digest: ROOT/content/blobs/sha256/HEX. Written beside, verified, renamed; what is there is whole.
 
+Of a plain layer only the recipe is kept (`core.storage.recipes`): with the unpacked layer it gives the blob back.
+
 A blob may stay beside for a while: many are synced at less cost together than one by one. It is found by its
 digest meanwhile, and only `settle` puts it where it outlives the engine.
 """
@@ -20,10 +22,12 @@ from core.oci.digest import Digest
 from core.oci.document import DOCUMENT_LIMIT
 from core.paths import Paths
 from core.storage.partial import KEPT, PREFIX, PartialBlob
+from core.storage.recipes import AssembledTar, Recipes
 
 RESERVE = 64 << 20  # bytes
 SHORT_BYTES = 1 << 30  # a disk with less room than both of these is short
 SHORT_SHARE = 0.05
+_CHUNK = 1 << 18
 
 
 def sync_directory(path: Path) -> None:
@@ -111,6 +115,22 @@ class BlobWriter:
         self.abort()
 
 
+class BlobFile:
+    """The bytes of a blob that has a file of its own, in order."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self.size = os.fstat(fd).st_size
+
+    def read_some(self, limit: int) -> bytes:
+        """At most `limit` bytes; b"" at the end."""
+        return os.read(self._fd, limit)
+
+    def close(self) -> None:
+        """Free the descriptor."""
+        os.close(self._fd)
+
+
 class ContentStore:
     """The blobs of one ROOT."""
 
@@ -121,6 +141,7 @@ class ContentStore:
         self._arriving: set[str] = set()
         for folder in (self._blobs, self._ingest):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.recipes = Recipes(paths.content / "recipes", self._ingest)
 
     @property
     def folder(self) -> Path:
@@ -183,11 +204,11 @@ class ContentStore:
         sync_directory(self._blobs)
 
     def has(self, digest: Digest) -> bool:
-        """Whether the blob is there."""
-        return self.path(digest).is_file()
+        """Whether the blob is there, or can be put together."""
+        return self.path(digest).is_file() or self.recipes.has(digest)
 
     def path(self, digest: Digest) -> Path:
-        """Where the blob is, or would be."""
+        """Where the blob is, or would be, as a file of its own."""
         return self._beside.get(digest) or self._blobs / digest.hex
 
     def size(self, digest: Digest) -> int:
@@ -195,7 +216,10 @@ class ContentStore:
         try:
             return self.path(digest).stat().st_size
         except FileNotFoundError as error:
-            raise CorruptStore(f"blob {digest} is missing") from error
+            size = self.recipes.size(digest)
+            if size is None:
+                raise CorruptStore(f"blob {digest} is missing") from error
+            return size
 
     def read(self, digest: Digest, limit: int = DOCUMENT_LIMIT) -> bytes:
         """A small document, checked against its digest. Raises CorruptStore, DigestMismatch."""
@@ -208,25 +232,66 @@ class ContentStore:
             raise DigestMismatch(digest, Digest.of(data))
         return data
 
-    def open(self, digest: Digest) -> int:
-        """A descriptor for reading, the caller's to close. Raises CorruptStore when it is missing."""
-        for _ in range(2):  # it may be settled this moment
-            try:
-                return os.open(self.path(digest), os.O_RDONLY | os.O_CLOEXEC)
-            except FileNotFoundError as error:
-                missing = error
-        raise CorruptStore(f"blob {digest} is missing") from missing
+    def descriptors(self, digest: Digest) -> tuple[int, ...]:
+        """What a blob is read from, the caller's to close: its file, or a recipe and the directory of the layer.
 
-    def delete(self, digest: Digest) -> None:
-        """Remove a blob; a missing one is fine."""
+        Raises CorruptStore when it is missing.
+        """
+        for _ in range(2):  # it may be settled this moment, or exchanged for a recipe
+            try:
+                return (os.open(self.path(digest), os.O_RDONLY | os.O_CLOEXEC),)
+            except FileNotFoundError:
+                if (parts := self.recipes.open(digest)) is not None:
+                    return parts
+        raise CorruptStore(f"blob {digest} is missing")
+
+    def source(self, digest: Digest) -> BlobFile | AssembledTar:
+        """A blob's bytes in order, which nobody has checked; the caller's to close. Raises CorruptStore."""
+        fds = self.descriptors(digest)
+        return AssembledTar(*fds) if len(fds) == 2 else BlobFile(fds[0])
+
+    def open(self, digest: Digest) -> int:
+        """A descriptor for reading anywhere, the caller's to close. Raises CorruptStore when it is missing.
+
+        What has to be put together is written to a temporary file, and checked, first. Raises DigestMismatch.
+        """
+        fds = self.descriptors(digest)
+        if len(fds) == 1:
+            return fds[0]
+        source, copy = AssembledTar(*fds), self.scratch()
+        try:
+            hashed = hashlib.sha256()
+            while piece := source.read_some(_CHUNK):
+                hashed.update(piece)
+                view = memoryview(piece)
+                while view:
+                    view = view[os.write(copy, view) :]
+            if (found := f"sha256:{hashed.hexdigest()}") != digest:
+                raise DigestMismatch(digest, found)
+            os.lseek(copy, 0, os.SEEK_SET)
+        except BaseException:
+            os.close(copy)
+            raise
+        finally:
+            source.close()
+        return copy
+
+    def drop_file(self, digest: Digest) -> None:
+        """Remove the file of a blob that can be put together as well."""
         beside = self._beside.pop(digest, None)
         if beside is not None:
             beside.unlink(missing_ok=True)
         (self._blobs / digest.hex).unlink(missing_ok=True)
 
+    def delete(self, digest: Digest) -> None:
+        """Remove a blob; a missing one is fine."""
+        self.drop_file(digest)
+        self.recipes.delete(digest)
+
     def walk(self) -> Iterator[Digest]:
-        """Every blob that is there."""
+        """Every blob that is there, in one form or the other."""
         yield from list(self._beside)
+        yield from self.recipes.walk()
         for entry in os.scandir(self._blobs):
             if len(entry.name) == 64:
                 yield Digest(f"sha256:{entry.name}")
@@ -237,6 +302,7 @@ class ContentStore:
         Parts of blobs stay for a while: a pull goes on with them.
         """
         self._beside.clear()
+        self.recipes.forget()
         for entry in os.scandir(self._ingest):
             if not entry.name.startswith(PREFIX):
                 os.unlink(entry.path)

@@ -20,6 +20,7 @@ from typing import Any
 
 from core.aio import off_loop_to_end
 from core.errors import Conflict, NotFound
+from core.oci.digest import Digest
 from core.paths import Paths
 from core.storage.content import sync_disks
 from core.storage.db import Database
@@ -65,6 +66,7 @@ class Snapshots:
         self._trash = Trash(paths)
         self._committing = asyncio.Lock()
         self._unsettled: set[int] = set()
+        self._holders: dict[Digest, str] = {}
         db.migrate("snapshots", SCHEMA)
         (self._path / _EMPTY).mkdir(mode=0o755, parents=True, exist_ok=True)
         _spread(self._path)
@@ -93,6 +95,20 @@ class Snapshots:
     def all(self) -> tuple[Snapshot, ...]:
         """Every snapshot, in no order."""
         return tuple(self._rows.values())
+
+    def holder(self, diff_id: Digest) -> str | None:
+        """A layer that was unpacked from the tar `diff_id`, on whatever it stands: its name, which tells."""
+        name = self._holders.get(diff_id)
+        if name is None or not self.exists(name):
+            found = (row.name for row in self.all() if row.committed and _is_from(row, diff_id))
+            if (name := next(found, None)) is not None:
+                self._holders[diff_id] = name
+        return name
+
+    def folder_of(self, diff_id: Digest) -> Path | None:
+        """The directory of such a layer."""
+        name = self.holder(diff_id)
+        return None if name is None else self.upper(name)
 
     def upper(self, key: str) -> Path:
         """The directory that holds what the snapshot itself has. Raises NotFound."""
@@ -291,6 +307,11 @@ class Snapshots:
 
     def _highest_directory(self) -> int:
         return max((int(entry) for entry in os.listdir(self._path) if entry.isdecimal()), default=0)
+
+
+def _is_from(row: Snapshot, diff_id: Digest) -> bool:
+    """Whether a layer is `diff_id` on its parent: image-spec config.md, "Layer ChainID"."""
+    return row.name == (diff_id if row.parent is None else Digest.of(f"{row.parent} {diff_id}".encode()))
 
 
 def _spread(folder: Path) -> None:

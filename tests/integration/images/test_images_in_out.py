@@ -333,7 +333,7 @@ async def test_a_full_disk_is_told_and_leaves_nothing(store: Store, monkeypatch:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (8 << 20, hard))
     try:
-        with pytest.raises(SyscallFailed, match="store image: file too large"):
+        with pytest.raises(SyscallFailed, match="big: file too large"):
             await store.images.load(fd, progress=ignore)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

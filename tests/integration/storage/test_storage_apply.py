@@ -84,7 +84,13 @@ def test_everything_a_tar_says_is_made(box: Box) -> None:
         }
     )
     answer = box.apply(gzip.compress(data))
-    assert answer == {"diff_id": f"sha256:{sha256(data)}", "size": len(data), "unpacked": 5, "own_root": True}
+    assert answer == {
+        "diff_id": f"sha256:{sha256(data)}",
+        "size": len(data),
+        "unpacked": 5,
+        "own_root": True,
+        "recipe": False,
+    }
     tool = (box.fs / "usr/bin/tool").stat()
     assert (stat.S_IMODE(tool.st_mode), tool.st_uid, tool.st_gid) == (0o4755, 7, 8)
     assert tool.st_mtime_ns == 1_000_000_500_000_000
