@@ -1,9 +1,9 @@
 """A container's log by descriptor: a client on this machine reads the files itself, anywhere in them.
 
-The connection becomes a raw stream. The client sends one byte, and gets lines of JSON: `{"files": N}` with N
-descriptors open for reading, oldest file first (unix(7), SCM_RIGHTS), and again whenever rotation has changed
-them; `{"grown": true}` when there is more; `{"ended": true}` when there will be no more. The files are in Docker's
-json-file format.
+The connection becomes a raw stream. The client sends one byte, and gets lines of JSON: `{"files": [N, …]}` with as
+many descriptors open for reading, oldest file first (unix(7), SCM_RIGHTS), and again after each rotation;
+`{"grown": true}` when there is more; `{"ended": true}` when there will be no more. N is a file's number, which it
+keeps. The files are in Docker's json-file format, and those but the last may be compressed (`core/gzipped.py`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from core.wire.streams import RAW_STREAM
 
 _PATIENCE = 30.0  # seconds for the client to be ready
 _BETWEEN = 0.02  # seconds between two words about growth: whoever reads then sees all of it anyway
-_MOST = 200  # descriptors of one message; the kernel's limit is 253 (SCM_MAX_FD)
 
 
 async def log(engine: Engine, request: Request) -> Answer:
@@ -46,7 +45,7 @@ async def log(engine: Engine, request: Request) -> Answer:
     return TakenOver()
 
 
-async def _pump(sock: socket.socket, events: AsyncGenerator[list[int] | None, None]) -> None:
+async def _pump(sock: socket.socket, events: AsyncGenerator[dict[int, int] | None, None]) -> None:
     loop = asyncio.get_running_loop()
     async for files in events:
         if files is None:
@@ -54,19 +53,19 @@ async def _pump(sock: socket.socket, events: AsyncGenerator[list[int] | None, No
             await asyncio.sleep(_BETWEEN)
             continue
         try:
-            await _send_files(sock, files[-_MOST:])
+            await _send_files(sock, files)
         finally:
-            for fd in files:
+            for fd in files.values():
                 os.close(fd)
     await loop.sock_sendall(sock, json_line({"ended": True}))
 
 
-async def _send_files(sock: socket.socket, files: list[int]) -> None:
-    message = json_line({"files": len(files)})
+async def _send_files(sock: socket.socket, files: dict[int, int]) -> None:
+    message = json_line({"files": list(files)})
     loop = asyncio.get_running_loop()
     while True:
         try:
-            sent = socket.send_fds(sock, [message], files)
+            sent = socket.send_fds(sock, [message], list(files.values()))
             break
         except BlockingIOError:
             writable = asyncio.Event()

@@ -10,11 +10,13 @@ from core.engine.records import Records
 from core.engine.tasks import Task, Tasks
 from core.errors import EngineError, Unsupported
 from core.logs.jsonfile import Line
-from core.logs.reader import LogReader, newest_inode, open_files
+from core.logs.reader import LogReader, open_files
+from core.logs.segments import newest
 from core.model.container import ContainerRecord
 from core.paths import Paths
 from core.wire.streams import STDERR, STDOUT, frame
 
+HANDED = 200  # segments of a log that are handed over; the kernel's limit is 253 descriptors (SCM_MAX_FD)
 BATCH = 512  # records a step: enough to be quick, few enough not to hold a worker
 
 
@@ -72,22 +74,22 @@ class Logs:
             if task is not None:
                 await _watch(task, -1)
 
-    async def watch(self, record: ContainerRecord) -> AsyncGenerator[list[int] | None, None]:
-        """The log's files, open for reading, oldest first and the receiver's to close: at once, and when they are
-        others; None when they have grown. It ends when they will not grow any more."""
+    async def watch(self, record: ContainerRecord) -> AsyncGenerator[dict[int, int] | None, None]:
+        """The log's segments by number, open for reading, oldest first and the receiver's to close: at once, and
+        when there is another; None when the last has grown. It ends when that will not grow any more."""
         path = str(self._paths.log(record.id))
         task = self._tasks.find(record.id)
-        inode = -1
+        number = -1
         try:
             if task is not None:
                 await _watch(task, 1)
             while True:
                 seen = task.growth if task is not None else 0
                 ended = task is None or task.final or task.drained.done()
-                current = newest_inode(path)
-                if current != inode:
-                    inode = current
-                    yield open_files(path)
+                current = newest(path)
+                if current != number:
+                    number = current
+                    yield open_files(path, HANDED)
                 else:
                     yield None
                 if ended or task is None:

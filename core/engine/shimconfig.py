@@ -5,27 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from core.engine.logoptions import FILE_DRIVERS, rotation
 from core.engine.signals import parse_signal
-from core.engine.sizes import parse_size
 from core.model.container import ContainerRecord
 from core.packets import Message
 from core.paths import Paths
-
-FILE_DRIVERS = ("json-file", "local")
 
 
 def shim_config(record: ContainerRecord, paths: Paths, rootfs: Mapping[str, Any], *, restart_count: int) -> Message:
     """The arguments of the job `shim`."""
     host, config = record.host_config, record.config
-    log = host.log_config
+    log = rotation(host.log_config)
     return {
         "id": record.id,
         "bundle": str(paths.bundle(record.id)),
         "run": str(paths.task(record.id)),
         "journal": str(paths.journal(record.id)),
-        "log": str(paths.log(record.id)) if log.type in FILE_DRIVERS else None,
-        "log_max_size": parse_size(log.config.get("max-size", "0")),
-        "log_max_file": int(log.config.get("max-file", "1")),
+        "log": str(paths.log(record.id)) if host.log_config.type in FILE_DRIVERS else None,
+        "log_max_size": log.max_size,
+        "log_max_file": log.max_file,
+        "log_compress": log.compress,
         "rootfs": dict(rootfs),
         "user": config.user,
         "groups": list(host.group_add),

@@ -9,9 +9,9 @@ import ipaddress
 import re
 
 from core.engine import binds, ports
+from core.engine.logoptions import rotation
 from core.engine.seccomp import check_security_options
 from core.engine.signals import parse_signal
-from core.engine.sizes import parse_size
 from core.errors import InvalidArgument, Unsupported
 from core.linux.capnames import NAMES
 from core.model.container import ContainerConfig, HostConfig, RestartPolicy
@@ -25,7 +25,6 @@ _SYSCTL = re.compile(
 )
 _TEXT_LIMIT = 128 * 1024 - 1  # bytes of one argument or variable; execve(2), MAX_ARG_STRLEN less its NUL
 _MILLISECOND = 1_000_000  # nanoseconds
-_LOG_DRIVERS = ("json-file", "none", "local")
 RLIMITS = frozenset(
     """
     core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack
@@ -104,12 +103,7 @@ def check_host(host: HostConfig) -> None:
             raise InvalidArgument(
                 f"ulimit soft limit must be less than or equal to hard limit: {limit.soft} > {limit.hard}"
             )
-    if host.log_config.type not in _LOG_DRIVERS:
-        raise InvalidArgument(f'logger: no log driver named "{host.log_config.type}" is registered')
-    parse_size(host.log_config.config.get("max-size", "0"))
-    files = host.log_config.config.get("max-file", "1")
-    if not files.isascii() or not files.isdecimal() or len(files) > 4:
-        raise InvalidArgument(f"invalid value for max-file: {files[:80]!r}")
+    rotation(host.log_config)
 
 
 def check_restart_policy(policy: RestartPolicy) -> None:

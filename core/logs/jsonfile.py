@@ -8,11 +8,12 @@ container may write hundreds of megabytes a second and one `json.dumps` a line w
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from json.encoder import encode_basestring
+
+from core.gzipped import Gzipped, Plain
 
 RECORD_LIMIT = 16 * 1024  # Docker's copier buffer: a longer line is split here
 _BLOCK = 64 * 1024
@@ -80,35 +81,38 @@ def parse(raw: bytes, end: int) -> Line | None:
         return None
 
 
-def tail(fd: int, count: int) -> int:
-    """The offset in `fd` from which the last `count` records are read; a torn last line is not one."""
-    position = os.fstat(fd).st_size
-    wanted = count + 1  # the newline that ends the record before the first one wanted
-    while position > 0 and wanted > 0:
+def tail(file: Plain | Gzipped, count: int) -> tuple[int, int]:
+    """From where in `file` its last `count` records are read, and how many there are behind that.
+
+    A torn last line is not one.
+    """
+    position = file.size
+    found = -1  # the newline that ends the record before the first one wanted
+    while position > 0:
         start = max(0, position - _BLOCK)
-        block = os.pread(fd, position - start, start)
-        found = block.count(b"\n")
-        if found < wanted:
-            wanted -= found
+        block = file.pread(position - start, start)
+        lines = block.count(b"\n")
+        if found + lines < count:
+            found += lines
             position = start
             continue
         at = len(block)
-        for _ in range(wanted):
+        for _ in range(count - found):
             at = block.rindex(b"\n", 0, at)
-        return start + at + 1
-    return 0
+        return start + at + 1, count
+    return 0, found + 1
 
 
-def seek(fd: int, since: str) -> int:
-    """An offset in `fd` at which a record begins, and before which all are older than `since` ("" = 0).
+def seek(file: Plain | Gzipped, since: str) -> int:
+    """An offset in `file` at which a record begins, and before which all are older than `since` ("" = 0).
 
     Found by halving, so less than a block lies between it and the first record that is not older. Takes for
     granted that times ascend; where the clock was set back, records of the time before may be left out.
     """
-    low, high = 0, os.fstat(fd).st_size if since else 0
+    low, high = 0, file.size if since else 0
     while high - low > _BLOCK:
         middle = (low + high) // 2
-        found = _record_behind(fd, middle, high)
+        found = _record_behind(file, middle, high)
         if found is not None and found[1] < since:
             low = found[0]
         else:
@@ -116,10 +120,10 @@ def seek(fd: int, since: str) -> int:
     return low
 
 
-def _record_behind(fd: int, offset: int, end: int) -> tuple[int, str] | None:
+def _record_behind(file: Plain | Gzipped, offset: int, end: int) -> tuple[int, str] | None:
     """Where the first whole record that begins behind `offset` begins, and its time; None = none before `end`."""
     held, start, begun = b"", offset, False
-    while offset < end and (block := os.pread(fd, _BLOCK, offset)):
+    while offset < end and (block := file.pread(_BLOCK, offset)):
         offset += len(block)
         lines = (held + block).split(b"\n")
         held = lines.pop()
@@ -133,20 +137,20 @@ def _record_behind(fd: int, offset: int, end: int) -> tuple[int, str] | None:
 
 
 def read(
-    fd: int,
+    file: Plain | Gzipped,
     offset: int = 0,
     *,
     since: str = "",
     until: str = "",
     streams: Collection[str] = ("stdout", "stderr"),
 ) -> Iterator[Line]:
-    """The whole records of `fd` from `offset` on, to the end the file has now.
+    """The whole records of `file` from `offset` on, to the end the file has now.
 
     `since` and `until` are RFC 3339 texts in UTC as `timestamp` writes them (they compare as text), ""
     = no bound. Damaged lines are passed over, a torn last line is left for the next call. Raises OSError.
     """
     held = b""
-    while block := os.pread(fd, _BLOCK, offset + len(held)):
+    while block := file.pread(_BLOCK, offset + len(held)):
         lines = (held + block).split(b"\n")
         held = lines.pop()
         for raw in lines:

@@ -1,4 +1,4 @@
-"""The engine's end of a log: the rotated files as one, from the n-th last record on, and what is added."""
+"""The engine's end of a log: its segments as one, from the n-th last record on, and what is added."""
 
 from __future__ import annotations
 
@@ -6,18 +6,24 @@ import os
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
+from core.gzipped import Gzipped, Plain
+from core.logs import segments
 from core.logs.jsonfile import Line, read, seek, tail
+
+_OPEN = 32  # segments that are held open, so that they stay though rotation removes them
 
 
 @dataclass(slots=True)
 class _Segment:
-    fd: int
-    inode: int
-    offset: int
+    """`file` is None until it is reached, where there are very many."""
+
+    number: int
+    file: Plain | Gzipped | None = None
+    offset: int = 0
 
 
 class LogReader:
-    """Reads the log at `path` with its rotated files, oldest record first. A missing log is an empty one.
+    """Reads the log at `path`, oldest record first, compressed segments too. A missing log is an empty one.
 
     Blocking file I/O; `close` it (or use `with`).
     """
@@ -28,42 +34,18 @@ class LogReader:
         self._count = count
         self._begun = False
         self._segments: list[_Segment] = []
-        for name in _files(path):
-            self._add(name)
-
-    def _add(self, name: str) -> None:
-        try:
-            fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return
-        self._segments.append(_Segment(fd, os.fstat(fd).st_ino, 0))
-
-    def _skip(self, count: int) -> None:
-        left = count
-        for segment in reversed(self._segments):
-            segment.offset = tail(segment.fd, left) if left else os.fstat(segment.fd).st_size
-            if left and segment.offset == 0:
-                left -= min(left, _count(segment.fd))
-            else:
-                left = 0
+        self._refresh()
 
     def lines(
         self, *, since: str = "", until: str = "", streams: Collection[str] = ("stdout", "stderr")
     ) -> Iterator[Line]:
         """The records that are there now and were not returned before; call again for more (following)."""
-        if self._count is not None:
-            self._skip(self._count)
-            self._count = None
-        if since and not self._begun:
-            for segment in self._segments:
-                segment.offset = max(segment.offset, seek(segment.fd, since))
-        self._begun = True
+        self._begin(since)
         self._refresh()
         while self._segments:
             segment = self._segments[0]
-            if os.fstat(segment.fd).st_size < segment.offset:
-                segment.offset = 0  # truncated by a rotation that keeps one file
-            for line in read(segment.fd, segment.offset):
+            file = self._file(segment)
+            for line in read(file, segment.offset) if file is not None else ():
                 segment.offset = line.end
                 if until and line.time > until:
                     return
@@ -71,28 +53,64 @@ class LogReader:
                     yield line
             if len(self._segments) == 1:
                 return
-            os.close(self._segments.pop(0).fd)
+            self._forget(self._segments.pop(0))
+
+    def _begin(self, since: str) -> None:
+        """Once: pass over what is not wanted."""
+        if self._begun:
+            return
+        self._begun = True
+        if self._count is not None:
+            self._skip(self._count)
+        while since and len(self._segments) > 1 and self._older(self._segments[1], since):
+            self._forget(self._segments.pop(0))
+        if since and self._segments:
+            file = self._file(self._segments[0])
+            if file is not None:
+                self._segments[0].offset = max(self._segments[0].offset, seek(file, since))
+
+    def _older(self, segment: _Segment, since: str) -> bool:
+        """Whether the first record of a segment is older than `since`: then all before it are."""
+        file = self._file(segment)
+        first = next(read(file), None) if file is not None else None
+        return first is not None and first.time < since
+
+    def _skip(self, count: int) -> None:
+        left = count
+        for at in range(len(self._segments) - 1, -1, -1):
+            file = self._file(self._segments[at])
+            if file is None:
+                continue
+            self._segments[at].offset, found = tail(file, left)
+            left -= found
+            if left <= 0:
+                for segment in self._segments[:at]:
+                    self._forget(segment)
+                del self._segments[:at]
+                return
+
+    def _file(self, segment: _Segment) -> Plain | Gzipped | None:
+        if segment.file is None:
+            segment.file = segments.opened(self._path, segment.number)
+        return segment.file
 
     def _refresh(self) -> None:
-        """Take up the files that rotation has put behind the newest one known."""
-        known = {segment.inode for segment in self._segments}
-        behind: list[str] = []
-        for name in _files(self._path):
-            try:
-                inode = os.stat(name).st_ino
-            except FileNotFoundError:
-                continue
-            if inode in known:
-                behind.clear()
-            else:
-                behind.append(name)
-        for name in behind:
-            self._add(name)
+        """Take up the segments behind the newest one known."""
+        known = self._segments[-1].number if self._segments else 0
+        added = [_Segment(number) for number in segments.numbers(self._path) if number > known]
+        self._segments += added
+        for segment in added[-_OPEN:]:
+            self._file(segment)
+
+    def _forget(self, segment: _Segment) -> None:
+        if segment.file is not None:
+            segment.file.close()
+            segment.file = None
 
     def close(self) -> None:
         """Close the files."""
         for segment in self._segments:
-            os.close(segment.fd)
+            self._forget(segment)
         self._segments.clear()
 
     def __enter__(self) -> LogReader:
@@ -102,41 +120,19 @@ class LogReader:
         self.close()
 
 
-def open_files(path: str) -> list[int]:
-    """The files of the log at `path` as descriptors open for reading, oldest first, the caller's to close."""
-    found: list[int] = []
+def open_files(path: str, most: int) -> dict[int, int]:
+    """The newest segments of the log at `path`: number to a descriptor open for reading, the caller's to close.
+
+    Oldest first. Raises OSError.
+    """
+    found: dict[int, int] = {}
     try:
-        for name in _files(path):
-            try:
-                found.append(os.open(name, os.O_RDONLY | os.O_CLOEXEC))
-            except FileNotFoundError:
-                continue  # rotation has taken it
+        for number in segments.numbers(path)[-most:]:
+            fd = segments.descriptor(path, number)
+            if fd is not None:
+                found[number] = fd
     except BaseException:
-        for fd in found:
+        for fd in found.values():
             os.close(fd)
         raise
     return found
-
-
-def newest_inode(path: str) -> int:
-    """The inode of the file that is written now, 0 = there is none. Another one: the files have changed."""
-    try:
-        return os.stat(path).st_ino
-    except FileNotFoundError:
-        return 0
-
-
-def _files(path: str) -> list[str]:
-    """The files of the log at `path`, oldest first."""
-    number = 1
-    while os.path.exists(f"{path}.{number}"):
-        number += 1
-    return [f"{path}.{n}" for n in range(number - 1, 0, -1)] + [path]
-
-
-def _count(fd: int) -> int:
-    total, offset = 0, 0
-    while block := os.pread(fd, 1 << 20, offset):
-        total += block.count(b"\n")
-        offset += len(block)
-    return total

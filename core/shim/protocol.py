@@ -48,11 +48,12 @@ SPOKEN = (1,)  # shims outlive an upgrade: the last two versions are spoken
 
 @dataclass(frozen=True, slots=True)
 class RootfsConfig:
-    """The overlay: `lower` is top first; `upper` and `work` None = read-only."""
+    """The overlay: `lower` is top first; `upper` and `work` None = read-only; `volatile` as of `core.linux.mounts`."""
 
     lower: tuple[str, ...]
     upper: str | None = None
     work: str | None = None
+    volatile: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ class ShimConfig:
     log: str | None = None
     log_max_size: int = 0
     log_max_file: int = 1
+    log_compress: bool = False
     user: str = ""
     groups: tuple[str, ...] = ()
     tty: bool = False
@@ -85,7 +87,9 @@ class ShimConfig:
         try:
             rootfs = message["rootfs"]
             members = {name: message[name] for name in cls.__slots__ if message.get(name) is not None}
-            members["rootfs"] = RootfsConfig(tuple(rootfs["lower"]), rootfs.get("upper"), rootfs.get("work"))
+            members["rootfs"] = RootfsConfig(
+                tuple(rootfs["lower"]), rootfs.get("upper"), rootfs.get("work"), bool(rootfs.get("volatile"))
+            )
             members["groups"] = tuple(map(str, members.get("groups", ())))
             members["restart"] = policy(message.get("restart") or {})
             return cls(**members)

@@ -24,6 +24,7 @@ from core.shim.execs import Execs
 from core.shim.history import History
 from core.shim.loop import Loop, child_signals
 from core.shim.outbox import Outbox
+from core.shim.packing import Packer
 from core.shim.parking import Found, Keeper, Luggage, Patience
 from core.shim.protocol import ShimConfig
 from core.shim.reaper import Reaper
@@ -59,16 +60,12 @@ class Supervisor:
         self._reaper = reaper
         self._keeper = keeper
         self._outbox = Outbox(self._loop, config, link, self._handle, self._maybe_end, found=found)
-        log = (
-            LogWriter(config.log, max_size=config.log_max_size, max_file=config.log_max_file)
-            if config.log
-            else None
-        )
+        self._packer = Packer(loop, reaper, config.log) if config.log and config.log_compress else None
         self._streams = Streams(
             self._loop,
             tty=config.tty,
             stdin_once=config.open_stdin and config.stdin_once,
-            log=log,
+            log=self._log(),
             history=History(),
             on_detach=lambda: self._outbox.event({"event": "detached"}),
             on_output=self._output,
@@ -101,6 +98,13 @@ class Supervisor:
         if found:
             self._unpack(found)
 
+    def _log(self) -> LogWriter | None:
+        config = self._config
+        if not config.log:
+            return None
+        rotated = self._packer.rotated if self._packer else lambda: None
+        return LogWriter(config.log, max_size=config.log_max_size, max_file=config.log_max_file, on_rotated=rotated)
+
     def watch_signals(self) -> None:
         """Reap children, the keeper's too, and stop the container on SIGTERM."""
         if self._keeper:
@@ -127,7 +131,7 @@ class Supervisor:
         parts = (self._streams, self._outbox)
         if self._keeper is None or self._status != "running" or self._loop.waits or not self._execs.empty:
             return
-        if not all(part.quiet for part in parts):
+        if not all(part.quiet for part in parts) or (self._packer and self._packer.busy):
             return
         luggage = Luggage()
         state = {

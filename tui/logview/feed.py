@@ -78,20 +78,24 @@ class Handed:
             message = json.loads(line)
             if "files" not in message:
                 return "ended" if "ended" in message else "grown"
-            count = int(message["files"])
+            numbers = [int(number) for number in message["files"]]
         except (ValueError, TypeError) as error:
             raise NoFiles from error
-        if count > len(self._fds):
+        if len(numbers) > len(self._fds):
             raise NoFiles
-        new, self._fds = self._fds[:count], self._fds[count:]
-        self._next = LogFile(new)
+        new, self._fds = self._fds[: len(numbers)], self._fds[len(numbers) :]
+        self._next = LogFile(new, numbers)
         return "files"
 
-    def turn(self) -> None:
-        """Let `file` be what came last; nobody may be reading in the one it was."""
+    def turn(self) -> bool:
+        """Go on in what came last; nobody may be reading in `file`. True: that is another one now."""
+        if self.file is not None and self._next is not None and self.file.take(self._next):
+            self._next = None
+            return False
         if self.file is not None:
             self.file.close()
         self.file, self._next = self._next, None
+        return True
 
 
 async def _readable(sock: socket.socket) -> None:
@@ -190,8 +194,9 @@ class Feed:
                 return
             if said == "files":
                 async with self._reading:
-                    handed.turn()
-                self._again.set()
+                    another = handed.turn()
+                if another:
+                    self._again.set()
             self._view.more()
 
     async def _keep(self, handed: Sequence[Handed]) -> None:

@@ -176,5 +176,7 @@ def _lifecycle(given: Arguments) -> Json:
         host["Init"] = given.on("init")
     if given.given("log-driver") or given.given("log-opt"):
         options = texts.pairs(given.texts("log-opt"))
+        if options and given.text("log-driver") == "none":
+            raise CommandFailed("invalid logging opts for driver none", 125)
         host["LogConfig"] = {"Type": given.text("log-driver") or "json-file", "Config": options}
     return host

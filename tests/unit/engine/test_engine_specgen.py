@@ -219,6 +219,7 @@ def test_the_shim_is_told_what_it_needs() -> None:
         "log": f"/r/containers/{ident}/{ident}-json.log",
         "log_max_size": 1 << 20,
         "log_max_file": 3,
+        "log_compress": False,
         "rootfs": {"lower": ["/l"]},
         "user": "app",
         "groups": ["extra"],

@@ -11,7 +11,6 @@ from core.engine import binds, ports
 from core.engine.keys import parse_detach_keys
 from core.engine.names import random_name
 from core.engine.signals import parse_signal
-from core.engine.sizes import parse_size
 from core.engine.validate import NAME
 from core.model.container import HostConfig, MountPoint, MountSpec, PortBinding
 
@@ -130,13 +129,6 @@ def test_detach_keys(text: str, keys: list[int] | None) -> None:
 def test_detach_keys_that_are_none(text: str) -> None:
     with pytest.raises(errors.InvalidArgument, match="Invalid detach keys"):
         parse_detach_keys(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "size"), [("10m", 10 << 20), ("1G", 1 << 30), ("512kb", 512 << 10), ("7", 7), ("-1", 0)]
-)
-def test_sizes(text: str, size: int) -> None:
-    assert parse_size(text) == size
 
 
 def test_a_random_name_is_a_name_and_free() -> None:
