@@ -7,6 +7,7 @@ ROOT/engine.log                 what the engine has to say
 ROOT/content/blobs/sha256/HEX   blobs by digest          ROOT/content/ingest/   half-written ones
 ROOT/snapshots/N/{fs,work}      one directory a snapshot
 ROOT/volumes/NAME/_data         named and anonymous volumes
+ROOT/volumes/.removed/NAME-…    those that an undo may want back
 ROOT/containers/ID/             bundle (config.json, rootfs/), journal, hosts, hostname, resolv.conf, ID-json.log
 ROOT/builds/ID/                 the last builds: record.json, log        ROOT/build/   contexts of those that go on
 ROOT/build-cache/NAME/          cache mounts of builds
@@ -63,6 +64,11 @@ class Paths:
     @property
     def volumes(self) -> Path:
         return self.root / "volumes"
+
+    @property
+    def removed_volumes(self) -> Path:
+        """Where volumes wait that an undo may want back; no volume's name begins with a dot."""
+        return self.volumes / ".removed"
 
     @property
     def trash(self) -> Path:

@@ -8,6 +8,7 @@ import time
 from urllib.parse import unquote
 
 from core.api import container_views as views
+from core.api.grouping import join_asked
 from core.api.image_views import familiar
 from core.api.routing import Answer, Request, Route, json_reply, no_content
 from core.engine import filters as select
@@ -184,6 +185,7 @@ async def remove(engine: Engine, request: Request) -> Answer:
     """DELETE /containers/{id}"""
     if request.flag("link"):
         raise InvalidArgument("links between containers are not supported")
+    join_asked(request)
     await engine.containers.remove(request.id, force=request.flag("force"), volumes=request.flag("v"))
     return no_content()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from core.api import image_views as views
 from core.api import registry
+from core.api.grouping import join_asked
 from core.api.progress import progress_stream
 from core.api.routing import Answer, Reply, Request, Route, Stream, json_reply
 from core.api.spool import pipe_out, spool
@@ -43,6 +44,7 @@ async def tag(engine: Engine, request: Request) -> Answer:
 
 async def remove(engine: Engine, request: Request) -> Answer:
     """DELETE /images/{name}"""
+    join_asked(request)
     return json_reply(await engine.images.remove(request.arguments["name"], force=request.flag("force")))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.api import image_views as views
+from core.api.grouping import join_asked
 from core.api.routing import Answer, Request, Route, json_reply, no_content
 from core.engine.engine import Engine
 from core.engine.filters import has_label
@@ -48,6 +49,7 @@ async def inspect_volume(engine: Engine, request: Request) -> Answer:
 
 async def remove_volume(engine: Engine, request: Request) -> Answer:
     """DELETE /volumes/{name}"""
+    join_asked(request)
     await engine.volumes.remove(request.arguments["name"], force=request.flag("force"))
     return no_content()
 

@@ -50,6 +50,7 @@ def _moment(text: str) -> int:
 async def disk_usage(engine: Engine, request: Request) -> Answer:
     """GET /system/df"""
     usage, held = await engine.system.disk_usage(), await engine.builds.held.usage()
+    removals = await engine.upkeep.removals()
     now = time.time_ns()
     containers = [
         container_views.summary(
@@ -75,7 +76,7 @@ async def disk_usage(engine: Engine, request: Request) -> Answer:
                 )
                 for record in usage["volumes"]
             ],
-            "OnggiKept": {"Count": usage["kept"][0], "Size": usage["kept"][1]},
+            "OnggiKept": {"Count": len(removals), "Size": sum(size for _, size in removals)},
             "BuildCache": [buildcache.docker_item(one) for one in held],
             "BuilderSize": sum(one.size for one in held if not one.in_use),
         }
@@ -84,7 +85,7 @@ async def disk_usage(engine: Engine, request: Request) -> Answer:
 
 async def host(engine: Engine, request: Request) -> Answer:
     """GET /onggi/v1/host"""
-    return json_reply(engine.system.host())
+    return json_reply({**engine.system.host(), "undo_seconds": engine.upkeep.undo_seconds()})
 
 
 async def isolation(engine: Engine, request: Request) -> Answer:

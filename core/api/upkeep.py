@@ -81,16 +81,16 @@ async def file(engine: Engine, request: Request) -> Answer:
 
 async def removals(engine: Engine, request: Request) -> Answer:
     """GET /onggi/v1/undo"""
-    return json_reply([_removal(entry) for entry in engine.upkeep.removals()])
+    return json_reply([_removal(entry, size) for entry, size in await engine.upkeep.removals()])
 
 
-def _removal(entry: Removal) -> dict[str, Any]:
+def _removal(entry: Removal, size: int) -> dict[str, Any]:
     return {
         "Id": entry.id,
         "What": entry.what,
         "When": timestamp(int(entry.at * 1e9)),
         "Expires": timestamp(int(entry.expires * 1e9)),
-        "Bytes": entry.size,
+        "Bytes": size,
         "Command": entry.command,
     }
 
@@ -98,12 +98,16 @@ def _removal(entry: Removal) -> dict[str, Any]:
 async def undo(engine: Engine, request: Request) -> Answer:
     """POST /onggi/v1/undo"""
     done = await engine.upkeep.undo(request.number("id"))
+    images = done.images
     return json_reply(
         {
-            **_removal(done.entry),
-            "Images": list(done.images),
-            "Names": [Reference.parse(name).familiar for name in done.names],
-            "Taken": [Reference.parse(name).familiar for name in done.taken],
+            **_removal(images.entry, images.entry.size),
+            "Images": list(images.images),
+            "Names": [Reference.parse(name).familiar for name in images.names],
+            "Taken": [Reference.parse(name).familiar for name in images.taken],
+            "Containers": [{"Id": record.id, "Name": record.name} for record in done.rest.containers],
+            "Volumes": list(done.rest.volumes),
+            "Notes": list(done.rest.notes),
         }
     )
 

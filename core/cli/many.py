@@ -17,6 +17,15 @@ AT_ONCE = 50
 Act: TypeAlias = "Callable[[str], object]"
 
 
+def as_one(command: str, names: Sequence[str]) -> dict[str, str]:
+    """What a removal's requests say so that one undo brings all of it back; nothing for a single name."""
+    if len(names) < 2:
+        return {}
+    import os
+
+    return {"group": os.urandom(8).hex(), "command": " ".join((command, *names))}
+
+
 def each(names: Sequence[str], act: Act, *, show: Callable[[str, object], str] | None = None) -> list[str]:
     """Do `act` for every name, concurrently; print the name (or what `show` makes of the result) in order.
 

@@ -124,13 +124,13 @@ class Pruning:
         return Plan(tuple(sized), tuple(self._item(image) for image in images), tuple(volumes), reclaimed)
 
     async def carry_out(self, plan: Plan, *, command: str) -> Done:
-        """Remove what `plan` names and nothing else; images can be had back for a while."""
+        """Remove what `plan` names and nothing else; it can be had back for a while."""
         kept: Kept = []
-        containers = [item for item in plan.containers if await self._remove_container(item, kept)]
-        volumes = [item for item in plan.volumes if await self._remove_volume(item, kept)]
         gone: list[Mapping[str, Any]] = []
-        freed = sum(item.size for item in (*containers, *volumes))
         with self._room.journal.batch(command):
+            containers = [item for item in plan.containers if await self._remove_container(item, kept)]
+            volumes = [item for item in plan.volumes if await self._remove_volume(item, kept)]
+            freed = sum(item.size for item in (*containers, *volumes))
             for item in plan.images:
                 lines, size = await self._remove_image(item, kept)
                 gone += lines

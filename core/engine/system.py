@@ -39,7 +39,6 @@ _ABILITIES: dict[str, Any] = {
 class Images(Protocol):
     async def list(self) -> tuple[Image, ...]: ...
     def layer_sizes(self, image: Image) -> dict[str, int]: ...
-    def kept(self) -> tuple[int, int]: ...
 
 
 class Volumes(Protocol):
@@ -173,7 +172,6 @@ class System:
                 for ident, sizes in layers.items()
             },
             "volumes": await self._volumes.list(),
-            "kept": self._images.kept(),
         }
 
     async def folder_size(self, folder: str) -> int:

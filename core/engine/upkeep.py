@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from core.engine.events import Events
+from core.engine.keeping import Back, Keeping
 from core.engine.records import Records
 from core.images.layerview import LayerViews
 from core.images.remote import Remote
@@ -25,13 +27,22 @@ class Registries:
         await self._remote.pull(reference, credentials=None, progress=lambda _: None)
 
 
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """What an undo brought back."""
+
+    images: Restored
+    rest: Back
+
+
 class Upkeep:
     """What Docker's API has no words for."""
 
-    def __init__(self, room: ImageRoom, records: Records, events: Events, remote: Remote) -> None:
+    def __init__(self, room: ImageRoom, records: Records, events: Events, remote: Remote, keeping: Keeping) -> None:
         self._room = room
         self._records = records
         self._events = events
+        self._keeping = keeping
         self._verifier = Verifier(room, in_use=self._in_use, puller=Registries(remote))
         self.views = LayerViews(room)
 
@@ -44,14 +55,19 @@ class Upkeep:
         running = (record.id for record in self._records.all() if record.running)
         return any(layer in self._room.snapshots.parents(ident) for ident in running)
 
-    def removals(self) -> tuple[Removal, ...]:
-        """What `rmi` and prune took away and can be had back, newest first."""
-        return self._room.journal.all()
+    async def removals(self) -> list[tuple[Removal, int]]:
+        """What `rm`, `rmi` and prune took away and can be had back, newest first; with the bytes kept for each."""
+        return [(entry, entry.size + await self._keeping.size(entry)) for entry in self._room.journal.all()]
 
-    async def undo(self, ident: int | None) -> Restored:
+    def undo_seconds(self) -> float:
+        """How long what is removed now can be had back; 0 = not at all."""
+        return self._keeping.seconds()
+
+    async def undo(self, ident: int | None) -> Undone:
         """Bring back what removal `ident`, or the last one, took away. Raises NotFound."""
         async with self._room.collector.holding():
             entry = self._room.journal.find(ident)
+            rest = await self._keeping.restore(entry)
             done = restore(entry, self._room.store)
             self._room.journal.drop(entry)
         for image in done.images:
@@ -61,14 +77,14 @@ class Upkeep:
             holder = self._room.store.holder(reference)
             if holder is not None:
                 self._publish("tag", holder.id, reference.familiar)
-        return done
+        return Undone(done, rest)
 
     async def forget(self, ident: int | None) -> int:
         """Give up what is kept for removal `ident`, or for all; the bytes that are free now. Raises NotFound."""
         journal = self._room.journal
         freed = 0
         for entry in journal.all() if ident is None else (journal.find(ident),):
-            freed += entry.size
+            freed += entry.size + await self._keeping.size(entry)
             journal.drop(entry)
         await self._room.collector.collect()
         return freed

@@ -9,6 +9,7 @@ from core.engine.events import Events
 from core.engine.records import Records
 from core.errors import InvalidArgument, NoSuchVolume, VolumeInUse
 from core.model.network import VolumeRecord
+from core.model.undo import KeptVolume
 
 
 class Store(Protocol):
@@ -18,15 +19,24 @@ class Store(Protocol):
     async def get(self, name: str) -> VolumeRecord: ...
     async def list(self) -> tuple[VolumeRecord, ...]: ...
     async def remove(self, name: str, *, check: Callable[[], None] = ...) -> None: ...
+    async def set_aside(self, name: str, *, check: Callable[[], None] = ...) -> KeptVolume: ...
+
+
+class Keeping(Protocol):
+    """Who gives removed volumes back."""
+
+    def seconds(self) -> float: ...
+    def keep_volume(self, kept: KeptVolume) -> None: ...
 
 
 class VolumeActs:
     """Make, list and remove volumes."""
 
-    def __init__(self, store: Store, records: Records, events: Events) -> None:
+    def __init__(self, store: Store, records: Records, events: Events, keeping: Keeping) -> None:
         self._store = store
         self._records = records
         self._events = events
+        self._keeping = keeping
 
     async def create(self, name: str, *, driver: str, labels: Mapping[str, str]) -> VolumeRecord:
         """Make a volume; one that is there already is returned as it is. Raises InvalidArgument."""
@@ -51,7 +61,10 @@ class VolumeActs:
         return self._records.users(name)
 
     async def remove(self, name: str, *, force: bool = False) -> None:
-        """Remove a volume and what it holds. Raises VolumeInUse, and NoSuchVolume unless forced."""
+        """Remove a volume and what it holds; both can be had back for a while.
+
+        Raises VolumeInUse, and NoSuchVolume unless forced.
+        """
         try:
             await self._store.get(name)
         except NoSuchVolume:
@@ -66,5 +79,8 @@ class VolumeActs:
 
         check()
         # And again when it is its turn: a container may have been made meanwhile.
-        await self._store.remove(name, check=check)
+        if self._keeping.seconds():
+            self._keeping.keep_volume(await self._store.set_aside(name, check=check))
+        else:
+            await self._store.remove(name, check=check)
         self._events.publish("volume", "destroy", name, {"driver": "local"})

@@ -78,6 +78,10 @@ class Waiters:
             del self._gone[next(iter(self._gone))]
         self._settle(ident, set(Condition), exit_code)
 
+    def returned(self, ident: str) -> None:
+        """A container that was removed is there again."""
+        self._gone.pop(ident, None)
+
     def _settle(self, ident: str, reached: set[Condition], exit_code: int) -> None:
         for condition, future in list(self._waiting.get(ident, ())):
             if condition in reached and not future.done():

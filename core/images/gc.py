@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -52,6 +52,7 @@ class Collector:
         self._workers = 0
         self._missed = False
         self._kept_stacks: list[Callable[[], Iterable[Sequence[Digest]]]] = []
+        self._also: list[Callable[[], Awaitable[None]]] = []
         self._spared: dict[Digest, float] = {}
         self._held = _Held()
 
@@ -99,6 +100,8 @@ class Collector:
                 log.warning("nothing is collected while nobody knows what images hold: see onggi verify: %s", error)
                 return
             self._journal.expire()
+            for collect in self._also:
+                await collect()
             now = time.monotonic()
             self._spared = {digest: until for digest, until in self._spared.items() if until > now}
             await self._collect_snapshots()
@@ -109,8 +112,9 @@ class Collector:
     def released(self, images: Collection[Image], *, without: Collection[str] = ()) -> tuple[str, ...]:
         """The layers of `images`, by chainID, top first, that no other image and no other container needs.
 
-        `without` = the ids of containers that go along.
+        `without` = the ids of containers that go along. Those that are kept for an undo need nothing.
         """
+        without = {*without, *(record.id for record in self._journal.containers())}
         going = {image.id for image in images}
         used = self._used_snapshots([image for image in self._store.all() if image.id not in going], without)
         names = dict.fromkeys(str(name) for image in images for name in image.config.chain)
@@ -127,6 +131,10 @@ class Collector:
 
     def _kept_images(self) -> list[Image]:
         return [*self._store.all(), *self._journal.images()]
+
+    def also(self, collect: Callable[[], Awaitable[None]]) -> None:
+        """Await this too whenever garbage is collected, before the layers: what the journal let go of elsewhere."""
+        self._also.append(collect)
 
     def keep(self, layers: Callable[[], Iterable[Sequence[Digest]]]) -> None:
         """From now on the layers of these stacks (diffIDs, bottom first) are no garbage: those of a build cache."""

@@ -52,11 +52,6 @@ class Images:
         """Bytes of each layer of an image when unpacked, by chainID."""
         return {str(name): self._snapshots.size(name) for name in image.config.chain}
 
-    def kept(self) -> tuple[int, int]:
-        """How many removals can be undone, and the bytes that are kept for them."""
-        entries = self._room.journal.all()
-        return len(entries), sum(entry.size for entry in entries)
-
     async def load(self, fd: int, *, progress: Report) -> tuple[str, ...]:
         """Take in an archive; the lines to print, one a name. Raises BadArchive with one line, keeping nothing."""
         async with self._collector.working():

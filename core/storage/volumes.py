@@ -7,15 +7,16 @@ import datetime
 import os
 import re
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
 
 from core.aio import off_loop_to_end
-from core.errors import CorruptStore, InvalidArgument, NoSuchVolume
+from core.errors import Conflict, CorruptStore, InvalidArgument, NoSuchVolume
 from core.model.network import VolumeRecord
+from core.model.undo import KeptVolume
 from core.oci.document import decode, encode
 from core.paths import Paths
 from core.storage.content import sync_directory
@@ -42,6 +43,7 @@ class Volumes:
         self._db = db
         self._path = paths.volumes
         self._zygote = zygote
+        self._aside = paths.removed_volumes
         self._trash = Trash(paths)
         self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
         db.migrate("volumes", SCHEMA)
@@ -97,6 +99,34 @@ class Volumes:
             check()
             await off_loop_to_end(self._destroy, name)
 
+    async def set_aside(self, name: str, *, check: Callable[[], None] = lambda: None) -> KeptVolume:
+        """Remove a volume as `remove` does, but keep what it holds for `bring_back`. Raises NoSuchVolume."""
+        async with self._changing:
+            kept = KeptVolume(await self.get(name), f"{name}-{secrets.token_hex(8)}")
+            check()
+            await off_loop_to_end(self._move_aside, kept)
+            return kept
+
+    async def bring_back(self, kept: KeptVolume) -> VolumeRecord:
+        """Have a volume again that was set aside. Raises Conflict where there is one of its name by now."""
+        async with self._changing:
+            record = kept.record
+            if record.name in self._records:
+                raise Conflict(f"cannot bring back volume {record.name}: there is one of that name by now")
+            await off_loop_to_end(self._move_back, kept)
+            self._records[record.name] = record
+            return record
+
+    async def drop_aside(self, folder: str) -> None:
+        """Give up what is kept of a volume that was set aside."""
+        await off_loop_to_end(self._trash.throw, self._aside / folder)
+
+    async def sweep_aside(self, known: Collection[str]) -> None:
+        """At start: give up what is kept of volumes that nobody knows of."""
+        for entry in os.listdir(self._aside) if self._aside.is_dir() else ():
+            if entry not in known:
+                await self.drop_aside(entry)
+
     async def prefill(self, volume: VolumeRecord, rootfs: Mapping[str, Any], path: str) -> None:
         """Copy what `rootfs` has at `path` into an empty volume, with owner and mode: all of it or nothing."""
         async with self._filling.setdefault(volume.name, asyncio.Lock()):
@@ -129,6 +159,26 @@ class Volumes:
     def _destroy(self, name: str) -> None:
         # First the data, synced: a name without data is made anew, data without a name would be lost to sight.
         self._trash.throw(self._path / name, durable=True)
+        self._forget(name)
+
+    def _move_aside(self, kept: KeptVolume) -> None:
+        self._aside.mkdir(mode=0o700, exist_ok=True)
+        name = kept.record.name
+        try:
+            (self._path / name).rename(self._aside / kept.folder)
+        except FileNotFoundError:
+            pass  # nothing to keep
+        sync_directory(self._path)
+        self._forget(name)
+
+    def _move_back(self, kept: KeptVolume) -> None:
+        try:
+            (self._aside / kept.folder).rename(self._path / kept.record.name)
+        except FileNotFoundError:
+            pass  # there was nothing to keep
+        self._make(kept.record)
+
+    def _forget(self, name: str) -> None:
         self._db.execute("DELETE FROM volume WHERE name = ?", (name,))
         self._filling.pop(name, None)
         del self._records[name]  # here, because a caller that was cancelled does not come back for it

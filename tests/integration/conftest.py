@@ -152,6 +152,7 @@ class EngineUnderTest:
     def remove_all(self) -> None:
         for container in self.client.get("/containers/json", {"all": "1"}):
             self.client.delete(f"/containers/{container['Id']}", {"force": "1", "v": "1"})
+        self.client.delete("/onggi/v1/undo")
 
 
 def unframe(data: bytes) -> str:

@@ -84,8 +84,8 @@ def _prune(
     _show(found)
     for kept in found["Kept"]:
         warn(f"{words.short_id(kept['Id'])} stays: {kept['Why']}")
-    if found["ImagesDeleted"]:
-        warn("onggi undo brings the images back, onggi undo --forget has their space at once")
+    if any(found.get(member) for member in _DELETED.values()):
+        warn("onggi undo brings this back, onggi undo --forget has the space at once")
     return 0
 
 

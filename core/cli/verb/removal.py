@@ -12,7 +12,11 @@ from core.errors import EngineError, NotFound
 
 def rm(context: Context, given: Arguments) -> int:
     """Remove containers. With --force one that does not exist is told and is no failure."""
-    query = {"force": given.on("force") or None, "v": given.on("volumes") or None}
+    query = {
+        "force": given.on("force") or None,
+        "v": given.on("volumes") or None,
+        **many.as_one("rm", given.operands),
+    }
     missing: set[str] = set()
 
     def remove(name: str) -> object:
@@ -30,7 +34,11 @@ def rm(context: Context, given: Arguments) -> int:
 
 def rmi(context: Context, given: Arguments) -> int:
     """Remove names, and images that have none left."""
-    query = {"force": given.on("force") or None, "noprune": given.on("no-prune") or None}
+    query = {
+        "force": given.on("force") or None,
+        "noprune": given.on("no-prune") or None,
+        **many.as_one("rmi", given.operands),
+    }
     code = 0
     for name in given.operands:  # one after the other: names of one image count each other
         try:

@@ -16,7 +16,7 @@ HEADERS = {"ID": "ID", "Command": "COMMAND", "What": "WHAT", "When": "WHEN", "Le
 
 
 def undo(context: Context, given: Arguments) -> int:
-    """Bring images back that `rmi` or a prune took away, while their bytes are there."""
+    """Bring back what `rm`, `rmi`, `volume rm` or a prune took away, while its bytes are there."""
     if given.on("list") or given.text("format"):
         rows = [_row(entry) for entry in context.engine.get("/onggi/v1/undo")]
         listing.show(rows, HEADERS, tuple(HEADERS), given.text("format"))
@@ -33,8 +33,14 @@ def undo(context: Context, given: Arguments) -> int:
         output.line(f"Tagged: {name}")
     for image in done["Images"]:
         output.line(f"Restored: {image}")
+    for name in done.get("Volumes") or ():
+        output.line(f"Restored: volume {name}")
+    for container in done.get("Containers") or ():
+        output.line(f"Restored: container {container['Name']}")
     for name in done["Taken"]:
         warn(f"{name} is another image's name by now")
+    for note in done.get("Notes") or ():
+        warn(note)
     return 0
 
 
@@ -55,7 +61,7 @@ def _row(entry: Mapping[str, Any]) -> dict[str, str]:
 
 UNDO = Command(
     undo,
-    "Bring back the images that the last rmi or prune removed",
+    "Bring back what the last rm, rmi, volume rm or prune removed",
     "[ID]",
     (
         option(

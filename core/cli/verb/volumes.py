@@ -62,7 +62,7 @@ def ls(context: Context, given: Arguments) -> int:
 
 def rm(context: Context, given: Arguments) -> int:
     """Remove volumes."""
-    query = {"force": given.on("force") or None}
+    query = {"force": given.on("force") or None, **many.as_one("volume rm", given.operands)}
     failed = many.each(given.operands, lambda name: context.engine.delete(f"/volumes/{quote(name)}", query))
     return 1 if failed else 0
 
