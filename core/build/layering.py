@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 
 from core.errors import EngineError, NotFound
-from core.images.capture import Capture
+from core.images.capture import Capture, Released
 from core.images.room import ImageRoom
 from core.oci.digest import Digest, chain_ids
 
@@ -15,9 +15,13 @@ log = logging.getLogger(__name__)
 
 
 class StoreLayering:
-    """On the store of one ROOT. For builds that are `working` at the collector. `epoch` is SOURCE_DATE_EPOCH."""
+    """On the store of one ROOT. For builds that are `working` at the collector. `epoch` is SOURCE_DATE_EPOCH.
 
-    def __init__(self, room: ImageRoom, epoch: int | None = None) -> None:
+    `released` waits until nobody has a snapshot mounted.
+    """
+
+    def __init__(self, room: ImageRoom, released: Released, epoch: int | None = None) -> None:
+        self._released = released
         self._epoch = epoch
         self._room = room
         self._capture = Capture(room)
@@ -30,7 +34,7 @@ class StoreLayering:
 
     async def seal(self, key: str, diff_ids: Sequence[Digest]) -> tuple[Digest, int] | None:
         """The layer of what `key` has changed: its diffID, and bytes of its files; None for nothing."""
-        layer = await self._capture.adopt(key, diff_ids, newest=self._epoch)
+        layer = await self._capture.adopt(key, diff_ids, self._released, newest=self._epoch)
         if layer is None:
             return None
         self._settle_aside()
@@ -58,6 +62,7 @@ class StoreLayering:
 
     async def discard(self, key: str) -> None:
         """Remove active snapshot `key`; a missing one is fine."""
+        await self._released(key)
         try:
             await self._room.snapshots.remove(key)
         except NotFound:

@@ -86,6 +86,7 @@ class BuildPrograms:
         async with self._made(work) as made:
             code = await self._runs.run(work, made.points, made.env, output, self._around.host)
         if made.points:
+            await self._runs.released(work.key)
             rootfs = dict(self._snapshots.rootfs(work.key))
             await self._zygote.run(
                 "remove-stubs", {"rootfs": rootfs, "paths": [point.destination for point in made.points]}

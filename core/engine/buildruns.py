@@ -14,7 +14,6 @@ import shutil
 import signal
 import socket
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -73,6 +72,8 @@ class BuildRuns:
         self._networks = networks
         self._tasks = Tasks(paths, zygote, self)
         self._ends: dict[str, asyncio.Future[int]] = {}
+        self._mounted: dict[str, asyncio.Event] = {}  # by the key of the snapshot
+        self._leaving: set[asyncio.Task[None]] = set()
 
     async def run(
         self,
@@ -82,7 +83,7 @@ class BuildRuns:
         output: Output,
         host: HostConfig = DEFAULT,
     ) -> int:
-        """The exit code of a program in the snapshot `work.key`. Cancelling kills it.
+        """The exit code of a program in the snapshot `work.key`, mounted until `released`. Cancelling kills it.
 
         `host` = limits, hosts and network that the client has asked for. `env` comes on top of what `work` says,
         and is in no history.
@@ -90,16 +91,39 @@ class BuildRuns:
         """
         record = _record(work, mounts, env, host)
         end = self._ends[record.id] = asyncio.get_running_loop().create_future()
+        self._mounted[work.key] = asyncio.Event()
         try:
-            async with AsyncExitStack() as undo:
-                undo.push_async_callback(self._clean, record.id)
-                return await self._run(record, work, output, end)
+            return await self._run(record, work, output, end)
         finally:
-            del self._ends[record.id]
+            # What is left of it need not keep the next step waiting.
+            leaving = asyncio.create_task(self._leave(record.id, work.key))
+            self._leaving.add(leaving)
+            leaving.add_done_callback(self._leaving.discard)
+
+    async def released(self, key: str) -> None:
+        """Wait until no program's root is mounted on snapshot `key` any more."""
+        mounted = self._mounted.get(key)
+        if mounted is not None:
+            await mounted.wait()
+
+    async def quiet(self) -> None:
+        """Wait until nothing is left of programs that have ended."""
+        if self._leaving:
+            await asyncio.wait(self._leaving)
+
+    async def _leave(self, ident: str, key: str) -> None:
+        try:
+            await self._tasks.drained(ident)
+        finally:
+            del self._ends[ident]
+            self._mounted.pop(key).set()
+        await self._networks.detach(ident)
+        for folder in (self._paths.bundle(ident), self._paths.task(ident)):
+            await off_loop(shutil.rmtree, folder, True)
 
     async def _run(self, record: ContainerRecord, work: RunWork, output: Output, end: asyncio.Future[int]) -> int:
         self._bundles.make_folder(record.id)
-        rootfs = dict(self._snapshots.rootfs(work.key))
+        rootfs = {**self._snapshots.rootfs(work.key), "volatile": True}
         task = await self._tasks.spawn(record.id, shim_config(record, self._paths, rootfs, restart_count=0))
         ours, theirs = socket.socketpair()
         with ours:
@@ -114,7 +138,6 @@ class BuildRuns:
                 raise
             finally:
                 task.final = True
-                await self._tasks.drained(record.id)
 
     async def _launch(self, task: Task, record: ContainerRecord, theirs: socket.socket) -> None:
         attached = await self._networks.attach(
@@ -139,11 +162,6 @@ class BuildRuns:
             await task.shim.signal(signal.SIGKILL, final=True)
         except EngineError:
             task.shim.hang_up()  # it has started nothing, or is gone
-
-    async def _clean(self, ident: str) -> None:
-        await self._networks.detach(ident)
-        for folder in (self._paths.bundle(ident), self._paths.task(ident)):
-            await off_loop(shutil.rmtree, folder, True)
 
     async def happened(self, ident: str, event: Message) -> None:
         """The observer of tasks: the one event that counts is the program's end."""

@@ -256,7 +256,7 @@ class Builds:
         )  # fmt: skip
         scratch = home / "scratch"
         scratch.mkdir(mode=0o700)
-        layering = StoreLayering(self._room, options.epoch)
+        layering = StoreLayering(self._room, self._programs.released, options.epoch)
         async with AsyncExitStack() as undo:
             session = self.sessions.take(wish.session) if wish.session else None
             if session is not None:
@@ -279,6 +279,7 @@ class Builds:
                             imports = [one for one in imports if one.name != error.name]
                     return await self._end(wish, solver, state, names, elsewhere, layering)
                 finally:
+                    await self._programs.quiet()
                     await layering.settle()
 
     async def _end(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
@@ -18,6 +18,8 @@ from core.images.transfer import CHUNK, copy
 from core.model.events import Progress
 from core.oci.digest import Digest, chain_ids
 from core.oci.image import OCI_LAYER
+
+Released = Callable[[str], Awaitable[None]]
 
 # The tar of nothing: two zero blocks. Docker makes no layer of it but an empty step of the history (layer.IsEmpty).
 EMPTY_LAYER = Digest("sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef")
@@ -47,14 +49,18 @@ class Capture:
         digest, answer = await self._read(rootfs, {"newest": newest})
         return digest, int(answer["left_out"])
 
-    async def adopt(self, key: str, diff_ids: Sequence[Digest], *, newest: int | None = None) -> Digest | None:
+    async def adopt(
+        self, key: str, diff_ids: Sequence[Digest], released: Released, *, newest: int | None = None
+    ) -> Digest | None:
         """Make active snapshot `key` itself the layer on top of `diff_ids`, its parents: the diffID.
 
-        None for an empty one, which is removed. Nobody may have it mounted any more. See `capture`.
-        Raises NotFound, SyscallFailed.
+        None for an empty one, which is removed. Nobody uses it any more, and `released` waits until nobody has it
+        mounted.
+        See `capture`. Raises NotFound, SyscallFailed.
         """
         room = self._room
         layer, answer = await self._read(room.snapshots.rootfs(key), {"newest": newest, "adopt": True})
+        await released(key)
         if layer == EMPTY_LAYER:
             await room.snapshots.remove(key)
             return None

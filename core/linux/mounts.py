@@ -58,10 +58,13 @@ def attach(fd: int, target_fd: int) -> None:
     syscalls.move_mount(fd, "", target_fd, "", k.MOVE_MOUNT_F_EMPTY_PATH | k.MOVE_MOUNT_T_EMPTY_PATH)
 
 
-def mount_overlay(lower: Sequence[str], upper: str | None, work: str | None, target: str) -> None:
+def mount_overlay(
+    lower: Sequence[str], upper: str | None, work: str | None, target: str, *, volatile: bool = False
+) -> None:
     """Mount layers (top first) at `target`; without `upper` read-only. overlayfs(5); up to 127 layers.
 
-    A single directory needs no overlay, and the kernel refuses one. Raises OSError.
+    `volatile` = nothing is synced, not even by the unmount, which else writes out the whole disk: for what is void
+    after a crash. A single directory needs no overlay, and the kernel refuses one. Raises OSError.
     """
     if len(lower) + (upper is not None) == 1:
         _mount_directory(upper or lower[0], target, readonly=upper is None)
@@ -73,7 +76,7 @@ def mount_overlay(lower: Sequence[str], upper: str | None, work: str | None, tar
     try:
         os.chdir(folder)
         short = [os.path.relpath(path, folder) for path in layers]
-        _overlay(short[: len(lower)], short[len(lower) :], target)
+        _overlay(short[: len(lower)], short[len(lower) :], target, volatile=volatile)
     finally:
         os.fchdir(home)
         os.close(home)
@@ -109,19 +112,31 @@ def takes_single_layers(release: str) -> bool:
         return False
 
 
-def _overlay(lower: list[str], writable: list[str], target: str) -> None:
+def _overlay(lower: list[str], writable: list[str], target: str, *, volatile: bool) -> None:
     if not takes_single_layers(os.uname().release):
         _overlay_by_string(lower, writable, target)
         return
     options: list[tuple[str, str | None]] = [("lowerdir+", path) for path in lower]
     options += zip(("upperdir", "workdir"), writable, strict=False)
     options += _OVERLAY_OPTIONS
+    if volatile and writable:
+        _allow_again(writable[1])
+        options.append(("volatile", None))
     attributes = 0 if writable else k.MOUNT_ATTR_RDONLY
     fd = new(MountOp("overlay", "overlay", tuple(options), attributes))
     try:
         _attach_at(fd, target)
     finally:
         os.close(fd)
+
+
+def _allow_again(work: str) -> None:
+    """Take away the mark by which the kernel knows that `work` was volatile: this system has not crashed since."""
+    for name in ("work/incompat/volatile", "work/incompat"):
+        try:
+            os.rmdir(f"{work}/{name}")
+        except OSError:
+            return
 
 
 def _overlay_by_string(lower: list[str], writable: list[str], target: str) -> None:

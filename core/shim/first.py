@@ -156,7 +156,8 @@ class _Root:
         self._rootfs = os.path.join(config.bundle, "rootfs")
         if not mounted:
             os.makedirs(self._rootfs, 0o700, exist_ok=True)
-            mount_overlay(config.rootfs.lower, config.rootfs.upper, config.rootfs.work, self._rootfs)
+            root = config.rootfs
+            mount_overlay(root.lower, root.upper, root.work, self._rootfs, volatile=root.volatile)
         self._root = os.open(self._rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         self._cgroup: Cgroup | None = None
         if config.cgroup:

@@ -48,7 +48,7 @@ SPOKEN = (1,)  # shims outlive an upgrade: the last two versions are spoken
 
 @dataclass(frozen=True, slots=True)
 class RootfsConfig:
-    """The overlay: `lower` is top first; `upper` and `work` None = read-only; `volatile` as of `core.linux.mounts`."""
+    """The overlay: `lower` is top first; `upper` and `work` None = read-only. See `mount_overlay`."""
 
     lower: tuple[str, ...]
     upper: str | None = None

@@ -254,7 +254,8 @@ def _open_root(rootfs: dict[str, Any]) -> int:
     unshare(CLONE_NEWNS)
     mount("", "/", "", MS_REC | MS_PRIVATE)
     home = os.path.dirname(str(rootfs["upper"]))
-    mount_overlay([str(path) for path in rootfs["lower"]], str(rootfs["upper"]), str(rootfs["work"]), home)
+    lower = [str(path) for path in rootfs["lower"]]
+    mount_overlay(lower, str(rootfs["upper"]), str(rootfs["work"]), home, volatile=True)
     return os.open(home, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
