@@ -132,7 +132,12 @@ class Solver:
             base = State(scope=self._scope, key=step_key("", "scratch"), platform=self._scope.asked.platform)
         self._hands.report(Finished(id=step.told.id, cached=False, seconds=time.monotonic() - began, key=base.key))
         return replace(
-            base, scope=self._scope, config=with_path(base.config), has_command=False, under=len(base.diff_ids)
+            base,
+            scope=self._scope,
+            config=with_path(base.config),
+            has_command=False,
+            under=len(base.diff_ids),
+            steps_under=len(base.history),
         )
 
     async def _base(self, name: str, platform: str, step: Step) -> State:

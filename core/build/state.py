@@ -31,6 +31,7 @@ class State:
     platform: Platform = field(default_factory=Platform)
     author: str = ""
     under: int = 0  # how many of the layers came with the stage's FROM
+    steps_under: int = 0  # and of the history
     has_command: bool = False  # CMD was given in this stage: an ENTRYPOINT leaves it alone
 
     @property

@@ -30,6 +30,7 @@ from core.build.plan import Asked, make_plan
 from core.build.recording import Recording
 from core.build.scope import Scope
 from core.build.solver import KEY, Solver
+from core.build.squash import squashed
 from core.build.state import State
 from core.dockerfile.parser import parse
 from core.engine.buildbases import BuildBases, Images, Registries
@@ -289,8 +290,13 @@ class Builds:
         """Make the image of the last state, and give the cache away."""
         trail, diff_ids = solver.trail, state.diff_ids
         inline = None
+        if wish.squash and any(spec.kind == INLINE for spec in wish.cache_to):
+            raise InvalidArgument("an image that is squashed has no layers for an inline cache")
         if any(spec.kind == INLINE for spec in wish.cache_to):
             inline = cachedoc.document(cachedoc.below(trail, diff_ids), ())
+        if wish.squash:
+            epoch = epoch_of(wish.args.get("SOURCE_DATE_EPOCH", ""))
+            state = await squashed(self._room, state, time.time() if epoch is None else epoch, epoch=epoch)
         await layering.settle()
         image = await register(self._room, state, names, inline)
         for spec in wish.cache_to:

@@ -10,6 +10,7 @@ the caller's side. It runs in a forked child of its own: it may enter namespaces
 | compare-layer | | blob, directory? | digest diff_id size count differences |
 | copy-out | rootfs path flat | output | size |
 | diff-layer | rootfs list adopt newest | output | size left_out contents |
+| flatten-layers | layers lower | target directory | |
 | stat-path | rootfs mounts path | | name size mode mtime_ns link |
 | take-path | rootfs mounts path | output | size |
 | put-path | rootfs mounts path user keep_kinds limit | tar | size |
@@ -38,7 +39,7 @@ from core.errors import InvalidArgument, to_wire
 from core.linux import namespaces
 from core.runtime import users
 from core.shim import job as shim
-from core.storage import apply, archive, compare, copy, diff, peek, place, sources, tree
+from core.storage import apply, archive, compare, copy, diff, flatten, peek, place, sources, tree
 from core.zygote import applets
 
 Args = dict[str, Any]
@@ -59,6 +60,10 @@ def _copy_out(args: Args, fds: list[int]) -> Answer:
 
 def _diff_layer(args: Args, fds: list[int]) -> Answer:
     return diff.run_job(args, fds), []
+
+
+def _flatten_layers(args: Args, fds: list[int]) -> Answer:
+    return flatten.run_job(args, fds), []
 
 
 def _prefill(args: Args, fds: list[int]) -> Answer:
@@ -134,6 +139,7 @@ JOBS: dict[str, Callable[[Args, list[int]], Answer]] = {
     "compare-layer": _compare_layer,
     "copy-out": _copy_out,
     "diff-layer": _diff_layer,
+    "flatten-layers": _flatten_layers,
     "stat-path": _stat_path,
     "take-path": _take_path,
     "put-path": _put_path,
