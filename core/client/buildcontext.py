@@ -1,16 +1,13 @@
 """A build context as a tar: the files of a folder but those that `.dockerignore` keeps at home.
 
-docs.docker.com/build/concepts/context. Owners and times are not sent: they would make the same files differ.
+docs.docker.com/build/concepts/context. See `core.client.contexttar`.
 """
 
 from __future__ import annotations
 
 import os
-import stat
-import tarfile
-import tempfile
 
-from core.dockerfile.ignore import Ignore, parse_ignore
+from core.client.contexttar import IN_MEMORY, ContextTar
 from core.errors import InvalidArgument
 
 TYPE_CHECKING = False
@@ -18,7 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import IO
 
-IN_MEMORY = 32 << 20  # bytes of a context that need no file
+    from core.dockerfile.ignore import Ignore
+
+__all__ = ["CONTEXTS", "ELSEWHERE", "IMAGE", "IN_MEMORY", "is_archive", "numbered", "pack", "pack_text"]
 IMAGE = "docker-image://"  # before a named context that is an image
 CONTEXTS = ".onggi-contexts"  # where further contexts lie in the archive
 ELSEWHERE = ".onggi-dockerfile"  # the name of a Dockerfile that lies outside of the context
@@ -47,40 +46,39 @@ def pack(folder: str, dockerfile: str, contexts: Mapping[str, str] | None = None
     )
     outside = inside.startswith("../") or os.path.isabs(inside)
     ignore = _ignore(root, path)
-    file = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 (the caller's)
+    archive = ContextTar()
     try:
-        with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
-            for name in _names(root, ignore, keep="" if outside else inside):
-                _add(archive, os.path.join(root, name), name)
-            if outside:
-                _add(archive, os.path.realpath(path), ELSEWHERE)
-            _pack_named(archive, contexts or {})
-        file.seek(0)
+        for name in _names(root, ignore, keep="" if outside else inside):
+            archive.add(f"{root}/{name}", name)
+        if outside:
+            archive.add(os.path.realpath(path), ELSEWHERE)
+        _pack_named(archive, contexts or {})
+        return archive.end(), ELSEWHERE if outside else inside
     except OSError as error:
-        file.close()
+        archive.close()
         raise InvalidArgument(f"cannot read the build context: {error.filename}: {error.strerror}") from error
-    return file, ELSEWHERE if outside else inside
+    except BaseException:
+        archive.close()
+        raise
 
 
-def _pack_named(archive: tarfile.TarFile, contexts: Mapping[str, str]) -> None:
+def _pack_named(archive: ContextTar, contexts: Mapping[str, str]) -> None:
     for name, number in numbered(contexts).items():
         if number.startswith(IMAGE):
             continue
         root = os.path.realpath(contexts[name])
         if not os.path.isdir(root):
             raise InvalidArgument(f'failed to get build context {name}: path "{contexts[name]}" not found')
-        _add(archive, root, f"{CONTEXTS}/{number}")
+        archive.add(root, f"{CONTEXTS}/{number}")
         for path in _names(root, _ignore(root, ""), keep=""):
-            _add(archive, os.path.join(root, path), f"{CONTEXTS}/{number}/{path}")
+            archive.add(f"{root}/{path}", f"{CONTEXTS}/{number}/{path}")
 
 
 def pack_text(data: bytes) -> IO[bytes]:
     """A context with nothing but the Dockerfile `data`."""
-    file = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 (the caller's)
-    with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
-        _append(archive, ELSEWHERE, data)
-    file.seek(0)
-    return file
+    archive = ContextTar()
+    archive.put(ELSEWHERE, data)
+    return archive.end()
 
 
 def is_archive(head: bytes) -> bool:
@@ -89,18 +87,21 @@ def is_archive(head: bytes) -> bool:
     return compressed or head[257:262] == b"ustar"
 
 
-def _ignore(root: str, dockerfile: str) -> Ignore:
-    """The Dockerfile's own list where it has one, else the context's."""
+def _ignore(root: str, dockerfile: str) -> Ignore | None:
+    """The Dockerfile's own list where it has one, else the context's, else None."""
     for path in (f"{dockerfile}.dockerignore", os.path.join(root, ".dockerignore")):
         try:
             with open(path, encoding="utf-8", errors="surrogateescape") as file:
-                return parse_ignore(file.read())
+                text = file.read()
         except FileNotFoundError:
             continue
-    return Ignore()
+        from core.dockerfile.ignore import parse_ignore
+
+        return parse_ignore(text)
+    return None
 
 
-def _names(root: str, ignore: Ignore, *, keep: str) -> Iterator[str]:
+def _names(root: str, ignore: Ignore | None, *, keep: str) -> Iterator[str]:
     """Paths from `root` on, a folder before what it holds. `keep` goes along whatever the list says."""
     waiting = [""]
     while waiting:
@@ -110,36 +111,11 @@ def _names(root: str, ignore: Ignore, *, keep: str) -> Iterator[str]:
             children = sorted(entries, key=lambda entry: entry.name)
         for entry in children:
             name = f"{folder}/{entry.name}" if folder else entry.name
-            ignored = ignore.ignores(name)
+            ignored = ignore is not None and ignore.ignores(name)
             if not ignored or name == keep:
                 yield name
             if entry.is_dir(follow_symlinks=False) and (
-                not ignored or ignore.may_hold(name) or keep.startswith(f"{name}/")
+                not ignored or (ignore and ignore.may_hold(name)) or keep.startswith(f"{name}/")
             ):
                 below.append(name)
         waiting += reversed(below)
-
-
-def _add(archive: tarfile.TarFile, path: str, name: str) -> None:
-    found = os.lstat(path)
-    if stat.S_ISSOCK(found.st_mode):
-        return
-    member = archive.gettarinfo(path, name)
-    if member.islnk():  # another name of a file that went before: a copy, as for Docker
-        member.type, member.size, member.linkname = tarfile.REGTYPE, found.st_size, ""
-    member.uid = member.gid = 0
-    member.uname = member.gname = ""
-    member.mtime = int(found.st_mtime)
-    if member.isreg():
-        with open(path, "rb") as file:
-            archive.addfile(member, file)
-    else:
-        archive.addfile(member)
-
-
-def _append(archive: tarfile.TarFile, name: str, data: bytes) -> None:
-    import io
-
-    member = tarfile.TarInfo(name)
-    member.size = len(data)
-    archive.addfile(member, io.BytesIO(data))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 
 from core.cli.failure import CommandFailed
+from core.client import jsontext
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,11 +33,11 @@ def query(given: Arguments, held: Held) -> dict[str, Any]:
     for flag, member, where in (("cache-from", "cachefrom", "src"), ("cache-to", "cacheto", "dest")):
         texts = [_told(text, flag, where, held) for text in given.texts(flag)]
         if texts:
-            found[member] = json.dumps(texts)
+            found[member] = jsontext.dumps(texts)
     for text in given.texts("ssh"):
         _agent(text, held)
     if held.agents or held.keys:
-        found["ssh"] = json.dumps(sorted({*held.agents, *held.keys}))
+        found["ssh"] = jsontext.dumps(sorted({*held.agents, *held.keys}))
     return found
 
 

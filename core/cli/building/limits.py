@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 from core.cli import values
 from core.cli.create import texts
 from core.cli.parser import Arguments, number, option, several
+from core.client import jsontext
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,5 +41,5 @@ def query(given: Arguments) -> dict[str, Any]:
     if given.texts("add-host"):
         found["extrahosts"] = given.texts("add-host")
     if given.texts("ulimit"):
-        found["ulimits"] = json.dumps(given.value("ulimit"))
+        found["ulimits"] = jsontext.dumps(given.value("ulimit"))
     return found

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import sys
 import time
+from binascii import a2b_base64
 
 from core.cli import terminal, units
 from core.cli.output import shown
@@ -87,7 +87,7 @@ class Build:
         step.state, step.began, step.cause = "running", time.monotonic(), event["Cause"]
 
     def _output(self, event: dict[str, Any]) -> None:
-        self.steps[event["Id"]].hear(base64.b64decode(event["Data"]))
+        self.steps[event["Id"]].hear(a2b_base64(event["Data"]))
 
     def _progress(self, event: dict[str, Any]) -> None:
         self.steps[event["Id"]].parts[event["Name"]] = (event["Status"], event["Current"], event["Total"])
@@ -133,7 +133,7 @@ class Plain(Build):
 
     def _output(self, event: dict[str, Any]) -> None:
         step = self.steps[event["Id"]]
-        for line in step.hear(base64.b64decode(event["Data"])):
+        for line in step.hear(a2b_base64(event["Data"])):
             self.say(f"#{step.id} {time.monotonic() - step.began:.3f} {line}")
         self.stream.flush()
 

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sys
 
-from core.cli import registries
-from core.cli.building import caches, limits, outputs, view
+from core.cli.building import caches, limits, view
 from core.cli.context import Context
 from core.cli.failure import CommandFailed
 from core.cli.parser import Arguments, Command, option, several, switch
-from core.client import buildcontext, remotecontext
+from core.client import buildcontext, jsontext
 from core.client.address import quote
 from core.errors import EngineError
-from core.oci.reference import Reference
-from core.wire.credentials import CONFIG_HEADER, encode_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import IO, Any
 
+    from core.cli.building.outputs import Output
     from core.client.buildsession import Session
-    from core.model.registry import Credentials
 
 _PROGRESS = ("auto", "plain", "tty", "quiet", "rawjson", "json")
 
@@ -34,7 +30,7 @@ def build(context: Context, given: Arguments) -> int:
     progress = "quiet" if given.on("quiet") else given.text("progress") or "auto"
     if progress not in _PROGRESS:
         raise CommandFailed(f"invalid progress: {progress}; it is one of {', '.join(_PROGRESS)}")
-    wanted = [outputs.parse_output(text) for text in given.texts("output")]
+    wanted = _outputs(given.texts("output"))
     if given.on("detach") and wanted:
         raise CommandFailed("ERROR: a build in the background has no output: use save when it is done")
     held = caches.Held()
@@ -48,7 +44,7 @@ def build(context: Context, given: Arguments) -> int:
         if given.texts("secret"):
             kept = context.engine.post("/onggi/v1/build/secrets", body=_secrets(given.texts("secret")))
             query["secrets"] = kept["Id"]
-        headers = {CONFIG_HEADER: encode_all(_credentials(source, given))}
+        headers = _credentials(source, given)
         if given.on("detach"):
             begun = context.engine.open("POST", "/build", query | {"detach": "1"}, archive, headers=headers)
             print(begun.json()["Id"])
@@ -59,7 +55,7 @@ def build(context: Context, given: Arguments) -> int:
         image = _follow(response, progress, source)
     names = given.texts("tag")
     for output in wanted:
-        outputs.write(context.engine, image, names, output)
+        _write(context, image, names, output)
     if wanted and not names and not any(output.kind in ("docker", "image") for output in wanted):
         _forget(context, image)
     if given.text("iidfile"):
@@ -68,6 +64,20 @@ def build(context: Context, given: Arguments) -> int:
     if given.on("quiet"):
         print(image)
     return 0
+
+
+def _outputs(texts: list[str]) -> list[Output]:
+    if not texts:
+        return []
+    from core.cli.building import outputs
+
+    return [outputs.parse_output(text) for text in texts]
+
+
+def _write(context: Context, image: str, names: list[str], output: Output) -> None:
+    from core.cli.building import outputs
+
+    outputs.write(context.engine, image, names, output)
 
 
 @contextlib.contextmanager
@@ -99,7 +109,7 @@ def _follow(response: Any, progress: str, source: str) -> str:
         shown = view.make_view(progress)
     for event in response.values():
         if progress in ("rawjson", "json"):
-            print(json.dumps(event), flush=True)
+            print(jsontext.dumps(event), flush=True)
         shown.take(event)
     shown.close()
     if shown.error or not shown.image:
@@ -117,7 +127,7 @@ def _context(given: Arguments) -> tuple[IO[bytes], str, str]:
     try:
         if where == "-":
             return _from_stdin(dockerfile)
-        if remotecontext.is_git(where) or remotecontext.is_url(where):
+        if _is_afar(where):
             return _from_afar(where, dockerfile, _contexts(given))
         if dockerfile == "-":
             data = sys.stdin.buffer.read()
@@ -144,6 +154,8 @@ def _from_stdin(dockerfile: str) -> tuple[IO[bytes], str, str]:
 
 def _from_afar(where: str, dockerfile: str, contexts: dict[str, str]) -> tuple[IO[bytes], str, str]:
     """A repository, an archive, or a Dockerfile by itself."""
+    from core.client import remotecontext
+
     if remotecontext.is_git(where):
         with remotecontext.cloned(where) as folder:
             path = os.path.realpath(os.path.join(folder, dockerfile or "Dockerfile"))  # noqa: PTH118
@@ -178,13 +190,13 @@ def _query(given: Arguments, dockerfile: str) -> dict[str, Any]:
         "t": given.texts("tag"),
         "target": given.text("target"),
         "platform": given.text("platform"),
-        "buildargs": json.dumps(_build_args(given.texts("build-arg"))),
-        "labels": json.dumps(dict(_pair(text) for text in given.texts("label"))),
+        "buildargs": jsontext.dumps(_build_args(given.texts("build-arg"))),
+        "labels": jsontext.dumps(dict(_pair(text) for text in given.texts("label"))),
         "place": _place(given.operands[0]),
     }
     query |= limits.query(given)
     if given.texts("build-context"):
-        query["contexts"] = json.dumps(buildcontext.numbered(_contexts(given)))
+        query["contexts"] = jsontext.dumps(buildcontext.numbered(_contexts(given)))
     query |= {
         name: "1"
         for flag, name in (("no-cache", "nocache"), ("pull", "pull"), ("squash", "squash"))
@@ -197,8 +209,16 @@ def _place(where: str) -> str:
     """What names builds of the same thing."""
     if where == "-":
         return ""
-    afar = remotecontext.is_git(where) or remotecontext.is_url(where)
-    return where if afar else os.path.realpath(where)
+    return where if _is_afar(where) else os.path.realpath(where)
+
+
+def _is_afar(where: str) -> bool:
+    """Whether it is a repository or something to download."""
+    if ":" not in where and not where.startswith("github.com/"):
+        return False
+    from core.client import remotecontext
+
+    return remotecontext.is_git(where) or remotecontext.is_url(where)
 
 
 def _contexts(given: Arguments) -> dict[str, str]:
@@ -222,36 +242,14 @@ def _build_args(texts: list[str]) -> dict[str, str]:
     return args
 
 
-def _credentials(source: str, given: Arguments) -> dict[str, Credentials]:
-    """The user's credentials for the registries that the Dockerfile names; what cannot be read is told later."""
-    found = {}
-    for base in _bases(source, given):
-        try:
-            domain = Reference.parse(base).domain
-            credentials = registries.stored(domain)
-        except EngineError:
-            continue
-        if credentials is not None:
-            found[domain] = credentials
-    return found
+def _credentials(source: str, given: Arguments) -> dict[str, str]:
+    """The header with the user's credentials. Who has none need not load what finds out which are needed."""
+    folder = os.environ.get("DOCKER_CONFIG") or os.path.expanduser("~/.docker")  # noqa: PTH111
+    if not os.path.exists(f"{folder}/config.json"):  # noqa: PTH110
+        return {}
+    from core.cli.building import credentials
 
-
-def _bases(source: str, given: Arguments) -> list[str]:
-    """What follows each FROM. The parser is asked only where variables are: it takes longer than a cached build."""
-    lines = [line.split() for line in source.splitlines()]
-    words = [line[1:] for line in lines if len(line) > 1 and line[0].upper() == "FROM"]
-    if not any("$" in word or word == "\\" for line in words for word in line):
-        return [next((word for word in line if not word.startswith("--")), "") for line in words]
-    from core.dockerfile.parser import parse
-    from core.dockerfile.words import Expander
-
-    try:
-        file = parse(source.encode())
-        variables = {name: value or "" for arg in file.args for name, value in arg.names}
-        variables |= _build_args(given.texts("build-arg"))
-        return [Expander(variables).word(stage.start.base) for stage in file.stages]
-    except EngineError:
-        return []
+    return credentials.headers(source, _build_args(given.texts("build-arg")))
 
 
 def _secrets(texts: list[str]) -> dict[str, str]:
