@@ -43,25 +43,34 @@ class Twins:
             (place / "out/f").write_text("old")
 
     def both(self, *words: str) -> tuple[tuple[int, str], tuple[int, str]]:
-        """Exit code and stderr of both."""
-        mine = self._run([PROGRAM, *words], self.engine.environment, self.folders[0])
+        """Exit code and stderr of both, which run at the same time."""
         environment = {**os.environ, "DOCKER_HOST": self.dockerd.host, "DOCKER_CONFIG": "/nonexistent"}
-        return mine, self._run(["docker", *words], environment, self.folders[1])
+        theirs = self._begin(["docker", *words], environment, self.folders[1])
+        mine = self._begin([PROGRAM, *words], self.engine.environment, self.folders[0])
+        return self._end(mine, self.folders[0]), self._end(theirs, self.folders[1])
 
     @staticmethod
-    def _run(command: list[str | Path], environment: dict[str, str], folder: Path) -> tuple[int, str]:
-        done = subprocess.run(
+    def _begin(command: list[str | Path], environment: dict[str, str], folder: Path) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
             command,
             env=environment,
             cwd=folder,
-            capture_output=True,
-            timeout=60,
             stdin=subprocess.DEVNULL,
-            check=False,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
         )
-        lines = [line for line in done.stderr.decode().splitlines() if not line.startswith("time=")]
+
+    @staticmethod
+    def _end(process: subprocess.Popen[bytes], folder: Path) -> tuple[int, str]:
+        with process:
+            try:
+                text = process.communicate(timeout=60)[1].decode()
+            except BaseException:
+                process.kill()
+                raise
+        lines = [line for line in text.splitlines() if not line.startswith("time=")]
         said = "\n".join(lines).replace("Error processing tar file(exit status 1): ", "")
-        return done.returncode, said.replace(str(folder), "HERE")
+        return process.returncode, said.replace(str(folder), "HERE")
 
     def inside(self) -> tuple[str, str]:
         """Everything in both containers that a `cp` may change."""
@@ -76,8 +85,9 @@ class Twins:
             (["docker"], {**os.environ, "DOCKER_HOST": self.dockerd.host}),
         ):
             done = subprocess.run(
-                [*command, "exec", "twin", "sh", "-c", script], env=environment, capture_output=True, check=False
-            )
+                [*command, "exec", "twin", "sh", "-c", script], env=environment, capture_output=True, check=False,
+                timeout=60,
+            )  # fmt: skip
             found.append(done.stdout.decode())
         return found[0], found[1]
 
