@@ -132,11 +132,13 @@ def _overlay(lower: list[str], writable: list[str], target: str, *, volatile: bo
 
 def _allow_again(work: str) -> None:
     """Take away the mark by which the kernel knows that `work` was volatile: this system has not crashed since."""
-    for name in ("work/incompat/volatile", "work/incompat"):
-        try:
-            os.rmdir(f"{work}/{name}")
-        except OSError:
-            return
+    mark = f"{work}/work/incompat/volatile"
+    try:
+        os.unlink(f"{mark}/dirty")
+        os.rmdir(mark)
+        os.rmdir(os.path.dirname(mark))
+    except OSError:
+        pass  # it was not, and else the kernel says no
 
 
 def _overlay_by_string(lower: list[str], writable: list[str], target: str) -> None:

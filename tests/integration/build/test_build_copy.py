@@ -53,6 +53,10 @@ async def caught_up() -> None:
     pass
 
 
+async def never_mounted(key: str) -> None:
+    pass
+
+
 class Bench:
     """A store and a context folder."""
 
@@ -81,7 +85,8 @@ class Bench:
             ForkingZygote(), room.snapshots, context=self.context, scratch=self.scratch, downloads=NoDownloads()
         )
         hands = Hands(
-            files=files, programs=NoPrograms(), bases=Bases(self.store), layering=StoreLayering(room),
+            files=files, programs=NoPrograms(), bases=Bases(self.store),
+            layering=StoreLayering(room, never_mounted),
             cache=self.cache, report=self.told.append, caught_up=caught_up,
         )  # fmt: skip
         async with room.collector.holding():
