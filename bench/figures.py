@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from bench import bigimage, building, logview, paint, processes
+from bench import bigimage, building, logview, logwrite, paint, processes
 from bench.managers import Manager, Onggi, inside
 from bench.registry import Registry
 
@@ -211,6 +211,16 @@ def textual_import(manager: Manager) -> float:
     return _timed(lambda: subprocess.run(program, check=True))
 
 
+def log_written(manager: Manager) -> float:
+    """Lines a second that a container gets into its log."""
+    return logwrite.in_blocks(manager, IMAGE)
+
+
+def log_written_singly(manager: Manager) -> float:
+    """The same, each line by a write of its own."""
+    return logwrite.one_by_one(manager, IMAGE)
+
+
 def log_end(manager: Manager) -> float:
     """The app's log view opens a log of a gigabyte: until its last lines can be drawn."""
     return _own(manager, logview.opened_at_its_end)
@@ -246,6 +256,8 @@ FIGURES = {
     "copy": Figure("`build` with COPY of 20,000 files", building.copied_tree, "ms", "≤ Docker's"),
     "push": Figure("first `push` of the same", push_image, "ms", "≤ Docker's"),
     "pull": Figure("`pull` of the same", pull_image, "ms", "≤ Docker's"),
+    "logwrite": Figure("lines a container logs, in blocks", log_written, "lines/s", "≥ Docker's"),
+    "logsingle": Figure("lines it logs one by one", log_written_singly, "lines/s", "≥ Docker's"),
     "logend": Figure("a log of 1 GB opened at its end", log_end, "ms", "≤ 500 ms"),
     "logindex": Figure("every line of it ready to be gone to", log_index, "ms", ""),
     "logkey": Figure("a key while 4 logs flood at 100,000 lines/s", log_key, "ms", "≤ 100 ms, 95 of 100"),

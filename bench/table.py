@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-_SCALE = {"ms": (1000.0, "{:.1f} ms"), "MB": (1 / 1e6, "{:.2f} MB"), "%": (100.0, "{:.2f} %")}
+_SCALE = {
+    "ms": (1000.0, "{:.1f} ms"),
+    "MB": (1 / 1e6, "{:.2f} MB"),
+    "%": (100.0, "{:.2f} %"),
+    "lines/s": (1.0, "{:,.0f}/s"),
+}
 
 
 def render(names: Sequence[str], rows: Sequence[tuple[str, str, str, Mapping[str, float | str]]]) -> str:
@@ -31,7 +36,7 @@ def _show(value: float | str, unit: str) -> str:
 def _ratio(value: float | str, first: float | str) -> str:
     if isinstance(value, str) or isinstance(first, str) or not first:
         return "–"
-    return f"{value / first:.1f}"
+    return f"{value / first:.1f}" if value >= first / 10 else f"{value / first:.2f}"
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from json.encoder import encode_basestring
+from typing import NamedTuple
 
 from core.gzipped import Gzipped, Plain
 
@@ -23,13 +23,13 @@ _HEAD = b'{"log":"'
 # Between text and time, and how long it is with what follows, in a record as `records` writes it.
 _MIDDLES = {b'","stream":"%s","time":"' % name.encode(): name for name in ("stdout", "stderr")}
 _MIDDLE, _TAIL = 28, 60
+_QUOTES = 12  # of each record, besides those in its text
 
-# Control bytes that have no cheap replacement below; newline, tab, return, escape and NUL have one.
+# Control bytes that have no cheap replacement below; tab, return, escape and NUL have one, newline is left.
 _RARE = bytes(set(range(32)) - {0, 9, 10, 13, 27})
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One record: `time` as written (RFC 3339, UTC), `end` = the offset behind it in its file."""
 
     stream: str
@@ -45,31 +45,30 @@ def timestamp(ns: int) -> str:
 
 
 def escape(data: bytes) -> bytes:
-    """`data` as the inside of a JSON string, newlines as the two bytes `\\n`; bad UTF-8 becomes U+FFFD.
-
-    A backslash in `data` becomes `\\u005c`, so that the bytes `\\n` in the result always are a newline.
-    """
+    """`data` as the inside of a JSON string, but its newlines are left; bad UTF-8 becomes U+FFFD."""
     if not data.isascii():
         data = data.decode("utf-8", "replace").encode()
     if len(data.translate(None, _RARE)) != len(data):
-        return encode_basestring(data.decode())[1:-1].replace("\\\\", "\\u005c").encode()
-    data = data.replace(b"\\", b"\\u005c").replace(b'"', b'\\"').replace(b"\r", b"\\r").replace(b"\t", b"\\t")
-    return data.replace(b"\x1b", b"\\u001b").replace(b"\0", b"\\u0000").replace(b"\n", b"\\n")
+        return b"\n".join(encode_basestring(line.decode())[1:-1].encode() for line in data.split(b"\n"))
+    if b"\\" in data:
+        data = data.replace(b"\\", b"\\\\")
+    data = data.replace(b'"', b'\\"').replace(b"\r", b"\\r").replace(b"\t", b"\\t")
+    return data.replace(b"\x1b", b"\\u001b").replace(b"\0", b"\\u0000")
 
 
 def records(stream: str, escaped: bytes, stamp: str) -> bytes:
-    """Escaped text as log records: one for each newline in it, and one for a rest without newline."""
+    """Text as `escape` leaves it as log records: one for each newline, and one for a rest without newline."""
     tail = b'","stream":"%s","time":"%s"}\n' % (stream.encode(), stamp.encode())
-    body = b'{"log":"' + escaped.replace(b"\\n", b"\\n" + tail + b'{"log":"')
-    if escaped.endswith(b"\\n"):
-        return body[: -len(b'{"log":"')]
-    return body + tail
+    between = b"\\n" + tail + _HEAD
+    if escaped.endswith(b"\n"):
+        return b"".join((_HEAD, escaped[:-1].replace(b"\n", between), b"\\n", tail))
+    return b"".join((_HEAD, escaped.replace(b"\n", between), tail))
 
 
 def parse(raw: bytes, end: int) -> Line | None:
     """The record in one line of a file; None where it is damaged."""
     stream = _MIDDLES.get(raw[-_TAIL : _MIDDLE - _TAIL])
-    if stream is not None and raw.startswith(_HEAD):  # ours, and most often without escapes: four times as fast
+    if stream is not None and raw.startswith(_HEAD):  # ours, and most often without escapes: ten times as fast
         text, stamp = raw[len(_HEAD) : -_TAIL], raw[_MIDDLE - _TAIL : -2]
         plain = text[:-2] if text.endswith(b"\\n") else text
         if b"\\" not in plain and b'"' not in plain and stamp.isascii() and b'"' not in stamp:
@@ -79,6 +78,19 @@ def parse(raw: bytes, end: int) -> Line | None:
         return Line(record["stream"], record["time"], record["log"].encode("utf-8", "replace"), end)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
+
+
+def unescaped(block: bytes) -> bytes | None:
+    """Whole records with what `escape` made of quotes, tabs, returns and escapes taken back, all at once.
+
+    Their ends are where they were, counted from each newline. None where a record is not ours, has other escapes,
+    or is damaged.
+    """
+    if b"\\\\" in block or block.count(b'"') != _QUOTES * block.count(b"\n") + block.count(b'\\"'):
+        return None
+    block = block.replace(b'\\"', b'"').replace(b"\\t", b"\t").replace(b"\\r", b"\r").replace(b"\\u001b", b"\x1b")
+    ends = block.count(b'\\n","stream":"')
+    return block if block.count(b"\\") == ends else None
 
 
 def tail(file: Plain | Gzipped, count: int) -> tuple[int, int]:
@@ -151,16 +163,41 @@ def read(
     """
     held = b""
     while block := file.pread(_BLOCK, offset + len(held)):
-        lines = (held + block).split(b"\n")
-        held = lines.pop()
-        for raw in lines:
-            offset += len(raw) + 1
-            line = parse(raw, offset)
-            if line is None or line.stream not in streams or line.time < since:
+        block = held + block
+        cut = block.rfind(b"\n") + 1
+        block, held = block[:cut], block[cut:]
+        for line in _parsed(block, offset):
+            if line.stream not in streams or line.time < since:
                 continue
             if until and line.time > until:
                 return
             yield line
+        offset += len(block)
         if len(held) > _LINE_LIMIT:
             offset += len(held)
             held = b""
+
+
+def _parsed(block: bytes, offset: int) -> Iterator[Line]:
+    """The records of whole lines that begin at `offset`."""
+    quick = unescaped(block)
+    raws = block.split(b"\n")
+    raws.pop()
+    if quick is None:
+        for raw in raws:
+            offset += len(raw) + 1
+            line = parse(raw, offset)
+            if line is not None:
+                yield line
+        return
+    for raw, clean in zip(raws, quick.split(b"\n"), strict=False):
+        offset += len(raw) + 1
+        stream = _MIDDLES.get(clean[-_TAIL : _MIDDLE - _TAIL])
+        if stream is None or not clean.startswith(_HEAD):
+            line = parse(raw, offset)
+            if line is not None:
+                yield line
+            continue
+        text = clean[len(_HEAD) : -_TAIL]
+        stamp = clean[_MIDDLE - _TAIL : -2].decode("ascii", "replace")
+        yield Line(stream, stamp, text[:-2] + b"\n" if text.endswith(b"\\n") else text, offset)

@@ -74,18 +74,24 @@ class LogWriter:
         name = STREAMS[stream]
         stamp = timestamp(time.time_ns() if now is None else now)
         out = []
-        start = 0
+        begin = start = 0
         while start < len(buffer):
             end = buffer.rfind(b"\n", start, start + RECORD_LIMIT) + 1
-            if not end:
-                if len(buffer) - start < RECORD_LIMIT:
-                    break
-                end = _character_boundary(buffer, start + RECORD_LIMIT)
-            out.append(records(name, self._escaped(buffer[start:end]), stamp))
-            start = end
+            if end:
+                start = end
+                continue
+            if len(buffer) - start < RECORD_LIMIT:
+                break
+            if start > begin:
+                out.append(records(name, self._escaped(buffer[begin:start]), stamp))
+            begin, start = start, _character_boundary(buffer, start + RECORD_LIMIT)
+            out.append(records(name, escape(buffer[begin:start]), stamp))
+            begin = start
+        if start > begin:
+            out.append(records(name, self._escaped(buffer[begin:start]), stamp))
         self._pending[stream] = buffer[start:]
         if out:
-            self._append(b"".join(out))
+            self._append(out[0] if len(out) == 1 else b"".join(out))
 
     def _escaped(self, block: bytes) -> bytes:
         # Programs that flood repeat themselves; comparing is cheaper than escaping.

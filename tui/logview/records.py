@@ -28,9 +28,20 @@ def text_of(raw: bytes) -> bytes:
         text = raw[len(_HEAD) : -_TAIL]
         if text.endswith(b"\\n"):
             text = text[:-2]
-        if b"\\" not in text and b'"' not in text:
-            return text
+        plain = _unescaped(text)
+        if plain is not None:
+            return plain
     return _slow(raw, 0).data
+
+
+def _unescaped(text: bytes) -> bytes | None:
+    """A record's text with the usual escapes taken back; None where it has others, or is damaged."""
+    if b"\\" not in text:
+        return text if b'"' not in text else None
+    if b"\\\\" in text or text.count(b'"') != text.count(b'\\"'):
+        return None
+    text = text.replace(b'\\"', b'"').replace(b"\\t", b"\t").replace(b"\\r", b"\r").replace(b"\\u001b", b"\x1b")
+    return text if b"\\" not in text else None
 
 
 def stamp_of(raw: bytes) -> bytes:
@@ -47,8 +58,9 @@ def line_of(raw: bytes, source: int = 0) -> LogLine:
     error = _MIDDLES.get(raw[-_TAIL : _MIDDLE - _TAIL])
     if error is not None:
         text = raw[len(_HEAD) : -_TAIL].removesuffix(b"\\n")
-        if b"\\" not in text and b'"' not in text:
-            return LogLine(error, nanoseconds(raw[_MIDDLE - _TAIL : -2]), text, source)
+        plain = _unescaped(text)
+        if plain is not None:
+            return LogLine(error, nanoseconds(raw[_MIDDLE - _TAIL : -2]), plain, source)
     return _slow(raw, source)
 
 

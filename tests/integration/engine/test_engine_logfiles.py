@@ -40,7 +40,7 @@ def test_the_files_come_and_cannot_be_written(engine: EngineUnderTest) -> None:
         stream.close()
         sock.sendall(b"\0")
         data, fds, _, _ = socket.recv_fds(sock, 4096, 10)
-        assert json.loads(data) == {"files": 1}
+        assert json.loads(data) == {"files": [1]}
         assert os.pread(fds[0], 1 << 20, 0).count(b"\n") == 50
         with pytest.raises(OSError, match="Bad file descriptor"):
             os.write(fds[0], b"x")
@@ -92,7 +92,7 @@ async def test_a_view_of_two_containers_follows_their_files(engine: EngineUnderT
 async def test_a_view_goes_on_over_rotations(engine: EngineUnderTest) -> None:
     config = {"Type": "json-file", "Config": {"max-size": "20k", "max-file": "3"}}
     each = "i=$((i+1)); echo line $i; [ $((i%50)) = 0 ] && usleep 9000"
-    script = f"read go; i=0; while [ $i -lt 1000 ]; do {each}; done; read end"
+    script = f"read go; i=0; while [ $i -lt 3000 ]; do {each}; done; read end"
     ident = await asyncio.to_thread(
         lambda: engine.run(
             "sh", "-c", script, OpenStdin=True, HostConfig={"NetworkMode": "none", "LogConfig": config}
@@ -108,15 +108,15 @@ async def test_a_view_goes_on_over_rotations(engine: EngineUnderTest) -> None:
             hijacked = await calls.client.hijack(f"/containers/{ident}/attach", stdin=True, stream=True)
             hijacked.sock.send(b"go\n")
             async with asyncio.timeout(20):
-                while not (len(view._store) and view._store[view._store.end - 1].data == b"line 1000"):
+                while not (len(view._store) and view._store[view._store.end - 1].data == b"line 3000"):
                     await pilot.pause(0.02)
             hijacked.sock.close()
             async with asyncio.timeout(20):
-                while len(view._store) == 1000 or not view._store.complete:  # rotation has taken the oldest along
+                while len(view._store) == 3000 or not view._store.complete:  # rotation has taken the oldest along
                     await pilot.pause(0.02)
             store = view._store
             numbers = [int(store[n].data.split()[1]) for n in range(store.first, store.end)]
-            assert numbers == list(range(numbers[0], 1001)) and 400 < len(numbers) < 1000
+            assert numbers == list(range(numbers[0], 3001)) and 400 < len(numbers) < 3000
             feed.cancel()
             await asyncio.gather(feed, return_exceptions=True)
     finally:

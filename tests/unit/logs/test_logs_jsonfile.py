@@ -46,7 +46,7 @@ def test_timestamp_has_nine_digits() -> None:
 
 @given(st.binary(max_size=300))
 def test_escaped_bytes_are_the_inside_of_a_json_string(data: bytes) -> None:
-    assert json.loads(b'"' + escape(data) + b'"') == data.decode("utf-8", "replace")
+    assert json.loads(b'"' + escape(data).replace(b"\n", b"\\n") + b'"') == data.decode("utf-8", "replace")
 
 
 @given(st.text(alphabet='ab\\n"\n\r\t\x1b\x00\x07한', max_size=80).map(str.encode))
@@ -239,7 +239,7 @@ def test_seek_lands_before_all_that_is_wanted_and_near_it(steps: list[tuple[int,
         now, made = 0, []
         for step, length in steps:
             now += step
-            made.append((now, records("stdout", b"x" * length + b"\\n", timestamp(now * 10**9))))
+            made.append((now, records("stdout", b"x" * length + b"\n", timestamp(now * 10**9))))
         opened.write(b"".join(data for _, data in made))
         opened.flush()
         file, since = Plain(opened.fileno()), timestamp(wanted * 10**9)
@@ -258,8 +258,19 @@ def test_the_quick_way_reads_what_json_reads(text: str, stream: str, now: int) -
         assert parse(raw, 0) == Line(record["stream"], record["time"], record["log"].encode(), 0)
 
 
+@given(st.lists(st.text(alphabet='ab\\n"\n\r\t\x1b\x00한', max_size=20).map(str.encode), max_size=8), st.booleans())
+def test_a_block_reads_as_its_records(texts: list[bytes], torn: bool) -> None:
+    raw = b"".join(records("stdout", escape(text), timestamp(NOW)) for text in texts)
+    with tempfile.TemporaryFile() as opened:
+        opened.write(raw + (b'{"log":"half' if torn else b""))
+        opened.flush()
+        found = list(read(Plain(opened.fileno())))
+    assert [line.data.decode() for line in found] == [json.loads(line)["log"] for line in raw.splitlines()]
+    assert [line.end for line in found] == [at + 1 for at, byte in enumerate(raw) if byte == 10]
+
+
 def test_damaged_records_are_not_taken_for_whole_ones() -> None:
-    good = records("stdout", b"b\\n", timestamp(0))[:-1]
+    good = records("stdout", b"b\n", timestamp(0))[:-1]
     assert parse(b'{"log":"a' + good, 0) is None
     assert parse(good[1:], 0) is None and parse(good[:-1], 0) is None
     assert parse(good.replace(b"stdout", b"stdbad"), 0) == Line("stdbad", timestamp(0), b"b\n", 0)
@@ -267,7 +278,7 @@ def test_damaged_records_are_not_taken_for_whole_ones() -> None:
 
 def test_since_opens_a_long_log_near_its_end(tmp_path: Path) -> None:
     path = tmp_path / "log"
-    made = [records("stdout", b"line\\n", timestamp(second * 10**9)) for second in range(20_000)]
+    made = [records("stdout", b"line\n", timestamp(second * 10**9)) for second in range(20_000)]
     (tmp_path / "log.1").write_bytes(b"".join(made))
     with LogReader(str(path)) as reader:
         found = reader.lines(since=timestamp(19_990 * 10**9))

@@ -72,7 +72,7 @@ def test_a_packed_file_is_read_anywhere(data: bytes, times: int, offset: int, si
 
 
 def test_a_damaged_member_is_one_line_and_the_others_are_there() -> None:
-    data = b"".join(records("stdout", b"line %d\\n" % n, timestamp(NOW)) for n in range(10_000))
+    data = b"".join(records("stdout", b"line %d\n" % n, timestamp(NOW)) for n in range(10_000))
     plain, packed = plain_and_packed(data)
     os.pwrite(packed.fd, b"damage", 2000)
     found = packed.pread(len(data), 0)
@@ -166,7 +166,7 @@ def test_a_follower_loses_nothing_over_rotation_and_compression(tmp_path: Path) 
 
 
 def test_tail_and_seek_find_their_place_in_a_packed_file() -> None:
-    data = b"".join(records("stdout", b"line %d\\n" % n, timestamp(n * 10**9)) for n in range(20_000))
+    data = b"".join(records("stdout", b"line %d\n" % n, timestamp(n * 10**9)) for n in range(20_000))
     plain, packed = plain_and_packed(data)
     for count in (0, 1, 3000, 20_000, 30_000):
         assert tail(packed, count) == tail(plain, count)
