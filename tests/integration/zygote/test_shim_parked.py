@@ -252,7 +252,7 @@ async def test_a_resting_keeper_is_small_and_does_nothing(container: Container, 
 
 
 async def test_orphans_of_a_container_without_pids_of_its_own_are_collected(container: Container) -> None:
-    script = "(sleep 3 & echo $! >&2) ; exec sleep 1000"
+    script = "(sleep 2000 &) ; exec sleep 1000"
     shim = await container.spawn("sh", "-c", script, own_pids=False)
     file = container.bundle / "config.json"
     document = json.loads(file.read_text())
@@ -260,6 +260,8 @@ async def test_orphans_of_a_container_without_pids_of_its_own_are_collected(cont
     file.write_text(json.dumps(document))
     await shim.start()
     keeper = await parked(container)
-    assert len(children(keeper)) == 2
+    await until(lambda: len(children(keeper)) == 2)
+    (orphan,) = (pid for pid in children(keeper) if b"2000" in Path(f"/proc/{pid}/cmdline").read_bytes())
+    os.kill(orphan, signal.SIGKILL)
     await until(lambda: len(children(keeper)) == 1)
     assert not workers(container)
