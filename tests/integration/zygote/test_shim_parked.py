@@ -261,7 +261,7 @@ async def test_orphans_of_a_container_without_pids_of_its_own_are_collected(cont
     await shim.start()
     keeper = await parked(container)
     await until(lambda: len(children(keeper)) == 2)
-    (orphan,) = (pid for pid in children(keeper) if b"2000" in Path(f"/proc/{pid}/cmdline").read_bytes())
+    (orphan,) = (pid for pid in children(keeper) if Path(f"/proc/{pid}/cmdline").read_bytes() == b"sleep\0002000\0")
     os.kill(orphan, signal.SIGKILL)
     await until(lambda: len(children(keeper)) == 1)
     assert not workers(container)
