@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import IO, Any
 
@@ -15,10 +16,11 @@ from core.api.routing import Answer, Request, Route, Stream, json_reply
 from core.api.spool import spool
 from core.build.cachespecs import parse_from, parse_to
 from core.build.history import new_id
+from core.dockerfile.giturl import is_git, parse_git
 from core.engine.buildmounts import parse_secrets
 from core.engine.builds import BuildWish, CaughtUp
 from core.engine.engine import Engine
-from core.errors import EngineError, InvalidArgument, Unsupported
+from core.errors import EngineError, InvalidArgument
 from core.model.build import Built, Event, Failed, Report
 from core.model.container import HostConfig
 from core.oci.document import convert
@@ -38,7 +40,10 @@ async def build(engine: Engine, request: Request) -> Answer:
     wish = wish_of(request)
     if token := request.text("secrets"):
         wish = replace(wish, secrets=engine.builds.take_secrets(token))
-    if remote := request.text("remote"):
+    archive: IO[bytes] | None = None
+    if is_git(remote := request.text("remote")):
+        wish = replace(wish, repository=parse_git(remote))
+    elif remote:
         archive, wish = await _remote(engine, wish, remote)
     else:
         archive = await spool(engine.paths, request.connection.body())
@@ -50,16 +55,17 @@ async def build(engine: Engine, request: Request) -> Answer:
     ident = new_id()
 
     async def work(report: Report, caught_up: CaughtUp) -> None:
-        with archive:
-            await engine.builds.build(wish, archive.fileno(), report, caught_up, ident=ident)
+        with archive or nullcontext():
+            fd = None if archive is None else archive.fileno()
+            await engine.builds.build(wish, fd, report, caught_up, ident=ident)
 
     return Stream(_lines(work, view, quiet=quiet), headers=[("Onggi-Build", ident)])
 
 
 async def _remote(engine: Engine, wish: BuildWish, url: str) -> tuple[IO[bytes], BuildWish]:
     """The archive that a URL has, or the Dockerfile, which then is all there is."""
-    if not url.startswith(("http://", "https://")) or url.partition("#")[0].endswith(".git"):
-        raise Unsupported("build from a repository is not supported here: use onggi build, which clones it itself")
+    if not url.startswith(("http://", "https://")):
+        raise InvalidArgument(f"invalid remote {url[:200]}: it is a repository, or a URL of http or https")
     return await engine.builds.fetch(wish, url)
 
 

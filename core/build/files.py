@@ -16,10 +16,13 @@ from typing import Any, Protocol
 
 from core.aio import off_loop
 from core.build.work import CopyWork, Fingerprint
+from core.dockerfile.giturl import GitSource, is_git, parse_git
 from core.dockerfile.instructions import Copy
 from core.dockerfile.words import Expander
 from core.errors import InvalidArgument, NoSuchPath
 from core.images.unpack import Zygote
+
+_SHORTEST = 7  # characters of a commit's name that tell it
 
 
 class Snapshots(Protocol):
@@ -36,34 +39,59 @@ class Downloads(Protocol):
         ...
 
 
+class Repositories(Protocol):
+    """ADD of a git repository."""
+
+    async def clone(self, source: GitSource, home: Path, *, keep: bool) -> tuple[str, Path]:
+        """The commit, and where its files are. Raises InvalidArgument, Unavailable."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Sources that lie in one tree. `tree` None with `folder` None = nothing can be copied."""
+    """Sources that lie in one tree. `tree` None with `folder` None = nothing can be copied.
+
+    `commit` names what a repository has: its files need not be looked at.
+    """
 
     sources: tuple[str, ...]
     rootfs: Mapping[str, Any] | None = None
     folder: Path | None = None
     unpack: bool = False
+    commit: str = ""
 
 
 class BuildFiles:
     """`context` = the unpacked build context, None where the build has none; `scratch` = a folder of its own."""
 
     def __init__(
-        self, zygote: Zygote, snapshots: Snapshots, *, context: Path | None, scratch: Path, downloads: Downloads
+        self,
+        zygote: Zygote,
+        snapshots: Snapshots,
+        *,
+        context: Path | None,
+        scratch: Path,
+        downloads: Downloads,
+        repositories: Repositories | None = None,
     ) -> None:
         self._zygote = zygote
         self._snapshots = snapshots
         self._context = context
         self._scratch = scratch
         self._downloads = downloads
+        self._repositories = repositories
         self._fetched: dict[str, tuple[Path, str]] = {}
+        self._cloned: dict[tuple[str, bool], tuple[str, Path]] = {}
 
     async def fingerprint(self, work: CopyWork) -> Fingerprint:
         """Look at the sources. Raises InvalidArgument with Docker's words for one that is not there."""
         files: dict[str, str] = {}
         count, directory = 0, False
         for part in await self._parts(work):
+            if part.commit:
+                count, directory = count + 1, True
+                files[part.commit] = part.commit
+                continue
             answer, digests = await self._look(part, work.instruction)
             count, directory = count + int(answer["count"]), bool(answer["directory"])
             files |= digests
@@ -100,12 +128,14 @@ class BuildFiles:
             if heredoc is not None:
                 text = Expander(work.variables).text(heredoc.text) if heredoc.expand else heredoc.text
                 parts.append(await off_loop(self._write, heredoc.name, text))
-            elif copy.add and _is_repository(source):
-                raise InvalidArgument(f"ADD of a repository is not supported: give {source} as a --build-context")
+            elif copy.add and is_git(source) and not source.startswith("github.com/"):  # that may be a folder
+                parts.append(await self._clone(source, copy))
             elif copy.add and _is_url(source):
                 parts.append(await self._download(source, copy))
             else:
                 plain.append(_checked(source, in_context=work.tree is None))
+        if plain and copy.checksum:
+            raise InvalidArgument("checksum requires HTTP(S) or git sources")
         if plain:
             parts.insert(0, self._local(work, tuple(plain)))
         return parts
@@ -138,6 +168,20 @@ class BuildFiles:
             self._fetched[url] = folder, await self._downloads.fetch(url, folder, copy.checksum)
         folder, name = self._fetched[url]
         return _Part((name,), folder=folder, unpack=bool(copy.unpack))
+
+    async def _clone(self, where: str, copy: Copy) -> _Part:
+        """A repository's files, cloned once for a build. With a checksum its commit must begin so."""
+        if self._repositories is None:
+            raise InvalidArgument("ADD of a repository: nobody clones it here")
+        source, key = parse_git(where), (where, copy.keep_git_dir)
+        if key not in self._cloned:
+            home = self._scratch / secrets.token_hex(8)
+            self._cloned[key] = await self._repositories.clone(source, home, keep=copy.keep_git_dir)
+        commit, folder = self._cloned[key]
+        if copy.checksum and not (len(copy.checksum) >= _SHORTEST and commit.startswith(copy.checksum)):
+            raise InvalidArgument(f"expected checksum to match {copy.checksum}, got {commit}")
+        kept = " with .git" if copy.keep_git_dir else ""
+        return _Part((".",), folder=folder, commit=f"{source.shown}#{commit}:{source.folder}{kept}")
 
     def _empty(self) -> Path:
         folder = self._scratch / "empty"
@@ -179,12 +223,6 @@ def _digests(listing: int) -> dict[str, str]:
 
 def _verb(copy: Copy) -> str:
     return "ADD" if copy.add else "COPY"
-
-
-def _is_repository(source: str) -> bool:
-    """What BuildKit would clone. Not here: git as root, told by a Dockerfile what to fetch, is no good idea."""
-    url = source.partition("#")[0]
-    return source.startswith(("git@", "git://", "ssh://")) or (_is_url(source) and url.endswith(".git"))
 
 
 def _is_url(source: str) -> bool:

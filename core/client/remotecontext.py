@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 
 from core.client import buildcontext
+from core.dockerfile.giturl import is_git, parse_git
 from core.errors import InvalidArgument, Unavailable
 
 TYPE_CHECKING = False
@@ -23,15 +23,11 @@ if TYPE_CHECKING:
     from typing import IO
 
 PROTOCOLS = "git:http:https:ssh"
-_GIT = re.compile(r"git://.|git@[\w.-]+:.|ssh://.|github\.com/.|https?://[^#]+\.git(#.*)?$", re.ASCII)
+_SETTINGS = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "advice.detachedHead=false")
 _HTTP = ("http://", "https://")
+__all__ = ["cloned", "downloaded", "is_git", "is_url", "parse_git"]
 _TIMEOUT = 30.0  # seconds without a byte
 _PIECE = 1 << 18
-
-
-def is_git(where: str) -> bool:
-    """Whether Docker takes it for a repository."""
-    return _GIT.match(where) is not None
 
 
 def is_url(where: str) -> bool:
@@ -42,44 +38,34 @@ def is_url(where: str) -> bool:
 @contextlib.contextmanager
 def cloned(where: str) -> Iterator[str]:
     """The folder that `URL[#[REF][:FOLDER]]` means, while inside. Raises InvalidArgument, Unavailable."""
-    url, ref, folder = parse_git(where)
+    source = parse_git(where)
+    url, ref, folder = source.url, source.ref, source.folder
     if shutil.which("git") is None:
         raise Unavailable("unable to find 'git': it is needed for a context from a repository")
     with tempfile.TemporaryDirectory(prefix="onggi-git-") as root:
-        _git(root, "init", "-q")
+        _git(root, "init", "-q", "--template=")
         try:
             _git(root, "fetch", "-q", "--no-tags", "--depth=1", "--", url, ref)
         except Unavailable:  # the server cannot do with less than everything
             _git(root, "fetch", "-q", "--no-tags", "--", url, ref)
-        _git(root, "-c", "advice.detachedHead=false", "checkout", "-q", "FETCH_HEAD")
+        _git(root, "checkout", "-q", "FETCH_HEAD")
         top = Path(root).resolve()
         if (top / ".gitmodules").exists():
             _git(root, "submodule", "-q", "update", "--init", "--recursive")
         shutil.rmtree(top / ".git")
         wanted = (top / folder).resolve()
-        if not wanted.is_relative_to(top) or not wanted.is_dir():
+        if wanted != top / folder or not wanted.is_dir():
             raise InvalidArgument(f"no such folder in the repository: {folder}")
         yield str(wanted)
-
-
-def parse_git(where: str) -> tuple[str, str, str]:
-    """URL, reference and folder. Raises InvalidArgument."""
-    url, _, fragment = where.partition("#")
-    ref, _, folder = fragment.partition(":")
-    if url.startswith("github.com/"):
-        url = f"https://{url}"
-    if ref.startswith("-") or url.startswith("-") or any(char in ref for char in " \0\n:+^"):
-        raise InvalidArgument(f"invalid git reference: {ref or url}")
-    if ".." in folder.split("/") or "\0" in folder:
-        raise InvalidArgument(f"invalid folder of a repository: {folder}")
-    return url, ref or "HEAD", folder.strip("/")
 
 
 def _git(root: str, *arguments: str) -> None:
     """The user's own settings and keys count; protocols that run programs do not."""
     ours = {name: value for name, value in os.environ.items() if name not in ("GIT_DIR", "GIT_WORK_TREE")}
-    environment = {**ours, "GIT_ALLOW_PROTOCOL": PROTOCOLS}
-    done = subprocess.run(["git", *arguments], cwd=root, env=environment, stderr=subprocess.PIPE, check=False)
+    environment = {**ours, "GIT_ALLOW_PROTOCOL": PROTOCOLS, "GIT_TERMINAL_PROMPT": "0"}
+    done = subprocess.run(
+        ["git", *_SETTINGS, *arguments], cwd=root, env=environment, stderr=subprocess.PIPE, check=False
+    )
     if done.returncode:
         lines = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["it failed"]
         raise Unavailable(f"git {arguments[0]}: {lines[-1].strip()}")

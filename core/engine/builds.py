@@ -9,7 +9,7 @@ import secrets
 import shutil
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
@@ -32,6 +32,7 @@ from core.build.scope import Scope
 from core.build.solver import KEY, Solver
 from core.build.squash import squashed
 from core.build.state import State
+from core.dockerfile.giturl import GitSource
 from core.dockerfile.parser import parse
 from core.engine.buildbases import BuildBases, Images, Registries
 from core.engine.buildcache import BuildCache
@@ -40,6 +41,7 @@ from core.engine.buildcontexts import empty_archive, epoch_of, images_of, set_ap
 from core.engine.buildelsewhere import Elsewhere
 from core.engine.buildelsewhere import Registries as CacheRegistries
 from core.engine.buildmounts import BuildPrograms, Surroundings
+from core.engine.buildrepositories import Repositories
 from core.engine.buildruns import DEFAULT, BuildRuns
 from core.engine.buildsessions import Session, Sessions
 from core.engine.events import Events
@@ -87,6 +89,7 @@ class BuildWish:
     session: str = ""  # by which the client is asked for what it holds
     ssh: Sequence[str] = ()  # ids of agents that the client holds
     squash: bool = False
+    repository: GitSource | None = None  # the context
 
 
 class Builds:
@@ -144,13 +147,14 @@ class Builds:
 
             return await self._build(wish, archive, recording, told, caught_up)
 
-    async def start(self, wish: BuildWish, archive: IO[bytes]) -> str:
+    async def start(self, wish: BuildWish, archive: IO[bytes] | None) -> str:
         """Build without anybody who waits for it: the build's id. `archive` is closed at its end."""
         ident = new_id()
 
         async def work() -> None:
-            with archive:
-                await self.build(wish, archive.fileno(), _tell_nobody, _wait_for_nobody, ident=ident)
+            with archive or nullcontext():
+                fd = None if archive is None else archive.fileno()
+                await self.build(wish, fd, _tell_nobody, _wait_for_nobody, ident=ident)
 
         task = asyncio.create_task(work())
         self._tasks.add(task)
@@ -194,6 +198,9 @@ class Builds:
         platform = parse_platform(wish.platform) if wish.platform else host_platform()
         async with self._folder() as home:
             context = None if archive is None else await self._unpack(archive, home)
+            if wish.repository is not None:
+                repositories = Repositories(self._room.zygote)
+                _, context = await repositories.clone(wish.repository, home / "repository", keep=False)
             folders = {} if context is None else await off_loop(set_apart, wish.contexts, context, home)
             data = wish.text if wish.text is not None else await self._dockerfile(context, wish.dockerfile)
             recording.has_source(data)
@@ -316,7 +323,8 @@ class Builds:
         )  # fmt: skip
         return Hands(
             files=BuildFiles(
-                room.zygote, room.snapshots, context=context, scratch=scratch, downloads=Downloads()
+                room.zygote, room.snapshots, context=context, scratch=scratch, downloads=Downloads(),
+                repositories=Repositories(room.zygote, session, wish.ssh),
             ),
             programs=BuildPrograms(self._programs, room.zygote, room.snapshots, self._caches, around),
             bases=BuildBases(self._images, self._registries, wish.pull, wish.credentials),

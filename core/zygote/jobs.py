@@ -7,6 +7,7 @@ the caller's side. It runs in a forked child of its own: it may enter namespaces
 | --- | --- | --- | --- |
 | shim | core.shim.protocol.ShimConfig | | none: the reply socket becomes the shim's link |
 | apply-layer | media_type limit_bytes opaque | blob, target directory | diff_id size |
+| clone-repository | url ref folder keep env | directory | commit |
 | compare-layer | | blob, directory? | digest diff_id size count differences |
 | copy-out | rootfs path flat | output | size |
 | diff-layer | rootfs list adopt newest | output | size left_out contents |
@@ -40,7 +41,7 @@ from core.linux import namespaces
 from core.runtime import users
 from core.shim import job as shim
 from core.storage import apply, archive, compare, copy, diff, flatten, peek, place, sources, tree
-from core.zygote import applets
+from core.zygote import applets, repositories
 
 Args = dict[str, Any]
 Answer = tuple[Args, list[int]]
@@ -64,6 +65,10 @@ def _diff_layer(args: Args, fds: list[int]) -> Answer:
 
 def _flatten_layers(args: Args, fds: list[int]) -> Answer:
     return flatten.run_job(args, fds), []
+
+
+def _clone_repository(args: Args, fds: list[int]) -> Answer:
+    return repositories.run_job(args, fds), []
 
 
 def _prefill(args: Args, fds: list[int]) -> Answer:
@@ -138,6 +143,7 @@ JOBS: dict[str, Callable[[Args, list[int]], Answer]] = {
     "apply-layer": _apply_layer,
     "compare-layer": _compare_layer,
     "copy-out": _copy_out,
+    "clone-repository": _clone_repository,
     "diff-layer": _diff_layer,
     "flatten-layers": _flatten_layers,
     "stat-path": _stat_path,

@@ -143,7 +143,7 @@ def test_further_contexts_are_copied_and_mounted_from(cli: Cli, tmp_path: Path, 
 
 
 def test_a_url_can_be_the_context(engine: EngineUnderTest, cli: Cli, tmp_path: Path) -> None:
-    """By the API, as Docker's client asks for it: `remote`. Repositories are not cloned by the engine."""
+    """By the API, as Docker's client asks for it: `remote`."""
     served = tmp_path / "served"
     folder(served, "FROM busybox\nRUN echo alone; ls /f; true\n")
     (tmp_path / "c").mkdir()
@@ -175,9 +175,8 @@ def test_a_url_can_be_the_context(engine: EngineUnderTest, cli: Cli, tmp_path: P
             assert "fetch http" in build_error(engine, f"http://127.0.0.1:{port}/nosuch")
         finally:
             server.terminate()
-    assert "is not supported here" in build_error(engine, "https://x/y.git#--upload-pack=evil")
-    done = cli("build", "-", stdin=b"FROM busybox\nADD https://x/y.git#main /x\n")
-    assert "ADD of a repository is not supported" in done.err
+    assert "invalid git reference" in build_error(engine, "https://x/y.git#--upload-pack=evil")
+    assert "it is a repository, or a URL" in build_error(engine, "ext::sh -c evil")
 
 
 def build_error(engine: EngineUnderTest, url: str) -> str:

@@ -77,7 +77,8 @@ def test_a_repository_with_a_branch_and_a_folder(served: tuple[Path, str], tmp_p
     "where",
     [
         "--upload-pack=evil", "https://x/y.git#--upload-pack=evil", "https://x/y.git#a b", "https://x/y.git#main:../..",
-        "https://x/y.git#+refs/heads/*", "https://x/y.git#a..b^",
+        "https://x/y.git#+refs/heads/*", "https://x/y.git#a..b^", "ssh://-oProxyCommand=evil/x", "git@-x:y",
+        "https://x/y.git#main:.git/hooks", "https://x/y.git#main:a/.GIT", "git://x y/z", "https://u:p@-x/y.git",
     ],
 )  # fmt: skip
 def test_nothing_of_a_url_becomes_an_option_or_leads_out(where: str) -> None:
