@@ -86,7 +86,7 @@ class Backend:
     async def _connect_and_follow(self) -> None:
         self._post(EngineStarting())
         started = await self._ensure()
-        own = await self._is_own()
+        facts = await self._own_facts()
         first = asyncio.Event()
         follower = asyncio.create_task(self._follow(first))
         tasks = [follower]
@@ -95,7 +95,7 @@ class Backend:
             if not follower.done():
                 await self._load()
                 self._down_since = 0.0
-                self._post(EngineUp(self._host, own, started))
+                self._post(EngineUp(self._host, bool(facts), started, float(facts.get("undo_seconds") or 0)))
                 tasks += [asyncio.create_task(self._refresher()), asyncio.create_task(self._sampler())]
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -105,13 +105,13 @@ class Backend:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _is_own(self) -> bool:
-        """Whether the engine has what Docker's API lacks."""
+    async def _own_facts(self) -> Json:
+        """What the engine says of itself beside Docker's API; nothing where it speaks only that."""
         try:
-            await self._client.get("/onggi/v1/host")
+            found: Json = await self._client.get("/onggi/v1/host")
         except NotFound:
-            return False
-        return True
+            return {}
+        return found
 
     async def _follow(self, first: asyncio.Event) -> None:
         """Read events until the engine closes the stream; `first` is set once it is open, or has failed to."""

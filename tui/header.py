@@ -38,6 +38,7 @@ class Engine:
     next_try: float = 0.0
     own: bool = True
     note: str = ""
+    undo: float = 0.0  # seconds that what is removed now can be had back
 
 
 @dataclass(frozen=True, slots=True)

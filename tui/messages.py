@@ -28,13 +28,15 @@ class EngineStarting(Message):
 
 
 class EngineUp(Message):
-    """The engine answers. `own` = it is onggi's, `started` = it had to be started for us."""
+    """The engine answers. `own` = it is onggi's, `started` = it had to be started for us, `undo` = the seconds that
+    it lets a removal be taken back."""
 
-    def __init__(self, host: str, own: bool, started: bool) -> None:
+    def __init__(self, host: str, own: bool, started: bool, undo: float = 0.0) -> None:
         super().__init__()
         self.host = host
         self.own = own
         self.started = started
+        self.undo = undo
 
 
 class EngineDown(Message):

@@ -220,10 +220,16 @@ class Stage:
         self.calls: list[tuple[str, str, object]] = []
         self.extra: dict[str, object] = {}
         self.removals: list[dict[str, Any]] = []
+        self.undo_seconds = 3600.0
         self.screen = b""
         self.ends: list[socket.socket] = []
         self.asked = asyncio.Queue[dict[str, Any]]()
         self.client: Callable[[Stage], StageClient] = StageClient
+
+    def undone(self) -> dict[str, Any]:
+        """What the engine answers to an undo of the last removal."""
+        last = self.removals[0] if self.removals else {}
+        return {"Names": [last.get("What")], **last.get("Back", {})}
 
     def add(
         self,
@@ -264,6 +270,7 @@ class Stage:
             "Image": image_id(image),
             "State": state,
             "RestartCount": more.get("restarts", 0),
+            "Onggi": more.get("moments", {}),
             "Config": {
                 "Image": image,
                 "Tty": more.get("tty", False),
@@ -357,7 +364,7 @@ class StageClient:
         if path.endswith("/changes"):
             return CHANGES
         if path == "/onggi/v1/host":
-            return {"cpus": 16}
+            return {"cpus": 16, "undo_seconds": stage.undo_seconds}
         if path.startswith("/onggi/v1/images/") and path.split("/")[-1] in ("layers", "files", "waste"):
             waste = WASTE if "shop" in path else {"Wasted": 0, "Efficiency": 1.0, "Files": []}
             return {"layers": LAYERS, "files": FILES, "waste": waste}[path.split("/")[-1]]
@@ -422,7 +429,7 @@ class StageClient:
     ) -> Any:
         self.stage.calls.append(("POST", path, body if body is not None else query))
         answers: dict[str, Any] = {
-            "/onggi/v1/undo": {"Names": [one["What"] for one in self.stage.removals[:1]]},
+            "/onggi/v1/undo": self.stage.undone(),
             "/onggi/v1/prune": {"SpaceReclaimed": 212 << 20},
         }
         made = path.endswith(("/create", "/exec", "/commit"))

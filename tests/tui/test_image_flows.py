@@ -388,7 +388,7 @@ async def test_a_removed_image_says_until_when_it_can_come_back() -> None:
         app.main.lists.list_of("images").select(f"{image_id('debian:12')} debian:12")
         await pilot.press("d")
         await until(pilot, lambda: isinstance(app.screen, Confirm))
-        assert "u undoes this for an hour" in text_of(app)
+        assert "u undoes this until 13:03; until then" in text_of(app)
         await pilot.press("d")
         await until(pilot, lambda: "u undoes until 13:03" in text_of(app))
 
@@ -402,6 +402,52 @@ def test_all_names_of_an_image_free_its_bytes_and_one_of_two_does_not() -> None:
     ]
     one = removal.images(world.images[:1], world, "d", UNICODE, "u")
     assert [(victim.state, victim.frees) for victim in one.victims] == [("one of its names", 0)]
+
+
+async def test_removed_containers_come_back_with_one_key() -> None:
+    stage = potters_shop()
+    stage.removals = [
+        {
+            "Id": 9, "What": "containers job, migrate", "Expires": stamp(NOW + 1800),
+            "Back": {
+                "Names": [], "Containers": [{"Name": "job-2"}, {"Name": "migrate"}],
+                "Notes": ["job is another container's name by now: it is back as job-2"],
+            },
+        }
+    ]  # fmt: skip
+    async with playing(stage) as (app, pilot):
+        for name in ("job", "migrate"):
+            app.main.lists.list_of("containers").select(one_id(name))
+            await pilot.press("space")
+        await pilot.press("d")
+        await until(pilot, lambda: isinstance(app.screen, Confirm))
+        assert "u undoes this until" in text_of(app)
+        assert "gone for good" not in text_of(app)
+        await pilot.press("d")
+        await until(pilot, lambda: len(stage.calls) == 2)
+        queries = [query for _, _, query in stage.calls]
+        assert isinstance(queries[0], dict) and queries[0] == queries[1], "one undo brings both back"
+        assert queries[0]["command"].startswith("rm ")
+        assert len(queries[0]["group"]) == 16
+        await until(pilot, lambda: "u undoes until 12:33" in text_of(app))
+        await pilot.press("u")
+        await until(
+            pilot, lambda: "back: job is another" in text_of(app)
+        )
+        del stage.removals[0]["Back"]["Notes"]
+        await pilot.press("u")
+        await until(pilot, lambda: "back: job-2, migrate" in text_of(app))
+
+
+async def test_an_engine_whose_disk_is_short_promises_no_undo() -> None:
+    stage = potters_shop()
+    stage.undo_seconds = 0.0
+    async with playing(stage) as (app, pilot):
+        app.main.lists.list_of("containers").select(one_id("job"))
+        await pilot.press("d")
+        await until(pilot, lambda: isinstance(app.screen, Confirm))
+        assert "undoes" not in text_of(app)
+        assert "gone for good" in text_of(app)
 
 
 # Small things

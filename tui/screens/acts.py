@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -26,6 +27,7 @@ from tui.text import took
 if TYPE_CHECKING:
     from tui.screens.main import MainScreen
 
+_REMOVALS: Final = ("remove", "image_remove", "volume_remove")
 _STATES: Final = {"running": "runs", "paused": "is paused", "restarting": "is restarting"}
 
 Tail = Callable[[], Awaitable[Content]]
@@ -124,7 +126,10 @@ class Acts:
         """Do a verb to every target at once, as one command."""
         calls = self._screen.onggi.calls
         command = commands.of(shown or verb, [name for _, name in targets])
-        self.job(command, [(name, calls.act(verb, ref, **query)) for ref, name in targets], tail)
+        more: dict[str, str | bool] = dict(query)
+        if verb in _REMOVALS and len(targets) > 1 and self._screen.engine.own:
+            more |= {"group": secrets.token_hex(8), "command": command.removeprefix("onggi ")}  # one undo for all
+        self.job(command, [(name, calls.act(verb, ref, **more)) for ref, name in targets], tail)
 
     def ask(self, question: Question, do: Callable[[bool], None]) -> None:
         """Ask before a dangerous act; `do` is told whether force was chosen."""
@@ -160,11 +165,13 @@ class Acts:
         hit = self._containers()
         if not hit:
             return
-        question = removal.containers(hit, self._screen.onggi.now(), self.keys("remove"), self._screen.onggi.glyphs)
+        screen, told = self._screen, self.upkeep.undo_told
+        question = removal.containers(hit, screen.onggi.now(), self.keys("remove"), screen.onggi.glyphs, told)
 
         def do(force: bool) -> None:
             gone = [(one.id, one.name) for one in hit if force or not one.alive]
-            self.each("remove", gone, shown="remove_force" if force else "remove", force=force)
+            shown = "remove_force" if force else "remove"
+            self.each("remove", gone, shown=shown, tail=self.upkeep.until, force=force)
 
         self.ask(question, do)
 
@@ -174,7 +181,7 @@ class Acts:
         if not hit:
             return
         question = removal.images(
-            hit, world, self.keys("image_remove"), self._screen.onggi.glyphs, self.upkeep.undo_key
+            hit, world, self.keys("image_remove"), self._screen.onggi.glyphs, self.upkeep.undo_told
         )
         free = [(image.reference or image.id, image.name) for image in hit if not world.image_users(image.id)]
         self.ask(question, lambda _force: self.each("image_remove", free, tail=self.upkeep.until))
@@ -184,9 +191,10 @@ class Acts:
         hit = [volume for volume in world.volumes if volume.name in wanted]
         if not hit:
             return
-        question = removal.volumes(hit, world, self.keys("volume_remove"), self._screen.onggi.glyphs)
+        screen, told = self._screen, self.upkeep.undo_told
+        question = removal.volumes(hit, world, self.keys("volume_remove"), screen.onggi.glyphs, told)
         free = [(volume.name, volume.name) for volume in hit if not world.volume_users(volume.name)]
-        self.ask(question, lambda _force: self.each("volume_remove", free))
+        self.ask(question, lambda _force: self.each("volume_remove", free, tail=self.upkeep.until))
 
     def _attach(self) -> None:
         one = self._screen.container()

@@ -18,8 +18,7 @@ from tui.screens.dialog import Dialog
 from tui.text import size, size_prose
 from tui.widgets.frame import Titles
 
-UNDO_WHILE: Final = " for an hour; until then its bytes stay."
-"""How long the engine keeps what was removed."""
+UNDO_COSTS: Final = "; until then its bytes stay."
 
 KEEP: Final = ("escape", "enter", "q")
 """Keys that never do what is asked about."""
@@ -43,9 +42,9 @@ class Question:
     """Everything a deletion says before it happens.
 
     `keys` are those that opened it: pressed again they do it. No `what` = there is nothing to do. `spared` are
-    those it will not touch, each with the reason; `forced` is the command that takes them too. `undo` is the key
-    that takes it back; `frees` are bytes where they are not the sum of the table. `other` is a key, its words,
-    and the question that it turns to.
+    those it will not touch, each with the reason; `forced` is the command that takes them too. `undo` says which
+    key takes it back, and until when; `frees` are bytes where they are not the sum of the table. `other` is a key,
+    its words, and the question that it turns to.
     """
 
     verb: str
@@ -107,7 +106,7 @@ class Confirm(Dialog[str]):
         if asked.note:
             lines += [EMPTY, join((asked.note, "$muted"))]
         if asked.undo and asked.victims:
-            lines += [EMPTY, join((f"{asked.undo} undoes this", "$running"), (UNDO_WHILE, "$muted"))]
+            lines += [EMPTY, join((asked.undo, "$running"), (UNDO_COSTS, "$muted"))]
         lines += [EMPTY, join(("$ ", "$muted"), fit(safe(asked.command), width - 2)), EMPTY, self._buttons()]
         return Content("\n").join(lines)
 

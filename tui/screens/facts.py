@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from tui.header import Engine, Host
@@ -78,16 +79,16 @@ class FactScreen(WorkingScreen):
     def on_engine_up(self, event: EngineUp) -> None:
         note = "started just now" if event.started else ""
         was_down = self.engine.state == "down"
-        self.set_engine(Engine("up", self.engine.name, heard=self.onggi.now(), own=event.own, note=note))
+        self.set_engine(
+            Engine("up", self.engine.name, heard=self.onggi.now(), own=event.own, note=note, undo=event.undo)
+        )
         if was_down:
             self.line.say(join(("The engine answers again.", "$running")))
             self.detail.reload()
 
     def on_engine_down(self, event: EngineDown) -> None:
-        heard = self.engine.heard
-        self.set_engine(
-            Engine("down", self.engine.name, heard, event.reason, event.since, event.next_try, self.engine.own)
-        )
+        reason, since = event.reason, event.since
+        self.set_engine(replace(self.engine, state="down", reason=reason, since=since, next_try=event.next_try))
 
     def set_engine(self, engine: Engine) -> None:
         """How the engine is now."""
@@ -113,7 +114,7 @@ class FactScreen(WorkingScreen):
         if self.engine.state == "down":
             self.update_bars()
         elif self.engine.note and now - self.engine.heard > _NEWS:
-            self.set_engine(Engine("up", self.engine.name, heard=self.engine.heard, own=self.engine.own))
+            self.set_engine(replace(self.engine, note=""))
 
     def watch_rows(self) -> None:
         """Tell whose figures matter."""

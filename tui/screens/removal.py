@@ -17,8 +17,9 @@ Keys = tuple[str, ...]
 """The keys that opened the question, and that do it."""
 
 
-def containers(hit: Sequence[Container], now: float, keys: Keys, glyphs: Glyphs) -> Question:
+def containers(hit: Sequence[Container], now: float, keys: Keys, glyphs: Glyphs, undo: str) -> Question:
     """Remove containers: the running ones are spared unless force is asked for."""
+    lost = "" if undo else " What was written inside is gone for good."
     rest = [one for one in hit if not one.alive]
     running = [one for one in hit if one.alive]
     victims = [Victim(mark(one, glyphs), one.name, reason(one, now).plain, "its log and files") for one in rest]
@@ -33,8 +34,9 @@ def containers(hit: Sequence[Container], now: float, keys: Keys, glyphs: Glyphs)
         keys=keys,
         spared=spared,
         forced=commands.of("remove_force", [one.name for one in hit]) if running else "",
-        note="Image and named volumes stay. What was written inside is gone for good.",
+        note=f"Image and volumes stay.{lost}",
         marked=len(hit),
+        undo=undo,
     )
 
 
@@ -131,7 +133,7 @@ def prune_command(*, all_of: bool) -> str:
     return commands.line(("image", "prune", "-a") if all_of else ("image", "prune"))
 
 
-def volumes(hit: Sequence[Volume], world: World, keys: Keys, glyphs: Glyphs) -> Question:
+def volumes(hit: Sequence[Volume], world: World, keys: Keys, glyphs: Glyphs, undo: str) -> Question:
     """Remove volumes with everything in them; those that are mounted are spared."""
     victims, spared = [], []
     for volume in hit:
@@ -149,6 +151,7 @@ def volumes(hit: Sequence[Volume], world: World, keys: Keys, glyphs: Glyphs) -> 
         command=commands.of("volume_remove", [v.name for v in victims] or [v.name for v in hit]),
         keys=keys,
         spared=spared,
-        note="What is in a volume is nowhere else; it is gone for good.",
+        note="" if undo else "What is in a volume is nowhere else; it is gone for good.",
         marked=len(hit),
+        undo=undo,
     )

@@ -32,7 +32,14 @@ class Upkeep:
     @property
     def undo_key(self) -> str:
         """The key that undoes; "" where the engine keeps nothing to take back."""
-        return self._screen.onggi.keymap.shown("undo") if self._screen.engine.own else ""
+        engine = self._screen.engine
+        return self._screen.onggi.keymap.shown("undo") if engine.own and engine.undo else ""
+
+    @property
+    def undo_told(self) -> str:
+        """`u undoes this until 17:42`; "" where it cannot be undone."""
+        until = clock(self._screen.onggi.now() + self._screen.engine.undo)[:5]
+        return f"{self.undo_key} undoes this until {until}" if self.undo_key else ""
 
     def _prune(self) -> None:
         self._screen.work(self._ask_prune, group="form", exclusive=True)
@@ -48,7 +55,7 @@ class Upkeep:
             screen.say_error(f"plan a prune: {error}")
             return
         keys = self._acts.keys("image_prune")
-        question = removal.prune(few, every, screen.world, keys, screen.onggi.glyphs, self.undo_key)
+        question = removal.prune(few, every, screen.world, keys, screen.onggi.glyphs, self.undo_told)
 
         def answered(answer: str | None) -> None:
             if answer is not None:
@@ -91,7 +98,7 @@ class Upkeep:
         try:
             removals = await calls.removals()
             if not removals:
-                screen.line.say(join(("Nothing to undo: no removal of an image is kept.", "$muted")))
+                screen.line.say(join(("Nothing to undo: no removal is kept.", "$muted")))
                 return
             last = removals[0]
             command = commands.line(("undo",), (str(last.get("Id", "")),))
@@ -103,6 +110,7 @@ class Upkeep:
         except (EngineError, OSError) as error:
             screen.say_error(f"undo: {error}")
             return
-        names = [safe_plain(str(name)) for name in back.get("Names") or ()]
-        what = ", ".join(names) or safe_plain(str(last.get("What") or "")) or "the images"
-        screen.line.show(command, join(("back: ", "$running"), safe(what)))
+        names = [*(back.get("Names") or ()), *(one.get("Name") for one in back.get("Containers") or ())]
+        what = ", ".join(str(name) for name in names) or str(last.get("What") or "") or "what was removed"
+        notes = "; ".join(str(note) for note in back.get("Notes") or ())
+        screen.line.show(command, join(("back: ", "$running"), safe(safe_plain(notes or what))))
