@@ -205,6 +205,16 @@ class Calls:
         start = {"Detach": False, "Tty": True, "ConsoleSize": [lines, columns]}
         return exec_id, await self.client.hijack(f"/exec/{exec_id}/start", start, viewer=True)
 
+    async def attach_exec(self, exec_id: str) -> HijackedSocket:
+        """The terminal of a program that was run in a container and goes on, with what it showed before."""
+        query: dict[str, Value] = {"stream": True, "stdin": True, "stdout": True, "stderr": True}
+        return await self.client.hijack(f"/onggi/v1/exec/{exec_id}/attach", history=True, viewer=True, **query)
+
+    async def execs(self, container: str) -> list[Json]:
+        """The programs that were run in a container and go on."""
+        found: list[Json] = await self.client.get(f"/onggi/v1/containers/{container}/execs")
+        return found
+
     async def resize(self, path: str, columns: int, lines: int) -> None:
         """Tell a terminal its size; one that has ended meanwhile does not mind."""
         try:

@@ -1,10 +1,10 @@
-"""Leaving a shell that the engine could not give back: Docker's detach keys, matched here.
+"""Leaving what could not be come back to: Docker's detach keys, matched here.
 
-A container's own terminal is detached from by the engine and attached to again. A shell opened by exec has no
-such way back, and a container without a terminal has no detach keys, so their streams stay open and only the
-keyboard leaves. The rule is Docker's, with one release: a
-byte that continues the sequence is held, a mismatch sends the held bytes at once, and a lone first key is sent
-after a moment, so that Ctrl-P still reaches bash.
+Our engine gives a terminal back to a client that has left it, a container's own and a shell's. Another engine
+does not give an exec back, and a container without a terminal has no detach keys; so there the stream stays open
+and only the keyboard leaves. The rule is Docker's, with one release: a byte that continues the sequence is held,
+a mismatch sends the held bytes at once, and a lone first key is sent after a moment, so that Ctrl-P still reaches
+bash.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 
+from core.api.refusing import refuse
 from core.api.routing import Answer, Request, Route, Stream, TakenOver, json_reply
 from core.api.stats_views import stats_json
 from core.engine.engine import Engine
@@ -12,7 +13,7 @@ from core.engine.keys import parse_detach_keys
 from core.engine.logs import LogOptions
 from core.engine.parking import AttachOptions, Client
 from core.engine.waiters import Condition
-from core.errors import InvalidArgument
+from core.errors import EngineError, InvalidArgument
 from core.logs.jsonfile import timestamp
 from core.wire.codec import json_line, parse_timestamp
 from core.wire.streams import MULTIPLEXED_STREAM, RAW_STREAM
@@ -25,21 +26,23 @@ async def attach(engine: Engine, request: Request) -> Answer:
     """POST /containers/{id}/attach"""
     record = engine.attaching.check(request.id)
     live, past = request.flag("stream"), request.flag("logs")
-    history = request.flag("history") and record.config.tty and engine.attaching.is_live(record)
+    runs = engine.attaching.is_live(record)
+    # Its shim writes the head: whoever reads it is attached. What was logged goes before the stream, and is ours.
+    by_shim = live and runs and not past
     head = request.stream_head(tty=record.config.tty)
     options = AttachOptions(
         stdin=request.flag("stdin") and record.config.open_stdin,
         stdout=request.flag("stdout"),
         stderr=request.flag("stderr"),
         detach_keys=parse_detach_keys(request.text("detachKeys")),
-        history=history,
+        history=by_shim and request.flag("history") and record.config.tty,
         viewer=request.flag("viewer"),
-        head=head.decode("latin-1").removesuffix("\r\n") if history else "",
+        head=head.decode("latin-1").removesuffix("\r\n") if by_shim else "",
     )
     sock, early = request.take_over()
     loop = asyncio.get_running_loop()
     try:
-        if not history:
+        if not by_shim:
             await loop.sock_sendall(sock, head)
         if past:
             async for piece in engine.logs.lines(record, LogOptions(options.stdout, options.stderr)):
@@ -47,7 +50,10 @@ async def attach(engine: Engine, request: Request) -> Answer:
     except OSError:
         live = False  # the client is gone already
     if live:
-        await engine.attaching.attach(record, Client(sock, options, early))
+        try:
+            await engine.attaching.attach(record, Client(sock, options, early))
+        except EngineError as error:
+            await refuse(sock, error)
     else:
         sock.close()
     return TakenOver()

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
-from http import HTTPStatus
 from typing import Any
 
 from core.api.containers import terminal_size
+from core.api.refusing import refuse
 from core.api.routing import Answer, Reply, Request, Route, TakenOver, json_reply
 from core.engine.engine import Engine
 from core.engine.instances import Exec
@@ -87,21 +86,8 @@ async def attach(engine: Engine, request: Request) -> Answer:
     try:
         await engine.execs.attach(made, Client(sock, options, early))
     except EngineError as error:
-        await _refuse(sock, error)
+        await refuse(sock, error)
     return TakenOver()
-
-
-async def _refuse(sock: socket.socket, error: EngineError) -> None:
-    """An answer on a connection that was to become a stream: the program ended at that moment."""
-    body = json.dumps({"message": error.message}).encode()
-    head = f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}\r\nContent-Type: application/json\r\n"
-    head += f"Connection: close\r\nContent-Length: {len(body)}\r\n\r\n"
-    try:
-        await asyncio.get_running_loop().sock_sendall(sock, head.encode() + body)
-    except OSError:
-        pass
-    finally:
-        sock.close()
 
 
 async def running(engine: Engine, request: Request) -> Answer:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from core.engine.announce import announce
 from core.engine.events import Events
-from core.engine.handing import attach_client
+from core.engine.handing import give_streams
 from core.engine.parking import Client, Parking
 from core.engine.records import Records
 from core.engine.tasks import Tasks
-from core.errors import Conflict, ShimGone
+from core.errors import Conflict, EngineError, ShimGone, WrongState
 from core.model.container import ContainerRecord, Status
 
 
@@ -36,16 +36,26 @@ class Attaching:
         return task is not None and not task.final
 
     async def attach(self, record: ContainerRecord, client: Client) -> None:
-        """Give `client` its container's streams, now or when it starts; its socket is ours from here on."""
+        """Give `client` its container's streams, now or when it starts; its socket is ours from here on.
+
+        The socket is left to the caller when this raises, which it does only where the shim was to write the head:
+        WrongState when the container has stopped meanwhile, and what the shim refuses.
+        """
         announce(self._events, record, "attach")
         task = self._tasks.find(record.id)
         if task is None or task.final:
+            if client.options.head:
+                raise WrongState(f"Container {record.id} is not running")
             if self._records.find(record.id) is None:
                 client.sock.close()  # removed while its client was being answered: it will never start
             else:
                 self._parking.park(record.id, client)
             return
         try:
-            await attach_client(task, client)
-        except (ShimGone, OSError):
-            client.sock.close()
+            await give_streams(task, client)
+        except (EngineError, OSError) as error:
+            if client.options.head and isinstance(error, ShimGone | OSError):
+                raise WrongState(f"Container {record.id} is not running") from error
+            if client.options.head:
+                raise
+        client.sock.close()

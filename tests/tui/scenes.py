@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import keyscenes
 from kiln import asks_for_orders, fires, keeps_failures, kiln, stands_on_a_hit
 from stage import NOW, PULL, Stage, app_on, potters_shop, settled, workshop
 from textual.pilot import Pilot
@@ -164,6 +165,15 @@ SCENES = (
     *(Scene(f"welcome-{w}x{h}", (w, h), stage=Stage) for w, h in (SMALL, USUAL, LARGE)),
     *(Scene(f"run-{w}x{h}", (w, h), _RUN) for w, h in (SMALL, USUAL, LARGE)),
     *(Scene(f"help-{w}x{h}", (w, h), ["question_mark"]) for w, h in (SMALL, USUAL, LARGE)),
+    *(Scene(f"keys-{w}x{h}", (w, h), then=keyscenes.changes) for w, h in (SMALL, USUAL, LARGE)),
+    Scene("keys-held", USUAL, then=keyscenes.asks),
+    Scene("keys-found", SMALL, then=keyscenes.finds),
+    *(Scene(f"k9s-{w}x{h}", (w, h), ["j"], config={"keymap": "k9s"}) for w, h in (SMALL, USUAL, LARGE)),
+    *(
+        Scene(f"k9s-help-{w}x{h}", (w, h), ["question_mark"], config={"keymap": "k9s"})
+        for w, h in (SMALL, USUAL, LARGE)
+    ),
+    Scene("k9s-delete", USUAL, ["G", "ctrl+d"], config={"keymap": "k9s"}),
     *(Scene(f"delete-{w}x{h}", (w, h), ["space", "G", "space", "d"]) for w, h in (SMALL, USUAL, LARGE)),
     *(Scene(f"palette-{w}x{h}", (w, h), ["colon", *"sho"]) for w, h in (SMALL, USUAL, LARGE)),
     *(Scene(f"engine-down-{w}x{h}", (w, h), then=_engine_goes) for w, h in (SMALL, USUAL, LARGE)),
@@ -186,7 +196,7 @@ PICTURES = (
     "main-120x40", "main-80x24", "main-200x60", "logs-80x24", "terminal-120x40", "isolation-120x40",
     "images-120x40", "layers-120x40", "build-120x40", "build-failed-120x40", "build-form-120x40", "builds-120x40",
     "jobs-120x40", "pull-120x40", "registries-120x40", "prune-120x40",
-    "run-120x40", "welcome-120x40", "delete-120x40", "help-120x40",
+    "keys-120x40", "run-120x40", "welcome-120x40", "delete-120x40", "help-120x40",
     "palette-120x40", "engine-down-120x40", "cheongja", "baekja", "heukja",
 )  # fmt: skip
 """The scenes that the README shows."""

@@ -255,14 +255,25 @@ class Terminals(StageClient):
         return HijackedSocket(ours, ResponseHead(101, "UPGRADED", {}), b"/ # ")
 
 
+class Foreign(Terminals):
+    """Another engine, which has nothing of what is ours."""
+
+    async def get(self, path: str, **query: Any) -> Any:
+        if path.startswith("/onggi/"):
+            raise NotFound("page not found")
+        return await super().get(path, **query)
+
+
 @asynccontextmanager
 async def attached(
-    size: tuple[int, int] = (120, 40),
+    size: tuple[int, int] = (120, 40), *, foreign: bool = False
 ) -> AsyncIterator[tuple[OnggiApp, Pilot[None], list[socket.socket]]]:
     stage = Stage()
+    stage.extra[f"/onggi/v1/containers/{one_id('box')}/execs"] = []
+    stage.extra[f"/exec/{one_id('new')}/json"] = {"Running": True}
     stage.add("box", "busybox:1.37", tty=True, ago=5)
     app = app_on(stage)
-    client = Terminals(stage)
+    client = Foreign(stage) if foreign else Terminals(stage)
     client.ends = []
     app.calls.client = app.backend._client = client
     async with app.run_test(size=size) as pilot:
@@ -306,8 +317,57 @@ async def test_attach_asks_for_history_and_tells_its_size_and_closing_detaches()
         assert "box · attach" in text_of(app)
 
 
-async def test_a_session_left_is_returned_to_and_several_live_at_once() -> None:
+async def test_a_shell_left_is_attached_to_again_with_its_history() -> None:
     async with attached() as (app, pilot, ends):
+        stage = app.calls.client.stage  # type: ignore[attr-defined]
+        app.main.go_to("containers")
+        await pilot.press("E")
+        await until(pilot, lambda: app.main.keyboard_inside and len(ends) == 2)
+        await pilot.press("ctrl+p", "ctrl+q")
+        assert ends[1].recv(10) == b"\x10\x11"  # the engine matches them
+        ends[1].close()
+        await until(pilot, lambda: "detached, it keeps running" in text_of(app))
+        assert not app.main.keyboard_inside
+        app.main.go_inside()
+        assert "enter attaches again" in text_of(app)
+        await pilot.press("enter")
+        await until(pilot, lambda: app.main.keyboard_inside and len(ends) == 3)
+        path, query = [(call[1], call[2]) for call in stage.calls if call[0] == "HIJACK"][-1]
+        assert path == f"/onggi/v1/exec/{one_id('new')}/attach"
+        assert query["history"] and query["viewer"] and query["stdin"]
+        stage.extra[f"/exec/{one_id('new')}/json"] = {"Running": False, "ExitCode": 3}
+        ends[2].close()
+        await until(pilot, lambda: "ended with exit code 3" in text_of(app))
+        await pilot.press("enter")
+        assert "attaches again" not in text_of(app)
+
+
+async def test_shells_that_others_left_are_listed_and_say_when_they_end() -> None:
+    async with attached() as (app, pilot, ends):
+        stage, box = app.calls.client.stage, one_id("box")  # type: ignore[attr-defined]
+        shell = {"Running": True, "OpenStdin": True, "ProcessConfig": {"tty": True, "entrypoint": "vi"}}
+        stage.extra[f"/onggi/v1/containers/{box}/execs"] = [
+            {"ID": "one", **shell},
+            {"ID": "two", **shell, "ProcessConfig": {"tty": True, "entrypoint": "sh", "arguments": ["-l\x1b]0;x"]}},
+            {"ID": "probe", **shell, "ProcessConfig": {"tty": False, "entrypoint": "check"}},
+        ]
+        app.main.go_to("containers")
+        await pilot.press("left_square_bracket", "right_square_bracket")
+        await until(pilot, lambda: "vi · runs" in text_of(app))
+        assert "probe" not in text_of(app)
+        assert "\x1b" not in text_of(app)
+        pane = app.main.detail.pane
+        assert pane is not None and len(pane.sessions) == 3
+        stage.happen("container", "exec_die", box, execID="one", exitCode="0")
+        await until(pilot, lambda: "vi · runs" not in text_of(app))
+        app.main.go_inside()
+        await pilot.press("n", "enter")
+        await until(pilot, lambda: len(ends) == 2 and app.main.keyboard_inside)
+        assert [call[1] for call in stage.calls if call[0] == "HIJACK"][-1] == "/onggi/v1/exec/two/attach"
+
+
+async def test_a_session_left_is_returned_to_and_several_live_at_once() -> None:
+    async with attached(foreign=True) as (app, pilot, ends):
         ends[0].sendall(b"hello there")
         await until(pilot, lambda: "hello there" in text_of(app))
         app.main.go_to("containers")

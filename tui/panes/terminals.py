@@ -40,13 +40,27 @@ class Session:
     live: bool = False
     note: str = ""
     held: bool = False
+    opened: bool = False
+    """It has been on the screen: there is something to look at, also when it is over."""
+    over: bool = False
+    """It has ended, so there is nothing to come back to."""
     view: TerminalView = field(default_factory=TerminalView)
+
+    @property
+    def exec_id(self) -> str:
+        """The exec instance it is of, "" for none."""
+        return self.resize_path.removeprefix("/exec/") if self.kind == "exec" else ""
+
+    @property
+    def waits(self) -> bool:
+        """Enter attaches to it again."""
+        return not self.live and not self.over and self.kind in ("attach", "exec")
 
     @property
     def title(self) -> str:
         """`api · vim orders.py`: whose it is and what runs in it."""
         inside = self.view.title or self.what
-        return f"{safe_plain(self.name)} · {crop_middle(inside, _TITLE)}"
+        return f"{safe_plain(self.name)} · {crop_middle(safe_plain(inside), _TITLE)}"
 
 
 class SessionStrip(Widget):
@@ -153,9 +167,10 @@ class TerminalPane(Vertical, can_focus=True):
         """Show a session on a new stream, and give it the keyboard. One that was left is shown again."""
         if session not in self.sessions:
             self.sessions.append(session)
+        if not session.opened:
             await self.query_one("#screens", Box).mount(session.view)
         self.current = session
-        session.live, session.note = True, ""
+        session.live, session.opened, session.over, session.note = True, True, False, ""
         self._arrange()
         if history:
             session.view.feed_history(_RESET + history)  # it holds what the screen showed when it was left, too
@@ -170,6 +185,27 @@ class TerminalPane(Vertical, can_focus=True):
             self._arrange()
             self.post_message(self.Changed())
 
+    def note(self, session: Session) -> None:
+        """A session that is not looked at yet: it stands in the strip, and can be attached to."""
+        self.sessions.append(session)
+        if self.current is None:
+            self.current = session
+        self._arrange()
+
+    def pick_none(self) -> None:
+        """Show no session."""
+        self.current = None
+        self._arrange()
+        self.post_message(self.Changed())
+
+    def forget(self, session: Session) -> None:
+        """A session that was never shown is over."""
+        self.sessions.remove(session)
+        if self.current is session:
+            self.current = self.sessions[-1] if self.sessions else None
+        self._arrange()
+        self.post_message(self.Changed())
+
     def turn(self) -> None:
         """Show the next session."""
         if self.current in self.sessions and self.sessions:
@@ -177,8 +213,9 @@ class TerminalPane(Vertical, can_focus=True):
 
     async def close(self, session: Session) -> None:
         """Leave a session and forget its screen. What runs in it goes on."""
-        session.view.detach()
-        await session.view.remove()
+        if session.opened:
+            session.view.detach()
+            await session.view.remove()
         if session in self.sessions:
             self.sessions.remove(session)
         if self.current is session:
@@ -203,11 +240,8 @@ class TerminalPane(Vertical, can_focus=True):
         if session is None:
             return EMPTY
         if not session.live:
-            return (
-                join(("enter", "bold $accent"), (" attaches again", "$muted"))
-                if session.kind == "attach"
-                else EMPTY
-            )
+            again = " attaches again" if session.opened else " attaches to it"
+            return join(("enter", "bold $accent"), (again, "$muted")) if session.waits else EMPTY
         if session.held:
             return join(
                 (" ^P… ^Q detaches ", "bold $on-accent on $focus"), (" any other key goes on to it", "$muted")
@@ -232,7 +266,8 @@ class TerminalPane(Vertical, can_focus=True):
         strip = self.query_one(SessionStrip)
         strip.display = bool(self.sessions)
         strip.show(self.sessions, self.current)
-        shown: Widget = self.current.view if self.current else self.query_one("#nothing")
+        nothing = self.query_one("#nothing", LinesView)
+        shown: Widget = self.current.view if self.current and self.current.opened else nothing
         for part in self.query_one("#screens").children:
             part.set_class(part is shown, "-shown")
 

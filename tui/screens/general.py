@@ -173,6 +173,19 @@ class General:
         if pane is not None and pane.enter():
             return
         session = pane.current if pane is not None else None
+        if session is not None and session.kind == "exec" and session.waits:
+            screen.sessions.back_to(session)
+            return
+        if session is not None and session.over:
+            screen.line.say(
+                join(
+                    safe(session.title),
+                    (": it is over. ", "$muted"),
+                    (screen.onggi.key_of("shell"), "bold $accent"),
+                    (" opens a shell.", "$muted"),
+                )
+            )
+            return
         one = screen.world.containers.get(session.container) if session is not None else screen.container()
         if one is not None and one.status == "running" and (session is None or session.kind == "attach"):
             screen.sessions.attach(one)

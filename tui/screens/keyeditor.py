@@ -76,7 +76,7 @@ class KeyEditor(Dialog[None]):
         super().__init__()
         self.draft = draft
         self._glyphs = glyphs
-        self._where = where
+        self.where = where
         self._apply = apply
         self._before: list[Draft] = []
         self._asked: _Asked | None = None
@@ -89,7 +89,7 @@ class KeyEditor(Dialog[None]):
             join(("Keys", "bold $focus"), (f" · {self.draft.preset}", "bold")),
             join(("esc closes", "$muted")),
             join((of_own, "$muted")),
-            safe(crop_front(safe_plain(self._where), 40), style="$muted"),
+            safe(crop_front(safe_plain(self.where), 40), style="$muted"),
         )
 
     def parts(self) -> list[Widget]:

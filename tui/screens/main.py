@@ -12,6 +12,7 @@ from textual.containers import Horizontal
 from tui import header, keymaps
 from tui.actions import BY_ID, Action, Situation, applies
 from tui.header import Work
+from tui.messages import Happened
 from tui.panes.detail import Detail
 from tui.panes.listing import ListColumn, TitledList, column_width
 from tui.screens import bars
@@ -363,10 +364,14 @@ class MainScreen(FactScreen):
     def on_terminal_pane_resized(self, event: TerminalPane.Resized) -> None:
         self.sessions.resized(event.session, event.columns, event.lines)
 
+    def on_happened(self, event: Happened) -> None:
+        if self.detail.pane is not None:
+            self.sessions.shells.happened(event, self.detail.pane)
+
     def on_session_strip_picked(self, event: SessionStrip.Picked) -> None:
         if self.detail.pane is not None:
             self.detail.pane.pick(event.number)
-            self.detail.pane.enter()
+            self.do(BY_ID["enter_terminal"])
 
     def on_list_tabs_picked(self, event: bars.ListTabs.Picked) -> None:
         self.go_to(event.kind)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from core.errors import EngineError
 from tui import commands
-from tui.calls import SHELL
-from tui.leaving import UNTYPED, KeptPty, KeptSource
+from tui.leaving import KeptPty
 from tui.paint import join
 from tui.panes.detail import Subject
 from tui.panes.terminals import Session
 from tui.safe import safe, safe_plain
+from tui.screens.shells import Shells
 from tui.state import Container
 from tui.terminal import keys
 from tui.terminal.source import FdSource, PtySource
@@ -29,15 +29,21 @@ class Sessions:
 
     def __init__(self, screen: MainScreen) -> None:
         self._screen = screen
+        self.shells = Shells(screen, self)
 
     async def explain(self, subject: Subject) -> None:
         """What the tab says while there is no session; show the subject's own one where there is."""
         pane = await self._screen.detail.terminals()
+        one = self._screen.world.containers.get(subject.id)
+        if one is not None and one.up:
+            await self.shells.find(one.id, one.name, pane)
+            self._screen.detail.note_sessions()
         own = [session for session in pane.sessions if session.container == subject.id]
         if own and pane.current not in own and not pane.typing:
             pane.pick(pane.sessions.index(own[-1]) + 1)
+        elif not own and pane.current is not None and not pane.current.opened:
+            pane.pick_none()
         keymap, name = self._screen.onggi.keymap, safe(subject.name)
-        one = self._screen.world.containers.get(subject.id)
         if one is None or one.status != "running":
             pane.show_nothing([join(name, (" does not run; a terminal needs it to.", "$muted"))])
             return
@@ -45,15 +51,28 @@ class Sessions:
             join((keymap.shown("attach"), "bold $accent"), (" attaches to ", "$muted"), name),
             join((keymap.shown("shell"), "bold $accent"), (" opens a shell inside it", "$muted")),
         ]
+        waiting = [session for session in own if session.waits and not session.opened]
+        if waiting:
+            shells = "a shell that runs" if len(waiting) == 1 else f"one of {len(waiting)} shells that run"
+            lines.insert(
+                0,
+                join(
+                    (keymap.shown("enter_terminal"), "bold $accent"), (f" attaches to {shells} inside it", "$muted")
+                ),
+            )
         pane.show_nothing(lines)
 
     def attach(self, one: Container) -> None:
         """Show a container's own terminal."""
         self._open_soon(self._attach(one))
 
+    def back_to(self, session: Session) -> None:
+        """Attach again to a shell that was left."""
+        self._open_soon(self.shells.back_to(session))
+
     def shell(self, one: Container) -> None:
         """Open a shell in a container."""
-        self._open_soon(self._shell(one))
+        self._open_soon(self.shells.open(one))
 
     def command(self, argv: Sequence[str]) -> None:
         """Run one of our own commands on a terminal."""
@@ -94,28 +113,15 @@ class Sessions:
             screen.say_error(f"attach to {one.name}: {error}")
             return
         session.resize_path = f"/containers/{one.id}"
-        await self._open(session, stream)
+        await self.open_stream(session, stream)
 
     async def run(self, container_id: str, name: str) -> None:
         """Attach to a container that is about to start, so that nothing it shows is missed."""
         session = Session("attach", container_id, name, "run", f"/containers/{container_id}")
-        await self._open(session, await self._screen.onggi.calls.attach(container_id))
+        await self.open_stream(session, await self._screen.onggi.calls.attach(container_id))
 
-    async def _shell(self, one: Container) -> None:
-        screen = self._screen
-        pane = await screen.detail.terminals()
-        screen.line.show(commands.line(("exec", "-it"), (one.name, "sh")), join(("live", "$running")))
-        columns, lines = pane.size_of_view()
-        try:
-            exec_id, stream = await screen.onggi.calls.execute(one.id, SHELL, columns, lines, UNTYPED)
-        except (EngineError, OSError) as error:
-            screen.say_error(f"open a shell in {one.name}: {error}")
-            return
-        session = Session("exec", one.id, one.name, "shell", f"/exec/{exec_id}")
-        source = KeptSource(stream.sock.detach(), left=self._leaver(session))
-        await self._show_on(session, source, stream.early)
-
-    def _leaver(self, session: Session) -> Callable[[], None]:
+    def leaver(self, session: Session) -> Callable[[], None]:
+        """What a source calls, from any thread, when its keys to leave were typed."""
         loop = asyncio.get_running_loop()
 
         def left() -> None:
@@ -126,6 +132,7 @@ class Sessions:
     def _left(self, session: Session) -> None:
         """The detach keys were typed: the session stays as it is, the keyboard goes back to the list."""
         screen = self._screen
+        session.view.zoom.end()
         screen.line.say(join(safe(session.name), (": it goes on, enter returns to it", "$muted")))
         screen.remove_class("-zoom", "-full")
         screen.go_to(screen.lists.current)
@@ -135,7 +142,7 @@ class Sessions:
         pane = await screen.detail.terminals()
         columns, lines = pane.size_of_view()
         made = session or Session("command", "", commands.PROGRAM, " ".join(argv[:2]))
-        env, left = screen.onggi.environment(), self._leaver(made)
+        env, left = screen.onggi.environment(), self.leaver(made)
         if argv[0] in ("attach", "start"):
             source: PtySource = KeptPty(cli(argv), columns=columns, lines=lines, env=env, left=left)
         else:
@@ -144,11 +151,13 @@ class Sessions:
         await pane.open(made, source)
         self._give_held(made)
 
-    async def _open(self, session: Session, stream: HijackedSocket) -> None:
+    async def open_stream(self, session: Session, stream: HijackedSocket) -> None:
+        """Show a session on a stream of the engine, which may begin with its history."""
         before = await _before(stream)
-        await self._show_on(session, FdSource(stream.sock.detach()), before)
+        await self.show_on(session, FdSource(stream.sock.detach()), before)
 
-    async def _show_on(self, session: Session, source: FdSource, before: bytes) -> None:
+    async def show_on(self, session: Session, source: FdSource, before: bytes) -> None:
+        """Show a session on its new stream; `before` is what its screen showed."""
         await self._reveal(session)
         pane = await self._screen.detail.terminals()
         await pane.open(session, source, before)
@@ -211,6 +220,7 @@ class Sessions:
                 found = await calls.client.get(f"{session.resize_path}/json")
                 if found.get("Running"):
                     return "detached, it keeps running"
+                session.over = True
                 return f"ended with exit code {found.get('ExitCode') or 0}"
         except (EngineError, OSError):
             return "ended"

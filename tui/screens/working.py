@@ -62,7 +62,7 @@ class WorkingScreen(Screen[None]):
             try:
                 await (doing() if callable(doing) else doing)
             except Exception as error:
-                if isinstance(error, NoMatches) and not (self.query(CommandLine) and self.query("#detail")):
+                if isinstance(error, NoMatches) and not (self.query(CommandLine) and self.query("#detail #tabs")):
                     return  # the app is closing: what the work was for is gone already
                 self.onggi.faults.append(error)
                 self.say_error(f"a fault in onggi: {type(error).__name__}: {error}")

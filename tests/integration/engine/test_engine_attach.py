@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
 import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -69,6 +73,36 @@ def test_a_backspace_takes_a_whole_character(engine: EngineUnderTest) -> None:
     read_all(stream)
     engine.wait(ident)
     engine.client.delete(f"/containers/{ident}")
+
+
+def test_attaching_to_what_stops_at_that_moment_is_refused(engine: EngineUnderTest) -> None:
+    ident = engine.create("sleep", "1000", Tty=True, **INTERACTIVE)
+    engine.client.post(f"/containers/{ident}/start")
+    keeper = engine.shim_pid(ident)
+    os.kill(keeper, signal.SIGSTOP)  # neither it nor its worker will take the client any more
+    children = Path(f"/proc/{keeper}/task/{keeper}/children").read_text().split()
+    workers = [int(pid) for pid in children if int(pid) != engine.state(ident)["Pid"]]
+    for worker in workers:
+        os.kill(worker, signal.SIGSTOP)
+    refused: list[str] = []
+    asking = threading.Thread(target=lambda: refused.append(_refusal(engine, ident)), daemon=True)
+    asking.start()
+    events = engine.client.open("GET", "/events", {"since": "1", "filters": json.dumps({"container": [ident]})})
+    assert any(event["Action"] == "attach" for event in events.values())  # the engine gives the socket away now
+    events.close()
+    for pid in (keeper, *workers):
+        os.kill(pid, signal.SIGKILL)
+    asking.join(20)
+    assert refused == [f"Container {ident} is not running"]
+    engine.client.delete(f"/containers/{ident}", {"force": "1"})
+
+
+def _refusal(engine: EngineUnderTest, ident: str) -> str:
+    try:
+        engine.client.hijack(f"/containers/{ident}/attach", ALL).close()
+    except errors.Conflict as error:
+        return error.message
+    return "a stream"
 
 
 def test_detach_keys_let_the_client_go_and_the_container_run(engine: EngineUnderTest) -> None:

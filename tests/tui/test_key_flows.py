@@ -1,0 +1,144 @@
+"""Other keys: changed in the app, they hold at once, everywhere, and are in the user's file."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from keyscenes import shows, text_of
+from stage import Stage, app_on, one_id, potters_shop, settled
+from textual.pilot import Pilot
+
+from tui import config
+from tui.app import OnggiApp
+from tui.screens.confirm import Confirm
+from tui.screens.keyeditor import KeyEditor
+
+
+@asynccontextmanager
+async def playing(stage: Stage, **settings: Any) -> AsyncIterator[tuple[OnggiApp, Pilot[None]]]:
+    app = app_on(stage, **settings)
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await settled(pilot)
+        yield app, pilot
+    assert app.faults == []
+
+
+async def find(pilot: Pilot[None], words: str) -> None:
+    """Put the editor's cursor on the first act of that name."""
+    await pilot.press("slash", *words, "enter")
+
+
+def footer(app: OnggiApp) -> str:
+    return text_of(app).splitlines()[-1]
+
+
+async def test_a_new_key_holds_at_once_everywhere_and_is_in_the_file() -> None:
+    stage = potters_shop()
+    async with playing(stage) as (app, pilot):
+        assert "s stop" in footer(app)
+        await pilot.press("comma")
+        await find(pilot, "containers stop")
+        await pilot.press("enter", "Q")
+        await shows(app, "kept")
+        await pilot.press("escape", "escape")
+        assert "Q stop" in footer(app)
+        assert "s stop" not in footer(app)
+        await pilot.press("s")
+        assert not stage.calls
+        await pilot.press("Q")
+        await shows(app, "$ onggi stop web")
+        assert stage.calls == [("POST", f"/containers/{one_id('web')}/stop", {})]
+        await pilot.press("question_mark")
+        assert "Q         stop" in text_of(app)
+        assert config.load().keys == {"stop": ("Q",)}
+
+
+async def test_a_key_that_another_act_holds_is_taken_only_after_a_yes() -> None:
+    async with playing(potters_shop()) as (app, pilot):
+        await pilot.press("comma")
+        await find(pilot, "containers stop")
+        await pilot.press("enter", "x")
+        assert "x is held by: export its files" in text_of(app)
+        assert app.keymap.of("stop") == ("s",)
+        await pilot.press("escape")
+        assert app.keymap.of("export") == ("x",)
+        await pilot.press("enter", "x", "enter")
+        assert app.keymap.of("stop") == ("x",)
+        assert app.keymap.of("export") == ()
+        await pilot.press("u")
+        assert app.keymap.of("export") == ("x",)
+        await shows(app, "kept")
+
+
+async def test_the_other_keymap_holds_at_once() -> None:
+    async with playing(potters_shop()) as (app, pilot):
+        await pilot.press("comma", "p")
+        await shows(app, "kept")
+        await pilot.press("escape")
+        assert "s shell" in footer(app)
+        assert config.load().keymap == "k9s"
+        await pilot.press("d")
+        assert app.main.detail.tab == "Config"
+        await pilot.press("escape", "l")
+        assert app.main.detail.tab == "Logs"
+
+
+async def test_a_list_that_is_empty_names_the_keys_that_hold() -> None:
+    stage = potters_shop()
+    stage.containers.clear()
+    async with playing(stage, keys={"run": ("Z",)}) as (app, _):
+        assert "None yet. Z runs one." in text_of(app)
+
+
+@pytest.mark.parametrize("key", ["ctrl+d", "delete"])
+async def test_delete_of_k9s_asks_and_the_same_key_does_it(key: str) -> None:
+    stage = potters_shop()
+    async with playing(stage, keymap="k9s") as (app, pilot):
+        await pilot.press("G", key)
+        assert isinstance(app.screen, Confirm)
+        assert not stage.calls
+        await pilot.press("enter", key, "delete")
+        await shows(app, "$ onggi rm job")
+        assert stage.calls == [("DELETE", f"/containers/{one_id('job')}", {"force": False})]
+
+
+async def test_no_key_of_the_editor_reaches_what_lies_below() -> None:
+    stage = potters_shop()
+    async with playing(stage) as (app, pilot):
+        await pilot.press("comma", "s", "d", "X", "a", "E", "S", "ctrl+c", "f1")
+        assert isinstance(app.screen, KeyEditor)
+        await pilot.press("escape")
+        assert not isinstance(app.screen, KeyEditor)
+        assert not stage.calls
+
+
+async def test_a_file_that_cannot_be_written_is_said_and_the_keys_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/dev/null/nowhere")
+    async with playing(potters_shop()) as (app, pilot):
+        await pilot.press("comma", "p")
+        await shows(app, "not kept in the file: not a directory")
+        assert app.keymap.name == "k9s"
+
+
+async def test_what_is_wrong_with_the_settings_is_said_as_plain_text() -> None:
+    own = {"fly\x1b]52;c;AAAA\x07": ("f",), "[@click=app.quit]": ("x",), "stop": ("banana",)}
+    async with playing(potters_shop(), keymap="emacs", keys=own) as (app, pilot):
+        await shows(app, "emacs is not known")
+        assert "\x1b]52" not in text_of(app)
+        await pilot.press("s")
+        await shows(app, "$ onggi stop web")
+
+
+async def test_every_act_can_be_reached_and_rebound_with_the_mouse() -> None:
+    async with playing(potters_shop()) as (app, pilot):
+        await pilot.press("comma")
+        rows = app.screen.query_one("#acts")
+        await pilot.click(rows, offset=(10, 5), times=2)
+        assert "Press the new key for" in text_of(app)
+        await pilot.press("Q")
+        await shows(app, "kept")
+        changed = [act for act, keys in app.keymap.keys.items() if keys == ("Q",)]
+        assert len(changed) == 1
