@@ -83,12 +83,11 @@ def test_other_detach_keys_leave_ctrl_p_ctrl_q_to_the_program(cli: Cli) -> None:
         "busybox",
         "sh",
         "-c",
-        "stty raw -echo; od -c",
+        "stty raw -echo; echo ready; od -c",
     )
     with cli.terminal(*argv) as terminal:
         wait_until(lambda: terminal.is_raw, "the terminal is raw")
-        terminal.see("")
-        time.sleep(0.3)  # until stty has run in there: nothing tells
+        terminal.see("ready")
         terminal.type("\x10\x11" + "a" * 14)
         terminal.see(r"020 021")
 
@@ -110,12 +109,11 @@ def test_start_and_attach_with_a_second_terminal(cli: Cli) -> None:
 
 
 def test_the_terminal_has_a_size_from_the_first_byte_and_follows(cli: Cli) -> None:
-    argv = ("run", *QUIET, "-it", "--rm", "busybox", "sh", "-c", "stty size; read x; stty size")
+    script = "stty size; while test $(stty size | cut -c1-2) = 30; do sleep 0.05; done; stty size"
+    argv = ("run", *QUIET, "-it", "--rm", "busybox", "sh", "-c", script)
     with cli.terminal(*argv, size=(30, 100)) as terminal:
         terminal.see("30 100")
         terminal.resize(40, 120)
-        time.sleep(0.3)  # until the size has gone through the engine to the shim: nothing tells
-        terminal.type("\r")
         terminal.see("40 120")
         assert terminal.end() == 0
 

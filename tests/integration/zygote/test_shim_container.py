@@ -408,10 +408,11 @@ async def test_an_idle_shim_is_small_and_holds_little(container: Container, benc
 
 async def test_sigterm_to_a_shim_stops_its_container(container: Container, bench: Bench) -> None:
     shim = await container.spawn(
-        "sh", "-c", "trap 'exit 6' TERM; while :; do sleep 0.05; done", restart={"name": "always"}
+        "sh", "-c", "trap 'exit 6' TERM; echo ready; while :; do sleep 0.05; done", restart={"name": "always"}
     )
+    peer = await container.attach()
     await shim.start()
-    await asyncio.sleep(0.1)
+    await until_seen(peer, b"ready")
     await until(lambda: len(bench.shims()) == 1)
     os.kill(bench.shims()[0], signal.SIGTERM)
     exited = await container.event("exited")

@@ -96,8 +96,8 @@ async def test_a_terminal_goes_on_after_a_rest(container: Container) -> None:
     await parked(container)
     again = await container.attach(history=True, head="HTTP/1.1 101 UPGRADED\r\n")
     assert b"be1fore" in await until_seen(again, b"be1fore")
-    await asyncio.sleep(0.2)  # it is painted anew, a row smaller for a moment
-    again.send(b"stty size; tty\n")
+    # It is painted anew, a row smaller for a moment.
+    again.send(b"until [ $(stty size | cut -c1-2) = 30 ]; do sleep 0.05; done; stty size; tty\n")
     assert b"30 100" in await until_seen(again, b"/dev/pts/0")
     again.send(b"exit 5\n")
     await rest(again)

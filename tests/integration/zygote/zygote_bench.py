@@ -224,7 +224,7 @@ def name_of(pid: int) -> str:
         return ""
 
 
-async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 20) -> None:
     """Give the loop time until `condition` holds."""
     deadline = time.monotonic() + seconds
     while not condition():
