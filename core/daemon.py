@@ -304,6 +304,7 @@ def _builds(paths: Paths, zygote: Zygote, stores: Stores, machinery: Machinery, 
     return Builds(
         paths, stores.room, cache, machinery.events, programs,
         images=stores.images, registries=remote, caches_elsewhere=remote, discard=stores.trash.throw,
+        users=lambda image: [record.id for record in machinery.records.all() if record.image_id == image],
     )  # fmt: skip
 
 

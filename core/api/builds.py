@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from core.api.routing import Answer, Request, Route, Stream, json_reply, no_content
+from core.engine.buildshelf import KEPT
 from core.engine.engine import Engine
 from core.model.buildrecord import BuildRecord
 
@@ -39,6 +40,18 @@ async def remove(engine: Engine, request: Request) -> Answer:
     return no_content()
 
 
+async def shell(engine: Engine, request: Request) -> Answer:
+    """POST /onggi/v1/builds/{id}/shell?step=: an image that is what a step came to, to be run with a shell
+
+    Without a step the one that failed, as it failed, else the last. The image has no name and goes after a while.
+    """
+    record = engine.builds.history.get(request.id)
+    room = await engine.builds.shelf.image(record.id, request.number("step") or 0)
+    return json_reply(
+        {"Image": room.image, "Step": room.step, "Broken": room.broken, "Shell": room.shell, "Kept": KEPT}, 201
+    )
+
+
 def _summary(record: BuildRecord) -> dict[str, object]:
     whole: dict[str, object] = msgspec.to_builtins(record)
     states = [step.state for step in record.steps]
@@ -54,5 +67,6 @@ ROUTES = (
     Route("GET", "/onggi/v1/builds/{id}", inspect),
     Route("GET", "/onggi/v1/builds/{id}/log", log),
     Route("POST", "/onggi/v1/builds/{id}/cancel", cancel),
+    Route("POST", "/onggi/v1/builds/{id}/shell", shell),
     Route("DELETE", "/onggi/v1/builds/{id}", remove),
 )

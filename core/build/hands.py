@@ -9,7 +9,7 @@ from typing import Any
 from core.build.cache import Cache
 from core.build.hits import Imported
 from core.build.state import State
-from core.build.work import Bases, Files, Layering, Programs
+from core.build.work import Bases, Files, Inside, Layering, Programs
 from core.errors import EngineError
 from core.model.build import Report
 from core.oci.digest import Digest
@@ -31,6 +31,7 @@ class Options:
     """How to build. Builds of the same Dockerfile have the same `place`; `epoch` (seconds) fixes every time."""
 
     no_cache: bool = False
+    no_cache_stages: frozenset[str] = frozenset()  # by name, or by number
     place: str = ""
     epoch: int | None = None
 
@@ -45,6 +46,7 @@ class Hands:
     layering: Layering
     cache: Cache
     report: Report
+    inside: Inside | None = None
     imports: Sequence[Imported] = ()  # caches from elsewhere
     caught_up: Callable[[], Awaitable[None]]  # waits for a listener that lags behind: programs are held meanwhile
 

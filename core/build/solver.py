@@ -60,7 +60,7 @@ class Solver:
         self._steps = steps_of(plan)
         self._stages: dict[int, asyncio.Task[State]] = {}
         self._images: dict[tuple[str, str], asyncio.Task[State]] = {}
-        self._hits = Hits(hands.cache, hands.layering, hands.imports, no_cache=options.no_cache)
+        self._hits = Hits(hands.cache, hands.layering, hands.imports)
 
     @property
     def trail(self) -> tuple[Trodden, ...]:
@@ -99,22 +99,28 @@ class Solver:
 
     async def _stage(self, planned: PlannedStage) -> State:
         first, *rest = self._steps[planned.stage.index]
-        state = await self._told(first, self._begin(planned, first))
+        state = await self._told(first, None, self._begin(planned, first))
         triggers, state = state.config.on_build, _without_triggers(state)
         for trigger in triggers:
             instruction = parse_trigger(trigger)
-            state = await self._told(first, self._step(planned, state, first, instruction))
+            state = await self._told(first, state, self._step(planned, state, first, instruction))
         for step in rest:
-            state = await self._told(step, self._step(planned, state, step, step.instruction))
+            state = await self._told(step, state, self._step(planned, state, step, step.instruction))
         return state
 
-    async def _told(self, step: Step, work: Awaitable[State]) -> State:
+    async def _told(self, step: Step, before: State | None, work: Awaitable[State]) -> State:
         """Do one step; if it fails, say so with its line."""
+        inside = self._hands.inside
         try:
-            return await work
+            state = await work
+            if inside:
+                inside.stands(step.told.id, state)
+            return state
         except ImportFailed:
             raise  # the step is not to blame: the build begins again without that cache
         except EngineError as error:
+            if inside and before is not None:
+                inside.stands(step.told.id, before)
             code = error.code if isinstance(error, StepFailed) else 0
             if type(error) is InvalidArgument:
                 error = DockerfileError(error.message, step.instruction.range)
@@ -166,17 +172,17 @@ class Solver:
     async def _step(self, planned: PlannedStage, state: State, step: Step, instruction: Instruction) -> State:
         """One instruction: from the cache, or done now."""
         epoch = {} if self._options.epoch is None else {"epoch": self._options.epoch}
-        short = ""
+        short, no_cache = "", self._does_without_cache(planned)
         if isinstance(instruction, Copy) and (tree := await self._tree(planned, step, instruction.from_)):
             work = copy_work(instruction, state, tree)
             short = "" if tree.folder else step_key(state.key, {**copy_parts(work), "from": tree.snapshot, **epoch})
-            if short and (found := self._hits.by_short(short)):
+            if short and not no_cache and (found := self._hits.by_short(short)):
                 return self._taken(step, state, found[0], found[1], short)
             await self._hits.ensure_snapshot(tree.snapshot, self._tell(step))
         prepared = await self._prepare(planned, state, step, instruction)
         key = step_key(state.key, {**prepared.parts, **epoch})
-        cause = self._cause(step, state, prepared)
-        entry = self._hits.find(key)
+        cause = self._cause(step, state, prepared, no_cache=no_cache)
+        entry = None if no_cache else self._hits.find(key)
         if entry is not None:
             return self._taken(step, prepared.state, entry, prepared.created_by, short)
         began = time.monotonic()
@@ -207,11 +213,15 @@ class Solver:
             entry.key, layer=entry.layer, created_by=created_by, created=created_text(entry.created_at)
         )
 
-    def _cause(self, step: Step, state: State, prepared: Prepared) -> str:
+    def _does_without_cache(self, planned: PlannedStage) -> bool:
+        named = {planned.stage.start.name, str(planned.stage.index)} & self._options.no_cache_stages
+        return self._options.no_cache or bool(named)
+
+    def _cause(self, step: Step, state: State, prepared: Prepared, *, no_cache: bool) -> str:
         place = f"{self._options.place}/{step.told.stage}/{step.told.number}"
         parts = {**prepared.parts, "files": dict(prepared.files), "parent": state.key}
         cause = self._hands.cache.cause(place, parts)
-        return "--no-cache" if self._options.no_cache else cause
+        return "--no-cache" if no_cache else cause
 
     async def _prepare(self, planned: PlannedStage, state: State, step: Step, instruction: Instruction) -> Prepared:
         match instruction:
@@ -239,8 +249,11 @@ class Solver:
         async def do() -> Made:
             for _, tree in mounts:
                 await self._hits.ensure_snapshot(tree.snapshot if tree else "", self._tell(step))
+            given = msgspec.structs.replace(state.config, env=set_variables(state.config.env, args.items()))
             return await self._in_snapshot(
-                state, step, lambda key: self._run(state, step, run, words, env, mounts, key)
+                replace(state, config=given),  # without the proxies, whose addresses may hold passwords
+                step,
+                lambda key: self._run(state, step, run, words, env, mounts, key),
             )
 
         parts = {
@@ -326,13 +339,24 @@ class Solver:
         return Tree(snapshot=self._hits.snapshot(state.diff_ids))
 
     async def _in_snapshot(self, state: State, step: Step, work: Callable[[str], Awaitable[None]]) -> Made:
-        """Do `work` in a snapshot on top of `state`; what it has changed becomes a layer."""
+        """Do `work` in a snapshot on top of `state`; what it has changed becomes a layer.
+
+        What a step has done that fails is handed on with `state`.
+        """
         key = KEY + secrets.token_hex(8)
         layering = self._hands.layering
         await self._hits.ensure(state.diff_ids, self._tell(step))
         await layering.prepare(key, state.parent)
+        inside = self._hands.inside
         try:
             await work(key)
+        except BaseException as error:
+            if inside and isinstance(error, EngineError):
+                inside.fell(step.told.id, state, key)
+            else:
+                await layering.discard(key)
+            raise
+        try:
             return await layering.seal(key, state.diff_ids)
         finally:
             await layering.discard(key)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from core.build.state import State
 from core.dockerfile.instructions import Copy, Mount
 from core.model.image import Image
 from core.oci.digest import Digest

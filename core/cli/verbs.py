@@ -72,6 +72,7 @@ GROUPS: dict[str, tuple[str, dict[str, str]]] = {
             "logs": "builder:LOGS",
             "prune": "builder:PRUNE",
             "rm": "builder:RM",
+            "shell": "builder:SHELL",
         },
     ),
     "container": (

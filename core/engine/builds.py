@@ -26,12 +26,13 @@ from core.build.history import History, new_id
 from core.build.hits import ImportFailed
 from core.build.labels import with_labels
 from core.build.layering import StoreLayering
-from core.build.plan import Asked, make_plan
+from core.build.plan import CHECK, Asked, make_plan
 from core.build.recording import Recording
 from core.build.scope import Scope
 from core.build.solver import KEY, Solver
 from core.build.squash import squashed
 from core.build.state import State
+from core.build.work import Inside
 from core.dockerfile.giturl import GitSource
 from core.dockerfile.parser import parse
 from core.engine.buildbases import BuildBases, Images, Registries
@@ -44,6 +45,7 @@ from core.engine.buildmounts import BuildPrograms, Surroundings
 from core.engine.buildrepositories import Repositories
 from core.engine.buildruns import DEFAULT, BuildRuns
 from core.engine.buildsessions import Session, Sessions
+from core.engine.buildshelf import Shelf, Users
 from core.engine.events import Events
 from core.engine.validate import check_host
 from core.errors import Conflict, EngineError, InvalidArgument, NoSuchPath
@@ -78,6 +80,7 @@ class BuildWish:
     labels: Mapping[str, str] = field(default_factory=dict)
     platform: str = ""
     no_cache: bool = False
+    no_cache_stages: Sequence[str] = ()
     pull: bool = False
     secrets: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     credentials: Mapping[str, Credentials] = field(default_factory=dict, repr=False)  # by registry
@@ -107,6 +110,7 @@ class Builds:
         registries: Registries,
         caches_elsewhere: CacheRegistries,
         discard: Callable[[Path], object],
+        users: Users,
     ) -> None:
         self._discard = discard
         self._paths = paths
@@ -123,6 +127,7 @@ class Builds:
         self._running: dict[str, asyncio.Task[Any]] = {}
         self._tasks: set[asyncio.Task[None]] = set()  # those that nobody waits for
         self.history = History(paths.root / "builds")
+        self.shelf = Shelf(room, programs.released, users)
         self.held = BuildCache(room, cache, self._caches)
 
     async def build(
@@ -188,6 +193,7 @@ class Builds:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.shelf.close()
 
     async def _build(
         self, wish: BuildWish, archive: int | None, recording: Recording, report: Report, caught_up: CaughtUp
@@ -207,7 +213,7 @@ class Builds:
             image = await self._solve(wish, data, Asked(
                 target=wish.target, args=wish.args, platform=platform, machine=host_platform(),
                 images=images_of(wish.contexts), folders=folders,
-            ), names, context, home, report, caught_up)  # fmt: skip
+            ), names, context, home, report, caught_up, self.shelf.of(recording.record.id))  # fmt: skip
         shown = tuple(name.familiar for name in names)
         for name in shown:
             self._events.publish("image", "tag", image.id, {"name": name})
@@ -248,18 +254,19 @@ class Builds:
         """At start: end and remove what an engine that died over a build has left."""
         await self._programs.sweep(containers)
         await off_loop(self.history.recover)
+        await self.shelf.sweep()
         for folder in (self._paths.root / "build", self._paths.run / "build"):
             await off_loop(shutil.rmtree, folder, True)
 
     async def _solve(
         self, wish: BuildWish, data: bytes, asked: Asked, names: Sequence[Reference], context: Path | None,
-        home: Path, report: Report, caught_up: CaughtUp,
+        home: Path, report: Report, caught_up: CaughtUp, inside: Inside,
     ) -> Image:  # fmt: skip
-        file = with_labels(parse(data, wish.dockerfile), wish.labels, wish.target)
+        file = with_labels(parse(data, wish.dockerfile, check=wish.args.get(CHECK, "")), wish.labels, wish.target)
         plan = make_plan(file, asked)
         scope = Scope(asked, plan.args, file.escape)
         options = Options(
-            no_cache=wish.no_cache, place=f"{wish.place}/{wish.dockerfile}",
+            no_cache=wish.no_cache, no_cache_stages=frozenset(wish.no_cache_stages), place=f"{wish.place}/{wish.dockerfile}",
             epoch=epoch_of(wish.args.get("SOURCE_DATE_EPOCH", "")),
         )  # fmt: skip
         scratch = home / "scratch"
@@ -273,7 +280,9 @@ class Builds:
                 room=self._room, registries=self._caches_elsewhere, credentials=wish.credentials, session=session,
                 platform=asked.platform, report=report,
             )  # fmt: skip
-            hands = self._hands(wish, context, scratch, layering, session, report, caught_up)
+            hands = replace(
+                self._hands(wish, context, scratch, layering, session, report, caught_up), inside=inside
+            )
             async with self._room.collector.working():
                 imports = await elsewhere.imports(wish.cache_from, undo)
                 try:

@@ -8,7 +8,7 @@ from core.cli import listing, output, units, values, words
 from core.cli.building import view
 from core.cli.context import Context, warn
 from core.cli.failure import CommandFailed
-from core.cli.parser import Arguments, Command, option, several, switch
+from core.cli.parser import Arguments, Command, number, option, several, switch
 from core.client.address import quote
 from core.errors import EngineError
 
@@ -97,6 +97,14 @@ def _newest(context: Context) -> str:
     if not builds:
         raise CommandFailed("there are no builds")
     return str(builds[0]["Id"])
+
+
+def shell(context: Context, given: Arguments) -> int:
+    """A shell in a step's file system: the failed one's, else the last one's."""
+    from core.cli.building import inside
+
+    name = given.operands[0] if given.operands else _newest(context)
+    return inside.enter_step(context, name, given.value("step") or 0, given.operands[1:])
 
 
 def cancel(context: Context, given: Arguments) -> int:
@@ -218,6 +226,14 @@ LOGS = Command(
         option("progress", "", 'Set type of progress output ("plain", "tty", "rawjson")'),
     ),
     most=1,
+)
+SHELL = Command(
+    shell,
+    "Open a shell in the file system of a step: of the one that failed, or of the last one",
+    "[BUILD] [COMMAND] [ARG...]",
+    (number("step", "", "The step's number, as `builder logs` shows it"),),
+    most=None,
+    stop_early=True,
 )
 CANCEL = Command(cancel, "End builds that go on", "BUILD [BUILD...]", (), least=1, most=None)
 RM = Command(
