@@ -102,6 +102,18 @@ class Bases(Protocol):
         ...
 
 
+class Inside(Protocol):
+    """Keeps what steps come to, for those who want to look into it."""
+
+    def stands(self, step: int, state: State) -> None:
+        """What a step has come to; of one that did nothing yet and failed, what it was to begin with."""
+        ...
+
+    def fell(self, step: int, state: State, key: str) -> None:
+        """A step failed in active snapshot `key` on top of `state`: take the snapshot over."""
+        ...
+
+
 class Layering(Protocol):
     """Snapshots and layers."""
 
