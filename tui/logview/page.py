@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from time import monotonic
 from typing import ClassVar, Final, Literal
 
 from textual.geometry import Size
@@ -21,6 +23,8 @@ SIDEWAYS: Final = 16
 """Cells that one step aside is."""
 
 _PULLS: Final = 8  # blocks of each log that one frame takes up
+_FREE: Final = 3  # times as long as a frame took; Textual needs as much again to bring the rows onto the screen
+_LONGEST_REST: Final = 0.5  # seconds
 _WINDOW: Final = 4000  # lines around the reader that are measured where lines have different heights
 
 
@@ -56,6 +60,8 @@ class LogPage(ScrollView, can_focus=True):
         self._placing = False
         self._windowed: tuple[int, int] | None = None  # the lines at the ends of what is laid out, if not all are
         self._frames = FrameClock(self._settle, lambda: False, lambda: False)
+        self._rests_until = self._settled = 0.0
+        self._rest: asyncio.TimerHandle | None = None
         self.pull: Callable[[], int | None] | None = None
         """Makes the store take up what has come: from which line on things are new, None = there is nothing."""
         self.sources = Sources()
@@ -105,8 +111,20 @@ class LogPage(ScrollView, can_focus=True):
 
     def more(self) -> None:
         """Lay out again with the next frame: frames are skipped in a flood, never queued."""
-        if self.is_attached:
-            self._frames.want(flooding=True)
+        wait = self._rests_until - monotonic()
+        if wait <= 0:
+            if self.is_attached:
+                self._frames.want(flooding=True)
+        elif self._rest is None:
+            self._rest = asyncio.get_running_loop().call_later(wait, self._rested)
+
+    def _rested(self) -> None:
+        self._rest = None
+        self.more()
+
+    def spent(self, seconds: float) -> None:
+        """So long a frame held the keyboard: the next one waits, so that keys find it free for the most part."""
+        self._rests_until = monotonic() + min(_FREE * seconds, _LONGEST_REST)
 
     def show_store(self, store: Store | None) -> None:
         """Show other lines, None = those that `append` adds; a reader who does not follow stays at the time."""
@@ -189,12 +207,15 @@ class LogPage(ScrollView, can_focus=True):
         """After output: lay the new lines out and follow the end, or keep the reader's place."""
         if not self.is_attached:
             return
+        begun = monotonic()
         self._pull()
         self.looked_at()
         if self._changed < self._laid:
             self.restyle()  # lines that have been drawn are others now
         self._relayout(self._changed)
         self._changed = self._laid = self._store.end
+        self._settled = monotonic() - begun
+        self.spent(self._settled)
 
     def _pull(self) -> None:
         """Take up what a store of files has grown by."""
@@ -308,6 +329,8 @@ class LogPage(ScrollView, can_focus=True):
     def on_unmount(self) -> None:
         """No more frames."""
         self._frames.stop()
+        if self._rest is not None:
+            self._rest.cancel()
 
     def _follow(self, on: bool, *, jump: bool = True) -> None:
         if on != self.follow or on:

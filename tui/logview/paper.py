@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import ClassVar, Final
 
+from rich.style import Style as RichStyle
 from textual.content import Content
+from textual.geometry import Region
 from textual.selection import Selection
 from textual.strip import Strip
 from textual.style import Style
@@ -51,6 +54,8 @@ class LogPaper(LogPage):
         super().__init__(id=id)
         self._rows: dict[tuple[int, int, int], Strip] = {}
         self._looks: dict[str, Style] = {}
+        self._gutters: dict[tuple[int, bool, bool], Content] = {}
+        self._plain: RichStyle | None = None
         self.marks = ("▿", "▹")
         """What stands before a JSON line that is unfolded, and before the words about new lines."""
 
@@ -65,18 +70,36 @@ class LogPaper(LogPage):
     def restyle(self) -> None:
         """Draw all rows anew."""
         self._rows.clear()
+        self._gutters.clear()
 
     def notify_style_update(self) -> None:
         """Other colours."""
         super().notify_style_update()
+        self._plain = None
         self._looks.clear()
-        self._rows.clear()
+        self.restyle()
+
+    @property
+    def rich_style(self) -> RichStyle:
+        """Textual's, which it works out anew for each row."""
+        if self._plain is None:
+            self._plain = super().rich_style
+        return self._plain
 
     def look(self, name: str) -> Style:
         """The style of a component class."""
         found = self._looks.get(name)
         if found is None:
             found = self._looks[name] = self.get_visual_style(name)
+        return found
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Rows, as Textual asks for them."""
+        begun = monotonic()
+        found = super().render_lines(crop)
+        if self._settled:
+            self.spent(self._settled + monotonic() - begun)
+            self._settled = 0.0
         return found
 
     def render_line(self, y: int) -> Strip:
@@ -139,8 +162,14 @@ class LogPaper(LogPage):
         return lines.wrapped(content, self._text_width) if self.wrap else [content]
 
     def _gutter(self, line: LogLine, row: int) -> Content:
-        bar = Content("┃ " if line.error else "│ ").stylize(self.look("log--err" if line.error else "log--out"))
-        gutter = self.sources.gutter(line.source, self.look, first=row == 0) + bar if self.sources.many else bar
+        key = (line.source, line.error, row == 0)
+        gutter = self._gutters.get(key)
+        if gutter is None:
+            gutter = Content("┃ " if line.error else "│ ")
+            gutter = gutter.stylize(self.look("log--err" if line.error else "log--out"))
+            if self.sources.many:
+                gutter = self.sources.gutter(line.source, self.look, first=row == 0) + gutter
+            self._gutters[key] = gutter
         if self.times:
             time = lines.clock(line.time_ns, None, millis=self._millis)
             shown = Content(time if row == 0 else " " * len(time))

@@ -107,11 +107,13 @@ class LogReading(LogPaper):
         loop = asyncio.get_running_loop()
         drawn = loop.time()
         while hits is not None and hits is self._finder.hits and not hits.complete:
+            begun = loop.time()
             hits.scan(_SLICE)
             if loop.time() - drawn > _DRAWN:
                 self._relayout(None) if self._finder.keep else self.tell()
                 drawn = loop.time()
-            await asyncio.sleep(_SLICE / 2)  # a key passes several queues before it is heard
+            # A key passes several queues before it is heard; on a busy machine a slice takes longer than it works.
+            await asyncio.sleep(max(_SLICE / 2, loop.time() - begun - _SLICE))
         if hits is not None and hits is self._finder.hits:
             self._relayout(None)
 
