@@ -16,12 +16,12 @@ from core.engine.records import Records
 from core.model.container import Status
 from core.model.image import Image
 from core.model.network import VolumeRecord
+from core.oci.platform import machine_platform
 from core.paths import Paths
 from core.storage.usage import tree_size
 from core.wire.codec import API_VERSION, MINIMUM_API_VERSION, timestamp
 
 VERSION = "0.1.0"
-ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
 
 _ABILITIES: dict[str, Any] = {
     "Plugins": {"Volume": ["local"], "Network": ["bridge", "host", "null"], "Log": ["json-file", "local"]},
@@ -58,8 +58,7 @@ def memory_total() -> int:
 
 def architecture() -> str:
     """The host's architecture in the words of image platforms."""
-    machine = platform.machine()
-    return ARCHITECTURES.get(machine, machine)
+    return machine_platform(platform.machine()).architecture
 
 
 class System:

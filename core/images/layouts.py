@@ -18,6 +18,7 @@ from core.images.archive_read import Archive
 from core.oci.digest import Digest
 from core.oci.document import decode
 from core.oci.image import INDEX_TYPES, MANIFEST_TYPES, Descriptor, ImageConfig, Index, Manifest, Platform
+from core.oci.platform import machine_platform, variant_of
 from core.oci.reference import Reference
 from core.storage.tarball import shown
 
@@ -28,7 +29,6 @@ _NAMED_BY_DIGEST = re.compile(r"(?:blobs/sha256/)?([0-9a-f]{64})(?:\.json)?")
 _BLOB = re.compile(r"blobs/sha256/([0-9a-f]{64})")
 _REF_NAME = "org.opencontainers.image.ref.name"
 _FULL_NAME = "io.containerd.image.name"
-_MACHINES = {"x86_64": ("amd64", ""), "aarch64": ("arm64", "v8"), "armv7l": ("arm", "v7"), "i686": ("386", "")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +69,7 @@ class _Saved(msgspec.Struct, frozen=True, rename="pascal"):
 
 def host_platform() -> Platform:
     """The platform of this machine."""
-    machine = os.uname().machine
-    architecture, variant = _MACHINES.get(machine, (machine, ""))
-    return Platform(os="linux", architecture=architecture, variant=variant)
+    return machine_platform(os.uname().machine)
 
 
 def read_images(archive: Archive, platform: Platform) -> tuple[ArchivedImage, ...]:
@@ -150,7 +148,7 @@ def _pick(descriptors: Sequence[Descriptor], platform: Platform) -> Descriptor:
     if not fits:
         others = ", ".join(sorted({str(item.platform) for item in descriptors if item.platform}))
         raise BadArchive(f"archive has no image for {platform}, only for {others}")
-    exact = [item for item in fits if item.platform and item.platform.variant == platform.variant]
+    exact = [item for item in fits if item.platform and variant_of(item.platform) == variant_of(platform)]
     return (exact or fits)[0]
 
 

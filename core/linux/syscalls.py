@@ -10,9 +10,8 @@ import os
 from ctypes import c_char_p, c_int, c_long, c_size_t, c_uint, c_ulong, c_void_p
 from typing import Any
 
-_MACHINE = os.uname().machine
-# Calls without a wrapper in every libc. Since 5.3 a number is the same on every architecture.
-_NUMBERS = {
+# Calls without a wrapper in every libc: asm/unistd_64.h of x86, asm-generic/unistd.h of arm64.
+OWN_NUMBERS = {
     "x86_64": {
         "rt_sigaction": 13,
         "rt_sigprocmask": 14,
@@ -31,7 +30,8 @@ _NUMBERS = {
         "seccomp": 277,
         "bpf": 280,
     },
-}.get(_MACHINE, {}) | {
+}
+SHARED_NUMBERS = {
     "open_tree": 428,
     "move_mount": 429,
     "fsopen": 430,
@@ -41,6 +41,8 @@ _NUMBERS = {
     "openat2": 437,
     "mount_setattr": 442,
 }
+"""Since 5.3 a number is the same on every architecture."""
+_NUMBERS = OWN_NUMBERS.get(os.uname().machine, {}) | SHARED_NUMBERS
 
 _libc = ctypes.CDLL(None, use_errno=True)
 

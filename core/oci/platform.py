@@ -20,6 +20,27 @@ _KNOWN = frozenset(
 )  # fmt: skip
 
 
+_MACHINES = {
+    "x86_64": ("amd64", ""), "i386": ("386", ""), "i686": ("386", ""), "aarch64": ("arm64", ""),
+    "armv6l": ("arm", "v6"), "armv7l": ("arm", "v7"), "armv8l": ("arm", "v7"), "loongarch64": ("loong64", ""),
+}  # fmt: skip
+
+
+def machine_platform(machine: str) -> Platform:
+    """The platform of a Linux machine, named as `uname -m` does.
+
+    64-bit ARM is of no variant: its only one, v8, is left out by convention (containerd, Normalize), so that
+    builds see `linux/arm64`.
+    """
+    architecture, variant = _MACHINES.get(machine, (machine, ""))
+    return Platform("linux", architecture, variant)
+
+
+def variant_of(platform: Platform) -> str:
+    """Its variant, the one that is meant where none is written."""
+    return platform.variant or {"arm": "v7", "arm64": "v8"}.get(platform.architecture, "")
+
+
 def parse_platform(text: str) -> Platform:
     """`linux/arm64/v8`, `arm64` (of linux). Raises InvalidArgument."""
     parts = text.lower().split("/")

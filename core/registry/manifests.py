@@ -27,6 +27,7 @@ from core.oci.image import (
     Manifest,
     Platform,
 )
+from core.oci.platform import variant_of
 from core.registry.answers import shown
 
 ACCEPT = ", ".join([*sorted(MANIFEST_TYPES), *sorted(INDEX_TYPES)])
@@ -90,17 +91,13 @@ def choose(index: Index, wanted: Platform) -> Descriptor | None:
         alone = [one for one in index.manifests if one.platform is None]
         return alone[0] if len(alone) == len(index.manifests) == 1 else None
     for one in fits:
-        if one.platform is not None and _variant(one.platform) == _variant(wanted):
+        if one.platform is not None and variant_of(one.platform) == variant_of(wanted):
             return one
     if wanted.architecture == "arm":
-        older = [one for one in fits if one.platform is not None and _variant(one.platform) <= _variant(wanted)]
-        return max(older, key=lambda one: _variant(one.platform or wanted), default=None)
+        newest = variant_of(wanted)
+        older = [one for one in fits if one.platform is not None and variant_of(one.platform) <= newest]
+        return max(older, key=lambda one: variant_of(one.platform or wanted), default=None)
     return fits[0]
-
-
-def _variant(platform: Platform) -> str:
-    default = {"arm": "v7", "arm64": "v8"}.get(platform.architecture, "")
-    return platform.variant or default
 
 
 def _object(data: bytes) -> dict[str, Any]:
