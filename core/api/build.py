@@ -20,7 +20,7 @@ from core.dockerfile.giturl import is_git, parse_git
 from core.engine.buildmounts import parse_secrets
 from core.engine.builds import BuildWish, CaughtUp
 from core.engine.engine import Engine
-from core.errors import EngineError, InvalidArgument
+from core.errors import EngineError, InvalidArgument, Unsupported
 from core.model.build import Built, Event, Failed, Report
 from core.model.container import HostConfig
 from core.oci.document import convert
@@ -37,6 +37,8 @@ async def build(engine: Engine, request: Request) -> Answer:
 
     The header `Onggi-Build` names the build in the history. With `detach=1` that is all: the build goes on alone.
     """
+    if request.text("version") == "2":
+        raise Unsupported("BuildKit is not here: build with DOCKER_BUILDKIT=0, or with onggi build")
     wish = wish_of(request)
     if token := request.text("secrets"):
         wish = replace(wish, secrets=engine.builds.take_secrets(token))
@@ -93,12 +95,18 @@ def wish_of(request: Request) -> BuildWish:
         session=request.text("session"),
         ssh=_texts(request, "ssh"),
         squash=request.flag("squash"),
+        no_cache_stages=tuple(name.lower() for name in _texts(request, "nocachefilter")),
         credentials=decode_all(request.header(CONFIG_HEADER.lower())),
     )
 
 
 def _host(request: Request) -> HostConfig:
     """What RUN may use. No privilege is among it: a client who wants one runs a container."""
+    if request.text("isolation") not in ("", "default"):
+        raise Unsupported("isolation is not supported: it is for Windows")
+    for name in ("securityopt", "cgroupparent"):
+        if request.text(name) not in ("", "null", "[]"):
+            raise Unsupported(f"{name} is not supported: every step is confined as containers are by default")
     numbers = {
         member: request.number(name) or 0
         for name, member in (

@@ -42,19 +42,16 @@ class Imported(Protocol):
 class Hits:
     """For one build. `trail` is every step it has been through."""
 
-    def __init__(self, cache: Cache, layering: Layering, imports: Sequence[Imported], *, no_cache: bool) -> None:
+    def __init__(self, cache: Cache, layering: Layering, imports: Sequence[Imported]) -> None:
         self._cache = cache
         self._layering = layering
         self._imports = imports
-        self._no_cache = no_cache
         self._bringing = asyncio.Lock()
         self._chains: dict[str, tuple[Digest, ...]] = {}
         self.trail: list[Trodden] = []
 
     def find(self, key: str) -> Entry | None:
         """The step with this key, whose layers are here or can be brought."""
-        if self._no_cache:
-            return None
         entry = self._cache.find(key)
         if entry is not None and self._layering.has(entry.diff_ids):
             return entry

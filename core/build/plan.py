@@ -17,6 +17,7 @@ from core.errors import InvalidArgument
 from core.oci.image import Platform
 
 SCRATCH = "scratch"
+CHECK = "BUILDKIT_DOCKERFILE_CHECK"  # a build arg in place of `# check=`
 # Given to RUN without an ARG, and never part of history or cache.
 PROXIES = frozenset(
     name for upper in ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
@@ -73,7 +74,11 @@ class Plan:
 
 
 def make_plan(file: Dockerfile, asked: Asked) -> Plan:
-    """Raises DockerfileError where a stage is not there or needs itself."""
+    """Raises DockerfileError where a stage is not there or needs itself, and for hints that the file forbids."""
+    if file.strict and file.hints:
+        rules = ", ".join(dict.fromkeys(hint.rule for hint in file.hints))
+        first = file.hints[0]
+        raise DockerfileError(f"lint violation found for rules: {rules}: {first.text}", first.range)
     args = _global_args(file, asked)
     target = _target(file, asked.target)
     planned = {stage.index: _planned(file, stage, args, asked) for stage in file.stages[: target.index + 1]}
@@ -186,7 +191,9 @@ def _unused(file: Dockerfile, stages: Sequence[PlannedStage], asked: Asked) -> t
     declared = {name for arg in file.args for name, _ in arg.names}
     for planned in stages:
         declared |= {name for c in planned.stage.commands if isinstance(c, Arg) for name, _ in c.names}
-    return tuple(sorted(set(asked.args) - declared - PROXIES - set(platform_args(asked)) - {"SOURCE_DATE_EPOCH"}))
+    return tuple(
+        sorted(set(asked.args) - declared - PROXIES - set(platform_args(asked)) - {"SOURCE_DATE_EPOCH", CHECK})
+    )
 
 
 def _expand(instruction: Instruction, text: str, variables: Mapping[str, str]) -> str:

@@ -193,6 +193,7 @@ class Dockerfile:
     hints: tuple[Hint, ...] = ()
     escape: str = "\\"
     syntax: str = ""
+    strict: bool = False  # hints make the build fail
 
     def stage(self, name: str) -> Stage | None:
         """By name (any case) or by number."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from core.dockerfile import forms
+from core.dockerfile.checking import parse_check
 from core.dockerfile.errors import DockerfileError
 from core.dockerfile.hints import hints_of
 from core.dockerfile.instructions import (
@@ -41,15 +42,16 @@ from core.errors import InvalidArgument
 Parse = Callable[[Line, str], Instruction]
 
 
-def parse(data: bytes, name: str = "Dockerfile") -> Dockerfile:
-    """A whole Dockerfile. Raises DockerfileError."""
+def parse(data: bytes, name: str = "Dockerfile", *, check: str = "") -> Dockerfile:
+    """A whole Dockerfile; `check` in place of its own `# check=`. Raises DockerfileError."""
     source = read(data, name)
+    checked = parse_check(check or source.check)
     instructions = [parse_line(line, source.escape) for line in source.lines]
     hints = [Hint(range=where, rule="NoEmptyContinuation", text=text) for where, text in source.warnings]
     args, stages = _stages(instructions)
     return Dockerfile(
-        stages=stages, args=args, hints=(*hints, *hints_of(source, args, stages)), escape=source.escape,
-        syntax=source.syntax,
+        stages=stages, args=args, hints=checked.kept((*hints, *hints_of(source, args, stages))),
+        escape=source.escape, syntax=source.syntax, strict=checked.error,
     )  # fmt: skip
 
 

@@ -24,9 +24,11 @@ from core.build.work import Output, RunWork, Tree
 from core.dockerfile.instructions import Mount
 from core.engine.buildagents import serve_agent
 from core.engine.buildcaches import Caches
+from core.engine.buildplatforms import check_runs
 from core.engine.buildruns import DEFAULT, BuildRuns
 from core.engine.buildsessions import Session
 from core.errors import InvalidArgument
+from core.images.layouts import host_platform
 from core.images.unpack import Zygote
 from core.model.container import HostConfig, MountPoint
 
@@ -83,6 +85,7 @@ class BuildPrograms:
 
     async def run(self, work: RunWork, output: Output) -> int:
         """The exit code. Raises what its mounts and its start raise."""
+        check_runs(work.platform, host_platform())
         async with self._made(work) as made:
             code = await self._runs.run(work, made.points, made.env, output, self._around.host)
         if made.points:

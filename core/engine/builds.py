@@ -266,8 +266,8 @@ class Builds:
         plan = make_plan(file, asked)
         scope = Scope(asked, plan.args, file.escape)
         options = Options(
-            no_cache=wish.no_cache, no_cache_stages=frozenset(wish.no_cache_stages), place=f"{wish.place}/{wish.dockerfile}",
-            epoch=epoch_of(wish.args.get("SOURCE_DATE_EPOCH", "")),
+            no_cache=wish.no_cache, no_cache_stages=frozenset(wish.no_cache_stages),
+            place=f"{wish.place}/{wish.dockerfile}", epoch=epoch_of(wish.args.get("SOURCE_DATE_EPOCH", "")),
         )  # fmt: skip
         scratch = home / "scratch"
         scratch.mkdir(mode=0o700)

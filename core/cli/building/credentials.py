@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from core.cli import registries
+from core.client.buildcontext import IMAGE
+from core.dockerfile.instructions import Copy, Run
 from core.dockerfile.parser import parse
 from core.dockerfile.words import Expander
 from core.errors import EngineError
@@ -11,15 +13,15 @@ from core.wire.credentials import CONFIG_HEADER, encode_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from core.model.registry import Credentials
 
 
-def headers(source: str, args: Mapping[str, str]) -> dict[str, str]:
-    """The header of a build of the Dockerfile `source`; what cannot be read is told later."""
+def headers(source: str, args: Mapping[str, str], more: Sequence[str] = ()) -> dict[str, str]:
+    """The header of a build of the Dockerfile `source`, and of the images `more`; errors are told later."""
     found: dict[str, Credentials] = {}
-    for base in _bases(source, args):
+    for base in (*_bases(source, args), *more):
         try:
             domain = Reference.parse(base).domain
             credentials = registries.stored(domain)
@@ -30,10 +32,25 @@ def headers(source: str, args: Mapping[str, str]) -> dict[str, str]:
     return {CONFIG_HEADER: encode_all(found)}
 
 
+def named(caches: Iterable[str], contexts: Iterable[str]) -> list[str]:
+    """The images among caches (a name, or `type=registry,ref=NAME`) and named contexts."""
+    found = [text.removeprefix(IMAGE) for text in contexts if text.startswith(IMAGE)]
+    for text in caches:
+        fields = dict(field.partition("=")[::2] for field in text.split(","))
+        found += [fields["ref"]] if "ref" in fields else [text] if "=" not in text else []
+    return found
+
+
 def _bases(source: str, args: Mapping[str, str]) -> list[str]:
     try:
         file = parse(source.encode())
         variables = {name: value or "" for arg in file.args for name, value in arg.names} | dict(args)
-        return [Expander(variables).word(stage.start.base) for stage in file.stages]
+        found = [Expander(variables).word(stage.start.base) for stage in file.stages]
+        for command in (command for stage in file.stages for command in stage.commands):
+            if isinstance(command, Copy) and command.from_:
+                found.append(command.from_)
+            elif isinstance(command, Run):
+                found += [name for mount in command.mounts if (name := mount.get("from"))]
+        return found
     except EngineError:
         return []

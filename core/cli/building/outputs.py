@@ -16,32 +16,46 @@ if TYPE_CHECKING:
 
     from core.client.transport import Client
 
-KINDS = ("docker", "image", "local", "oci", "tar")
+KINDS = ("cacheonly", "docker", "image", "local", "oci", "registry", "tar")
+_FIELDS = frozenset({"type", "dest", "destination", "name", "push", "tar", "oci-mediatypes", "platform-split"})
+_TRUE = ("true", "1", "")
 
 
 class Output:
-    """One `--output`: `kind` and where it goes, "-" = stdout, "" = it stays an image."""
+    """One `--output`: `kind` and where it goes, "-" = stdout, "" = it stays an image; `name` is one more of it."""
 
-    def __init__(self, kind: str, dest: str) -> None:
+    def __init__(self, kind: str, dest: str, name: str = "", *, push: bool = False) -> None:
         self.kind = kind
         self.dest = dest
+        self.name = name
+        self.push = push
 
 
 def parse_output(text: str) -> Output:
     """`type=KIND,dest=PATH`, or PATH alone for a folder, `-` for a tar. Raises CommandFailed."""
     if "=" not in text:
-        return Output("tar", "-") if text == "-" else Output("local", text)
+        return _checked(Output("tar", "-") if text == "-" else Output("local", text))
     fields = dict(field.partition("=")[::2] for field in text.split(","))
     kind, dest = fields.get("type", ""), fields.get("dest") or fields.get("destination") or ""
     if kind not in KINDS:
         raise CommandFailed(f"ERROR: invalid output type: {kind or text}; it is one of {', '.join(KINDS)}")
+    for name in fields:
+        if name not in _FIELDS:
+            raise CommandFailed(f"ERROR: output option {name} is not supported")
+    if fields.get("tar", "true").lower() not in _TRUE:
+        raise CommandFailed("ERROR: output option tar=false is not supported: unpack the archive")
     if kind == "local" and dest in ("", "-"):
         raise CommandFailed("ERROR: output type local needs a dest=FOLDER")
     if kind in ("oci", "tar") and not dest:
         dest = "-"
-    if dest == "-" and sys.stdout.isatty():
+    push = kind == "registry" or ("push" in fields and fields["push"].lower() in _TRUE)
+    return _checked(Output(kind, dest, fields.get("name", ""), push=push))
+
+
+def _checked(output: Output) -> Output:
+    if output.dest == "-" and sys.stdout.isatty():
         raise CommandFailed("ERROR: dest file is required for this output: refusing to write to a terminal")
-    return Output(kind, dest)
+    return output
 
 
 def write(engine: Client, image: str, names: Sequence[str], output: Output) -> None:

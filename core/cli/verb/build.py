@@ -6,12 +6,11 @@ import contextlib
 import os
 import sys
 
-from core.cli.building import caches, limits, view
+from core.cli.building import caches, flags, limits, view
 from core.cli.context import Context
 from core.cli.failure import CommandFailed
-from core.cli.parser import Arguments, Command, option, several, switch
+from core.cli.parser import Arguments, Command
 from core.client import buildcontext, jsontext
-from core.client.address import quote
 from core.errors import EngineError
 
 TYPE_CHECKING = False
@@ -21,7 +20,9 @@ if TYPE_CHECKING:
 
     from core.cli.building.outputs import Output
     from core.client.buildsession import Session
+    from core.client.transport import Response
 
+_SECRET = {"id", "src", "source", "env", "type"}
 _PROGRESS = ("auto", "plain", "tty", "quiet", "rawjson", "json")
 
 
@@ -30,7 +31,11 @@ def build(context: Context, given: Arguments) -> int:
     progress = "quiet" if given.on("quiet") else given.text("progress") or "auto"
     if progress not in _PROGRESS:
         raise CommandFailed(f"invalid progress: {progress}; it is one of {', '.join(_PROGRESS)}")
-    wanted = _outputs(given.texts("output"))
+    flags.refuse(given)
+    method = "check" if given.on("check") else given.text("call") or "build"
+    if method != "build":
+        return _call(given, method)
+    wanted = _wanted(given)
     if given.on("detach") and wanted:
         raise CommandFailed("ERROR: a build in the background has no output: use save when it is done")
     held = caches.Held()
@@ -41,6 +46,8 @@ def build(context: Context, given: Arguments) -> int:
     with contextlib.ExitStack() as undo:
         undo.enter_context(archive)
         query = _query(given, dockerfile) | asked
+        if more := [output.name for output in wanted if output.name]:
+            query["t"] = [*given.texts("tag"), *more]
         if given.texts("secret"):
             kept = context.engine.post("/onggi/v1/build/secrets", body=_secrets(given.texts("secret")))
             query["secrets"] = kept["Id"]
@@ -52,32 +59,34 @@ def build(context: Context, given: Arguments) -> int:
         if held:
             query["session"] = undo.enter_context(_session(context, held)).id
         response = context.engine.open("POST", "/build", query, archive, headers=headers)
-        image = _follow(response, progress, source)
-    names = given.texts("tag")
-    for output in wanted:
-        _write(context, image, names, output)
-    if wanted and not names and not any(output.kind in ("docker", "image") for output in wanted):
-        _forget(context, image)
-    if given.text("iidfile"):
-        with open(given.text("iidfile"), "w") as file:
-            file.write(image)
+        image = _follow(context, response, progress, source, debug=given.on("debug"))
+    if wanted or given.text("metadata-file") or given.text("iidfile"):
+        from core.cli.building import afterwards
+
+        afterwards.carry_out(context, given, image, wanted)
     if given.on("quiet"):
         print(image)
     return 0
 
 
-def _outputs(texts: list[str]) -> list[Output]:
-    if not texts:
+def _wanted(given: Arguments) -> list[Output]:
+    if not given.texts("output") and not given.on("push"):
         return []
-    from core.cli.building import outputs
+    from core.cli.building import afterwards
 
-    return [outputs.parse_output(text) for text in texts]
+    return afterwards.wanted(given)
 
 
-def _write(context: Context, image: str, names: list[str], output: Output) -> None:
-    from core.cli.building import outputs
+def _call(given: Arguments, method: str) -> int:
+    """Say something of the Dockerfile, and build nothing."""
+    from core.cli.building import checks
 
-    outputs.write(context.engine, image, names, output)
+    if method not in checks.CALLS:
+        raise CommandFailed(f"ERROR: --call={method} is not supported: it is build, {' or '.join(checks.CALLS)}")
+    archive, _, source = _context(given)
+    archive.close()
+    args = _build_args(given.texts("build-arg"))
+    return checks.call(method, source, check=args.get("BUILDKIT_DOCKERFILE_CHECK", ""))
 
 
 @contextlib.contextmanager
@@ -93,16 +102,8 @@ def _session(context: Context, held: caches.Held) -> Iterator[Session]:
         yield session
 
 
-def _forget(context: Context, image: str) -> None:
-    """What was only asked for as files is no image afterwards, unless it was one before."""
-    found = context.engine.get(f"/images/{quote(image)}/json")
-    if not found.get("RepoTags"):
-        with contextlib.suppress(EngineError):
-            context.engine.delete(f"/images/{quote(image)}")
-
-
-def _follow(response: Any, progress: str, source: str) -> str:
-    """Show what comes; the image's id. Raises CommandFailed with the last word."""
+def _follow(context: Context, response: Response, progress: str, source: str, *, debug: bool) -> str:
+    """Show what comes; the image's id. Raises CommandFailed with the last word, after a shell with `debug`."""
     if progress in ("rawjson", "json"):
         shown: view.Build = view.Build(sys.stderr)
     else:
@@ -115,9 +116,12 @@ def _follow(response: Any, progress: str, source: str) -> str:
     if shown.error or not shown.image:
         for line in view.explain(shown, source):
             shown.say(line)
-        raise CommandFailed(
-            f"ERROR: failed to build: {shown.error or 'the engine ended before the image was done'}"
-        )
+        reason = f"ERROR: failed to build: {shown.error or 'the engine ended before the image was done'}"
+        if shown.failed is not None:
+            from core.cli.building import inside
+
+            inside.offer(context, shown, reason, response.headers.get("onggi-build", ""), enter=debug)
+        raise CommandFailed(reason)
     return shown.image
 
 
@@ -197,6 +201,9 @@ def _query(given: Arguments, dockerfile: str) -> dict[str, Any]:
     query |= limits.query(given)
     if given.texts("build-context"):
         query["contexts"] = jsontext.dumps(buildcontext.numbered(_contexts(given)))
+    if given.texts("no-cache-filter"):
+        stages = [name for text in given.texts("no-cache-filter") for name in text.split(",")]
+        query["nocachefilter"] = jsontext.dumps(stages)
     query |= {
         name: "1"
         for flag, name in (("no-cache", "nocache"), ("pull", "pull"), ("squash", "squash"))
@@ -249,7 +256,8 @@ def _credentials(source: str, given: Arguments) -> dict[str, str]:
         return {}
     from core.cli.building import credentials
 
-    return credentials.headers(source, _build_args(given.texts("build-arg")))
+    more = credentials.named([*given.texts("cache-from"), *given.texts("cache-to")], _contexts(given).values())
+    return credentials.headers(source, _build_args(given.texts("build-arg")), more)
 
 
 def _secrets(texts: list[str]) -> dict[str, str]:
@@ -261,9 +269,14 @@ def _secrets(texts: list[str]) -> dict[str, str]:
         fields = dict(_pair(field) for field in text.split(","))
         ident = fields.get("id", "")
         source = fields.get("src") or fields.get("source")
-        variable = fields.get("env") or ("" if source else ident)
+        kind = fields.get("type", "")
         if not ident:
             raise CommandFailed(f"ERROR: invalid secret {text}: it needs an id")
+        if kind not in ("", "file", "env") or not fields.keys() <= _SECRET:
+            raise CommandFailed(f"ERROR: invalid secret {text}: it is id=NAME[,src=FILE|,env=VARIABLE]")
+        variable = fields.get("env") or ("" if source or kind == "file" else ident)
+        if variable and variable not in os.environ and ("env" in fields or kind == "env"):
+            raise CommandFailed(f"ERROR: failed to read secret {ident}: the variable {variable} is not set")
         if variable and variable in os.environ:
             value = os.environb[os.fsencode(variable)]
         else:
@@ -291,46 +304,7 @@ BUILD = Command(
     build,
     "Build an image from a Dockerfile",
     "PATH | URL | -",
-    (
-        *limits.FLAGS,
-        several("build-arg", "", "Set build-time variables"),
-        several("build-context", "", "Additional build contexts (e.g., name=path)"),
-        several(
-            "cache-from", "", 'External cache sources (an image, "type=registry,ref=NAME", "type=local,src=FOLDER")'
-        ),
-        several(
-            "cache-to",
-            "",
-            'Cache export destinations ("type=inline", "type=registry,ref=NAME[,mode=max]", '
-            '"type=local,dest=FOLDER[,mode=max]")',
-        ),
-        switch("detach", "d", "Build in the background and print the build's ID (see `builder logs`)"),
-        option("file", "f", 'Name of the Dockerfile (default: "PATH/Dockerfile"; "-" reads it from stdin)'),
-        switch("force-rm", "", "Always remove intermediate containers (there are none)"),
-        option("iidfile", "", "Write the image ID to a file"),
-        several("label", "", "Set metadata for an image"),
-        switch("no-cache", "", "Do not use cache when building the image"),
-        several("output", "o", 'Output destination (format: "type=local,dest=path"; local, tar, docker, oci)'),
-        option("platform", "", "Set target platform for build"),
-        option("progress", "", 'Set type of progress output ("auto", "plain", "tty", "quiet", "rawjson")'),
-        switch("pull", "", "Always attempt to pull all referenced images"),
-        switch("quiet", "q", "Suppress the build output and print image ID on success"),
-        several(
-            "secret",
-            "",
-            'Secret to expose to the build (format: "id=mysecret[,src=/local/secret]")',
-            metavar="list",
-        ),
-        switch("rm", "", "Remove intermediate containers (there are none)", default=True),
-        switch("squash", "", "Squash newly built layers into a single new layer"),
-        several(
-            "ssh",
-            "",
-            'SSH agent socket or keys to expose to the build (format: "default|<id>[=<socket>|<key>[,<key>]]")',
-        ),
-        several("tag", "t", 'Name and optionally a tag (format: "name:tag")', metavar="list"),
-        option("target", "", "Set the target build stage to build"),
-    ),
+    flags.FLAGS,
     least=1,
     most=1,
 )

@@ -68,6 +68,23 @@ def test_a_limit_of_memory_holds(cli: Cli, tmp_path: Path, engine: EngineUnderTe
         (("--cache-to", "type=inline,nosuch=1"), "unknown option nosuch"),
         (("-d", "--cache-from", "type=local,src=/tmp"), "a build in the background cannot ask for"),
         (("-o", "type=nosuch"), "invalid output type: nosuch"),
+        (("-o", "type=local,dest=/tmp/x,nosuch=1"), "output option nosuch is not supported"),
+        (("-o", "type=oci,dest=/tmp/x,tar=false"), "tar=false is not supported"),
+        (("--push",), "tag is needed when pushing to registry"),
+        (("--metadata-file", "/nosuch/file"), "failed to write /nosuch/file: no such file or directory"),
+        (("--iidfile", "/nosuch/file"), "failed to write /nosuch/file: no such file or directory"),
+        (("--allow", "security.insecure"), "--allow is not supported: entitlements are not given"),
+        (("--sbom", "true"), "--sbom is not supported: attestations are not supported"),
+        (("--provenance", "mode=max"), "--provenance is not supported"),
+        (("--annotation", "a=b"), "--annotation is not supported: annotations are not supported: use --label"),
+        (("--security-opt", "seccomp=unconfined"), "--security-opt is not supported: every step is confined"),
+        (("--cgroup-parent", "x"), "--cgroup-parent is not supported"),
+        (("--isolation", "hyperv"), "--isolation is not supported"),
+        (("--call", "outline"), "--call=outline is not supported"),
+        (("--secret", "src=/x"), "it needs an id"),
+        (("--secret", "id=x,src=/nosuch"), "failed to read secret x: /nosuch: no such file or directory"),
+        (("--secret", "type=env,id=NOSUCHVAR"), "the variable NOSUCHVAR is not set"),
+        (("--secret", "type=vault,id=x"), "it is id=NAME[,src=FILE|,env=VARIABLE]"),
         (("-o", "type=local"), "output type local needs a dest=FOLDER"),
         (("--build-context", "x"), "invalid build context"),
         (("--build-context", "x=/nosuch"), 'failed to get build context x: path "/nosuch" not found'),
@@ -183,3 +200,65 @@ def build_error(engine: EngineUnderTest, url: str) -> str:
     with pytest.raises(EngineError) as failed:
         engine.client.open("POST", "/build", {"remote": url}).read()
     return failed.value.message
+
+
+def test_what_was_built_is_written_down(cli: Cli, tmp_path: Path, engine: EngineUnderTest) -> None:
+    place = folder(tmp_path / "c", "FROM busybox\nRUN true\n")
+    asked = ("--metadata-file", str(tmp_path / "meta"), "--iidfile", str(tmp_path / "id"))
+    image = cli.ok("build", "-q", "-t", "noted:1", "-o", "type=image,name=noted/more:2", "--load", *asked, place)
+    told = json.loads((tmp_path / "meta").read_text())
+    assert told["containerimage.config.digest"] == image == (tmp_path / "id").read_text()
+    assert told["image.name"] == "docker.io/library/noted:1,docker.io/noted/more:2"
+    assert told["containerimage.platform"]["os"] == "linux"
+    assert {"noted:1", "noted/more:2"} <= set(json.loads(cli.ok("inspect", image))[0]["RepoTags"])
+    images = cli.ok("images", "-aq")
+    cli.ok("build", "-q", "-o", "type=cacheonly", folder(tmp_path / "c", "FROM busybox\nRUN echo 1 > /cached\n"))
+    assert cli.ok("images", "-aq") == images
+
+
+def test_the_cache_of_one_stage_is_left_out(cli: Cli, tmp_path: Path, engine: EngineUnderTest) -> None:
+    place = folder(
+        tmp_path, "FROM busybox AS one\nRUN echo 1\nFROM busybox\nRUN echo 2\nCOPY --from=one /bin/sh /x\n"
+    )
+    cli.ok("build", "-q", place)
+    done = cli("build", "--no-cache-filter", "one", place)
+    assert done.err.count("CACHED") == 2 and done.err.count("not cached: --no-cache") == 1
+
+
+def test_checks_build_nothing(cli: Cli, tmp_path: Path) -> None:
+    odd = "FROM busybox as one\nENV A b\nFROM one\nRUN ['x']\n"
+    found = cli("build", "--check", folder(tmp_path, odd))
+    assert found.code == 1 and found.out.startswith("Check complete, 3 warnings have been found!")
+    assert "WARNING: LegacyKeyValueFormat\nwrite ENV A=b\nDockerfile:2\n" in found.out
+    assert "   2 | >>> ENV A b" in found.out
+    assert cli.ok("build", "--check", folder(tmp_path, "# check=skip=all\n" + odd)) == (
+        "Check complete, no warnings found."
+    )
+    assert cli.ok("build", "--call", "targets", folder(tmp_path, odd)) == "TARGET\none\n1 (default)"
+    skipped = ("--build-arg", "BUILDKIT_DOCKERFILE_CHECK=skip=FromAsCasing,LegacyKeyValueFormat")
+    assert "1 warning has been found" in cli("build", "--check", *skipped, folder(tmp_path, odd)).out
+
+
+def test_a_file_may_forbid_what_is_odd(cli: Cli, tmp_path: Path, engine: EngineUnderTest) -> None:
+    strict = folder(tmp_path, "# check=error=true\nFROM busybox\nENV A b\n")
+    done = cli("build", strict)
+    assert done.code == 1
+    assert done.err.splitlines()[-1].endswith(
+        "dockerfile parse error line 3: lint violation found for rules: LegacyKeyValueFormat: write ENV A=b"
+    )
+    cli.ok("build", "-q", "--build-arg", "BUILDKIT_DOCKERFILE_CHECK=skip=all", strict)
+
+
+def test_other_platforms_can_be_built_for_without_running_anything(
+    cli: Cli, tmp_path: Path, engine: EngineUnderTest
+) -> None:
+    text = (
+        "FROM --platform=$BUILDPLATFORM busybox AS make\nARG TARGETARCH\nRUN echo $TARGETARCH > /arch\n"
+        "FROM scratch\nCOPY --from=make /arch /arch\n"
+    )
+    image = cli.ok("build", "-q", "--platform", "linux/riscv64", folder(tmp_path, text))
+    assert json.loads(cli.ok("inspect", image))[0]["Architecture"] == "riscv64"
+    failed = cli(
+        "build", "--platform", "linux/riscv64", folder(tmp_path, "FROM scratch\nCOPY Dockerfile /\nRUN x\n")
+    )
+    assert "cannot run programs of linux/riscv64 on this machine, which is linux/" in failed.err
