@@ -230,6 +230,11 @@ class TerminalPane(Vertical, can_focus=True):
         self.current.view.focus()
         return True
 
+    def zoom(self) -> bool:
+        """Give the session shown the whole terminal; False where it has no live stream, or there is no terminal."""
+        session = self.current
+        return session is not None and session.view.zoom.begin(f"{session.title} · ctrl-p ctrl-q returns")
+
     def show_nothing(self, lines: Sequence[Content]) -> None:
         """What to say while there is no session."""
         self.query_one("#nothing", LinesView).show(lambda _width: lines)
@@ -320,7 +325,8 @@ class TerminalPane(Vertical, can_focus=True):
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         session = self._session(event.widget) if isinstance(event.widget, TerminalView) else None
-        if session is not None:  # another client of the same terminal may have given it a size of its own
+        # another client of the same terminal may have given it a size of its own
+        if session is not None and not session.view.zoom.active:
             self.post_message(self.Resized(session, *session.view.size))
         self.post_message(self.Changed())
 

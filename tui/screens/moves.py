@@ -142,8 +142,10 @@ class Moves:
         screen.update_bars()
 
     def _zoom(self) -> None:
-        """The detail fills the screen, and back; a terminal takes even the bars."""
+        """The detail fills the screen, and back; a terminal is given the reader's own, or takes even the bars."""
         screen = self._screen
+        if screen.detail.tab == "Terminal" and screen.detail.pane is not None and screen.detail.pane.zoom():
+            return
         if screen.has_class("-zoom"):
             screen.remove_class("-zoom", "-full")
             return

@@ -74,6 +74,23 @@ class Palette:
         """0xRRGGBB where the program changed `FOREGROUND` or `BACKGROUND`."""
         return _packed(self._dynamic.get(number))
 
+    @property
+    def changed(self) -> bool:
+        """Whether the program has changed anything."""
+        return bool(self._set or self._dynamic)
+
+    def spelled(self) -> str:
+        """The sequences that change another terminal's colours in the same way."""
+        out = [
+            f"\x1b]4;{index};{_spelled(colour)}\x1b\\"
+            if index < _SPECIAL
+            else f"\x1b]5;{index - _SPECIAL};{_spelled(colour)}\x1b\\"
+            for index, colour in self._set.items()
+        ]
+        return "".join(
+            out + [f"\x1b]{number};{_spelled(colour)}\x1b\\" for number, colour in self._dynamic.items()]
+        )
+
     def reset(self) -> None:
         """As if nothing had been changed."""
         self._set.clear()

@@ -9,16 +9,36 @@ from __future__ import annotations
 import asyncio
 import os
 import select
+import termios
+import tty
 from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
 
+from textual import constants
 from textual._parser import ParseError
 from textual._xterm_parser import XTermParser
+from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
 
+from tui.terminal.modes import TEXTUAL_KITTY
 from tui.terminal.output import Output
 from tui.terminal.tap import READ, Tap
+
+_APP_OFF: Final = (
+    "".join(f"\x1b[?{mode}l" for mode in (1000, 1003, 1015, 1006, 1016, 1004, 2004)) + "\x1b[?7h\x1b[?25h"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """To whom the terminal is given, and how it was."""
+
+    sink: Callable[[bytes], None]
+    in_band: bool
+    attributes: list[Any]
 
 
 class TerminalDriver(LinuxDriver):
@@ -28,6 +48,7 @@ class TerminalDriver(LinuxDriver):
     _sink: Callable[[bytes], None] | None = None
     _cursor: tuple[int, int, int] | None = None
     _output: Output | None = None
+    _given: _Given | None = None
 
     def start_application_mode(self) -> None:
         """Take the terminal, writing to it ourselves where it is one."""
@@ -40,13 +61,52 @@ class TerminalDriver(LinuxDriver):
 
     def stop_application_mode(self) -> None:
         """Give the terminal back as it was."""
+        if self._given is not None:
+            self.take_back("")
         super().stop_application_mode()
         output, self._output = self._output, None
         if output is not None:
             output.close()
 
+    def give_away(self, sink: Callable[[bytes], None], shown: str) -> None:
+        """From now on the terminal is a program's: all input goes to `sink` as it is, and Textual writes nothing.
+
+        The app's own modes go first; `shown` is what the program's screen is made with.
+        """
+        in_band = "\x1b[?2048l" if self._in_band_window_resize else ""
+        self.write(f"\x1b[<u{_APP_OFF}{in_band}\x1b[?1049l{shown}")
+        self._given = _Given(sink, self._in_band_window_resize, termios.tcgetattr(self.fileno))
+        self._in_band_window_resize = False  # a signal tells the size meanwhile
+        tty.setraw(self.fileno, termios.TCSANOW)
+
+    def take_back(self, undone: str) -> None:
+        """The terminal is the app's again, which paints next; `undone` undoes what the program did to it."""
+        given, self._given = self._given, None
+        if given is None:
+            return
+        self._cursor = None
+        self.write(undone)
+        termios.tcsetattr(self.fileno, termios.TCSANOW, given.attributes)
+        self._in_band_window_resize = given.in_band
+        self.write("\x1b[?1049h\x1b[?25l\x1b[?1004h\x1b[?2004h\x1b[?7l" + ("\x1b[?2048h" if given.in_band else ""))
+        self._enable_mouse_support()
+        if not constants.DISABLE_KITTY_KEY:
+            self.write(f"\x1b[>{TEXTUAL_KITTY}u")
+
+    def pass_through(self, data: bytes) -> None:
+        """Write what the program wrote, while the terminal is its own."""
+        if self._output is not None:
+            self._output.write(data)
+
+    @property
+    def may_be_given(self) -> bool:
+        """Whether there is a terminal of the reader's to give away."""
+        return self._output is not None and os.isatty(self.fileno)
+
     def write(self, data: str) -> None:
-        """Write to the terminal; never waits for it."""
+        """Write to the terminal; never waits for it. Nothing while it is a program's."""
+        if self._given is not None:
+            return
         if self._output is not None:
             self._output.write(data)
         else:
@@ -61,19 +121,6 @@ class TerminalDriver(LinuxDriver):
         """Keys become Textual's events again."""
         self._sink = None
         self._tap = None
-
-    @contextmanager
-    def joined(self) -> Iterator[None]:
-        """What is written inside reaches the terminal in one piece."""
-        output = self._output
-        if output is None:
-            yield
-            return
-        output.hold()
-        try:
-            yield
-        finally:
-            output.release()
 
     @property
     def backlog(self) -> int:
@@ -131,6 +178,9 @@ class TerminalDriver(LinuxDriver):
 
     def _split(self, data: bytes) -> bytes:
         """Hand the child its part; returns the app's."""
+        if (given := self._given) is not None:
+            given.sink(data)
+            return b""
         tap, sink = self._tap, self._sink
         if tap is None or sink is None:
             return data
@@ -138,3 +188,23 @@ class TerminalDriver(LinuxDriver):
         if typed:
             sink(typed)
         return rest
+
+
+def driver_of(app: App[Any]) -> TerminalDriver | None:
+    """The driver of an app that has a terminal."""
+    driver = app._driver
+    return driver if isinstance(driver, TerminalDriver) else None
+
+
+@contextmanager
+def joined(driver: TerminalDriver | None) -> Iterator[None]:
+    """What is written inside reaches the terminal in one piece."""
+    output = None if driver is None else driver._output
+    if output is None:
+        yield
+        return
+    output.hold()
+    try:
+        yield
+    finally:
+        output.release()

@@ -173,7 +173,6 @@ class Modes(Motion):
         if number == 1048 or (number == 1049 and on and not self.alternate):
             self.save_cursor() if on else self.restore_cursor()
         if number != 1048:
-            was = self.alternate
             self.switch_buffer(on)
-            if number == 1049 and was and not on:
+            if number == 1049 and not on and self.saved[0] is not None:  # in the main buffer already, too
                 self.restore_cursor()

@@ -14,7 +14,7 @@ from textual import constants
 from tui.terminal.modal import DECCKM, DECNKM
 from tui.terminal.screen import FastScreen
 
-_TEXTUAL_KITTY: Final = 25  # the flags Textual's driver pushes: disambiguate, all keys, associated text
+TEXTUAL_KITTY: Final = 25  # the flags Textual's driver pushes: disambiguate, all keys, associated text
 
 
 class ModeMirror:
@@ -58,7 +58,7 @@ class ModeMirror:
         out += "\x1b>" if self._keypad else ""
         out += "\x1b[<u" if self._kitty else ""
         out += "\x1b[>4;0m" if self._modify else ""
-        out += "" if constants.DISABLE_KITTY_KEY else f"\x1b[>{_TEXTUAL_KITTY}u"
+        out += "" if constants.DISABLE_KITTY_KEY else f"\x1b[>{TEXTUAL_KITTY}u"
         self._engaged = self._cursor_keys = self._keypad = False
         self._kitty = self._modify = 0
         if out:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from time import monotonic
-from typing import Final
+from typing import Final, Protocol
 
 from tui.terminal.source import TerminalSource
 from tui.terminal.stream import FastStream
@@ -24,6 +24,19 @@ _WINDOW: Final = 0.02  # seconds over which a flood is measured
 _FLOOD: Final = 65536  # bytes in a window with which one begins
 _EBB: Final = 1_000_000  # bytes a second below which it is over
 _REST: Final = 0.001  # seconds from one reading to the next in a flood
+
+
+class Outlet(Protocol):
+    """Where the bytes go besides, untouched."""
+
+    @property
+    def backlog(self) -> int:
+        """What it has not taken yet."""
+        ...
+
+    def pass_through(self, data: bytes) -> None:
+        """Take it."""
+        ...
 
 
 class Pump:
@@ -49,6 +62,7 @@ class Pump:
         self._ended = False
         self._done = False
         self.flooding = False
+        self.outlet: Outlet | None = None
         self._loop.add_reader(self._fd, self._readable)
 
     def stop(self) -> None:
@@ -89,9 +103,11 @@ class Pump:
                 break
             parts.append(data)
             size += len(data)
-        now = monotonic()
+        now, data = monotonic(), b"".join(parts)
         self._measure(size, now)
-        self._execute(b"".join(parts), now)
+        if self.outlet is not None and data:
+            self.outlet.pass_through(data)
+        self._execute(data, now)
 
     def _measure(self, size: int, now: float) -> None:
         """Judge by the bytes of the last window. On a busy machine a window may be much longer than meant."""
@@ -114,15 +130,23 @@ class Pump:
         elif self._ended:
             self.stop()
             self._on_end()
+        elif self.outlet is not None and self.outlet.backlog:
+            self._pause(_REST)
         elif self.flooding and (rest := begun + _REST - monotonic()) > 0:
-            self._listen(False)
-            self._again = self._loop.call_later(rest, self._rested)
+            self._pause(rest)
         else:
             self._listen(True)
 
+    def _pause(self, seconds: float) -> None:
+        self._listen(False)
+        self._again = self._loop.call_later(seconds, self._rested)
+
     def _rested(self) -> None:
         self._again = None
-        self._listen(True)
+        if self.outlet is not None and self.outlet.backlog:
+            self._pause(_REST)
+        else:
+            self._listen(True)
 
     def _listen(self, on: bool) -> None:
         if on == self._reading:

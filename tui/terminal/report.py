@@ -1,7 +1,8 @@
 """What the terminal answers when the child asks, and what operating system commands do.
 
 An answer never carries text that the child chose: titles are not reported back, the clipboard is never read.
-While `muted` (a replayed history) nothing is answered, and bell, clipboard and title are dropped.
+While `muted` (a replayed history) nothing is answered, and bell, clipboard and title are dropped. While `shared`
+the reader's own terminal executes the same bytes: it answers, rings and copies, and only the title is kept here.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ class Reports(Modes):
     def __init__(self, columns: int, lines: int, *, history: int = 10_000) -> None:
         super().__init__(columns, lines, history=history)
         self.muted = False
+        self.shared = False
         self.colours: dict[int, str] = {}  # the pane's: {10: "rrggbb", 11: "rrggbb"}
         self.palette = Palette(self.colours)
         self.reply: Callable[[str], None] = _ignore
@@ -52,12 +54,12 @@ class Reports(Modes):
 
     def bell(self, *_: object) -> None:
         """BEL."""
-        if not self.muted:
+        if not self.muted and not self.shared:
             self.on_bell()
 
     def write_process_input(self, data: str) -> None:
         """Send an answer to the child."""
-        if not self.muted:
+        if not self.muted and not self.shared:
             self.reply(data)
 
     def report_device_attributes(self, kind: str = "", *params: int) -> None:
@@ -113,7 +115,7 @@ class Reports(Modes):
         if number in ("0", "2") and not self.muted:
             self.title = text[:_MOST_TITLE]
             self.on_title(self.title)
-        elif number == "52" and not self.muted:
+        elif number == "52" and not self.muted and not self.shared:
             self._clipboard(text)
         elif number == "8":
             link = text.partition(";")[2]

@@ -7,7 +7,7 @@ import threading
 from typing import Final, Protocol
 
 from tui.terminal.detach import RELEASE, DetachHint
-from tui.terminal.pump import Pump
+from tui.terminal.pump import Outlet, Pump
 from tui.terminal.screen import FastScreen
 from tui.terminal.source import TerminalSource
 from tui.terminal.stream import FastStream
@@ -81,6 +81,12 @@ class Session:
         self.screen.resize(lines, columns)
         if self.source is not None:
             self.source.resize(columns, lines)
+
+    def pass_on(self, outlet: Outlet | None) -> None:
+        """Give all output to the reader's own terminal as well, which then answers the program; None ends that."""
+        self.screen.shared = outlet is not None
+        if self._pump is not None:
+            self._pump.outlet = outlet
 
     def replay(self, data: bytes) -> None:
         """Execute earlier output: nothing is answered, and bell, clipboard and title stay silent."""

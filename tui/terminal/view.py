@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import nullcontext
 from time import monotonic
 from typing import Final, TypeAlias
 
@@ -15,7 +14,7 @@ from textual.strip import Strip
 
 from tui.safe import safe_plain
 from tui.terminal import atonce, clipboard, keys, messages
-from tui.terminal.driver import TerminalDriver
+from tui.terminal.driver import TerminalDriver, driver_of, joined
 from tui.terminal.frames import FrameClock
 from tui.terminal.grid import DECSCNM, DECTCEM
 from tui.terminal.history import History
@@ -28,6 +27,7 @@ from tui.terminal.pointed import Pointed, take
 from tui.terminal.pointer import Pointer
 from tui.terminal.session import DETACH_KEYS, Session
 from tui.terminal.source import TerminalSource
+from tui.terminal.zoom import Zoom
 
 _MOST_BACKLOG: Final = 2
 _BELL: Final = 0.2  # seconds between two bells
@@ -77,6 +77,7 @@ class TerminalView(Pointed, can_focus=True):
         self._paper = Paper(self.terminal, self._history)
         self._pointer = Pointer(self._paper, self)
         self._look: Look | None = None
+        self.zoom = Zoom(self._session, self)
         self._allowed = False  # whether the program may write the clipboard
         self._wanted = ""
         self._mirror: ModeMirror | None = None
@@ -98,7 +99,22 @@ class TerminalView(Pointed, can_focus=True):
     def detach(self) -> None:
         """Let go of the source and close it; what it runs goes on. The screen stays as it is."""
         self._capture(False)
+        self.zoom.end()
         self._session.stop()
+
+    def zooming(self, on: bool) -> None:
+        """The reader's whole terminal goes to the program, or has come back (tui.terminal.zoom.Owner)."""
+        if on and self._look is not None:
+            self._looked(self._look, "away")
+        self._capture(self.has_focus and not on)
+        if not on and self.is_attached:
+            self._session.resize(*self.size)
+            self.tell_size(*self.size)
+            self.refresh()
+
+    def tell_size(self, columns: int, lines: int) -> None:
+        """Have the owner tell the engine."""
+        self._tell(self.Resized(self, columns, lines))
 
     def feed_history(self, data: bytes) -> None:
         """Replay earlier output: nothing is answered, and bell, clipboard and title stay silent."""
@@ -149,7 +165,7 @@ class TerminalView(Pointed, can_focus=True):
 
     @property
     def captures_keys(self) -> bool:
-        """Whether keys go to a program or move the look back: the app must then run no binding."""
+        """Whether keys go to a program or move the look back: the app must run no binding."""
         return self._look is not None or self._live
 
     @property
@@ -171,6 +187,7 @@ class TerminalView(Pointed, can_focus=True):
 
     def source_ended(self) -> None:
         """The source has ended."""
+        self.zoom.end()
         self._capture(False)
         self._tell(self.Closed(self))
 
@@ -207,7 +224,7 @@ class TerminalView(Pointed, can_focus=True):
 
     def _show(self) -> None:
         """Ask Textual to repaint what changed."""
-        if not self.is_attached:
+        if not self.is_attached or self.zoom.active:
             return
         dirty, width = self.terminal.dirty, self.size.width
         if self._history.offset:
@@ -215,7 +232,7 @@ class TerminalView(Pointed, can_focus=True):
             self.refresh()
         elif dirty:
             few = len(dirty) * 2 <= self.terminal.lines
-            with nullcontext() if self._driver is None else self._driver.joined():
+            with joined(self._driver):
                 atonce.paint(self, [Region(0, y, width, 1) for y in dirty] if few else [])
                 dirty.clear()
                 self._place_cursor()
@@ -226,7 +243,7 @@ class TerminalView(Pointed, can_focus=True):
     def _place_cursor(self) -> None:
         """The cursor is the outer terminal's own: its shape, its blinking, its input method window."""
         driver = self._driver
-        if driver is None or not self.has_focus:
+        if driver is None or not self.has_focus or self.zoom.active:
             return
         screen = self.terminal
         if DECTCEM not in screen.mode or self._history.offset or not self._live or self._look is not None:
@@ -239,8 +256,7 @@ class TerminalView(Pointed, can_focus=True):
 
     @property
     def _driver(self) -> TerminalDriver | None:
-        driver = self.app._driver if self.is_attached else None
-        return driver if isinstance(driver, TerminalDriver) else None
+        return driver_of(self.app) if self.is_attached else None
 
     def _backlog(self) -> int:
         driver = self._driver
@@ -302,12 +318,14 @@ class TerminalView(Pointed, can_focus=True):
         """Fit the emulator, then tell whoever owns the other end."""
         columns, lines = self.size
         if columns and lines and (columns, lines) != (self.terminal.columns, self.terminal.lines):
+            if self.zoom.active:
+                return
             self._session.resize(columns, lines)
             self._pointer.forget()
             if self._look is not None:
                 self._look.lines = lines
                 self._look.shift(lines - 1)
-            self._tell(self.Resized(self, columns, lines))
+            self.tell_size(columns, lines)
         self._frames.want()
 
     def on_focus(self) -> None:
@@ -327,7 +345,7 @@ class TerminalView(Pointed, can_focus=True):
         driver = self._driver
         if driver is None:
             return
-        if on and self._live and self._look is None:
+        if on and self._live and self._look is None and not self.zoom.active:
             self._mirror = self._mirror or ModeMirror(driver.write)
             self._mirrored = self.terminal.revision
             self._mirror.update(self.terminal)
