@@ -195,7 +195,10 @@ class Sessions:
 
     async def _ended(self, session: Session) -> None:
         screen = self._screen
-        session.note = await self._how(session)
+        how = await self._how(session)
+        if session.live:  # attached again meanwhile: the keyboard is where it was put
+            return
+        session.note = how
         whose = session.title if session.kind == "command" else session.name
         screen.line.say(join(safe(whose), (f": {session.note}", "$muted")))
         pane = await screen.detail.terminals()
