@@ -55,7 +55,7 @@ class LogPage(ScrollView, can_focus=True):
         self._store: Store = self._lines
         self._layout = Layout()
         self._state = ""
-        self._seen = self._changed = self._laid = 0
+        self._seen = self._unseen = self._changed = self._laid = 0
         self._sideways = 0
         self._placing = False
         self._windowed: tuple[int, int] | None = None  # the lines at the ends of what is laid out, if not all are
@@ -160,8 +160,8 @@ class LogPage(ScrollView, can_focus=True):
 
     @property
     def unseen(self) -> int:
-        """How many lines have come since the reader stopped following."""
-        return 0 if self.follow else self._store.end - self._seen
+        """How many of the lines that are shown have come since the reader stopped following, and stand below."""
+        return 0 if self.follow else self._unseen
 
     @property
     def mode(self) -> str:
@@ -230,8 +230,11 @@ class LogPage(ScrollView, can_focus=True):
     def _relayout(self, changed: int | None, around: int | None = None) -> None:
         before = (around, 0) if around is not None else self._layout.at(self.scroll_offset.y)
         uneven = self.wrap or self.unfold or bool(self.unfolded)
-        shown = self._around(self.shown_lines(), before[0] if before else None) if uneven else self.shown_lines()
+        every = self.shown_lines()
+        shown = self._around(every, before[0] if before else None) if uneven else every
         self._layout.update(shown, self._height if uneven else None, changed)
+        fits = self._layout.rows + self.head <= self.size.height
+        self._unseen = 0 if self.follow or fits else len(every) - bisect_left(every, self._seen)
         self._placing = True
         self.virtual_size = Size(self.size.width, self._layout.rows + self.head + self.foot)
         if self.follow:
@@ -336,12 +339,11 @@ class LogPage(ScrollView, can_focus=True):
         if on != self.follow or on:
             self.follow = on
             self._seen = self._store.end
+            self._unseen = 0
         if on and jump:
-            if self._windowed is not None:
-                self._relayout(None)
-            self._placing = True
-            self._scroll(self.virtual_size.height)
-            self._placing = False
+            self._relayout(None if self._windowed is not None else self._store.end)
+        elif on:
+            self.call_later(self._relayout, self._store.end)  # the row that told of new lines goes
         self.tell()
 
     def toggle(self, name: str) -> None:

@@ -108,8 +108,6 @@ class LogPaper(LogPage):
         if y < self.head:
             row, _ = self.sources.strip(width, self.look)
             return self._strip(row).adjust_cell_length(width, self.rich_style)
-        if y == self.size.height - 1 - self.foot and self.unseen:
-            return self._news(self._line(y, width), width)
         return self._line(y, width)
 
     def _line(self, y: int, width: int) -> Strip:
@@ -179,12 +177,11 @@ class LogPaper(LogPage):
     def _strip(self, content: Content, base: Style | None = None) -> Strip:
         return Strip(content.render_segments(base or self.visual_style), content.cell_length)
 
-    def _news(self, under: Strip, width: int) -> Strip:
-        """`▿ 12 new lines · G goes there`, over the last row."""
+    def news(self, width: int) -> Strip:
+        """`▿ 12 new lines · G goes there`."""
         new = self.unseen
         words = f" {self.marks[0]} {new:,} new {'line' if new == 1 else 'lines'} · G goes there "
-        news = self._strip(Content(crop_end(words, width)).stylize(self.look("log--new")))
-        return Strip.join([news, under.crop(news.cell_length, width)])
+        return self._strip(Content(crop_end(words, width)).stylize(self.look("log--new")))
 
     def _blank_line(self, y: int, width: int) -> Strip:
         words = self._state

@@ -50,8 +50,8 @@ class LogView(LogReading):
 
     @property
     def foot(self) -> int:
-        """The prompt, or a remark."""
-        return 1 if self._prompt is not None or self._note or self._pick else 0
+        """The prompt, a remark, or how many lines are new."""
+        return 1 if self._prompt is not None or self._note or self._pick or self.unseen else 0
 
     @property
     def searching(self) -> bool:
@@ -247,6 +247,8 @@ class LogView(LogReading):
         if self._prompt is not None:
             right = f" {self.shown}" if self._finder.hits is not None and self._prompt.searches else ""
             words = self._prompt.line(right, width)
+        elif not (self._pick or self._note):
+            return self.news(width).adjust_cell_length(width, self.rich_style)
         elif self._pick:
             words = f"{self._pick} which? 1–{len(self.sources.names)}; a hears all"
         else:

@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from textual import events
 from textual.app import App, ComposeResult
 
 from tui.logview import LogView
@@ -198,8 +199,7 @@ async def test_what_is_shown_is_saved(tmp_path: Path) -> None:
 
         async def save() -> None:
             await pilot.press("S", "ctrl+u")
-            for char in str(path):
-                await pilot.press({"/": "slash", "_": "underscore", "-": "minus", ".": "full_stop"}.get(char, char))
+            view.post_message(events.Paste(str(path)))
             await pilot.press("enter")
             async with asyncio.timeout(5):
                 while not view._note:
