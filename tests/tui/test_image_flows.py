@@ -431,9 +431,7 @@ async def test_removed_containers_come_back_with_one_key() -> None:
         assert len(queries[0]["group"]) == 16
         await until(pilot, lambda: "u undoes until 12:33" in text_of(app))
         await pilot.press("u")
-        await until(
-            pilot, lambda: "back: job is another" in text_of(app)
-        )
+        await until(pilot, lambda: "back: job is another" in text_of(app))
         del stage.removals[0]["Back"]["Notes"]
         await pilot.press("u")
         await until(pilot, lambda: "back: job-2, migrate" in text_of(app))
