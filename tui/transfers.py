@@ -1,15 +1,20 @@
-"""Images and file systems in and out: files and the engine joined, with progress. Nothing half-written stays."""
+"""Images and file systems in and out: files and the engine joined, with progress. Nothing half-written stays.
+
+An engine of ours on this machine is handed the file and reads it itself; another one is sent what is in it.
+"""
 
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import IO, Any
 
 from core.aio import off_loop
-from core.errors import EngineError
+from core.client import upkeep
+from core.errors import EngineError, NotFound
 from tui.calls import Client
 from tui.jobs.model import Watch
 from tui.state import Json
@@ -20,6 +25,9 @@ _SHORT_ID = len("sha256:") + 12
 async def load(client: Client, path: Path, watch: Watch) -> str:
     """Load an archive; what the engine says of it. Raises EngineError, OSError."""
     with await off_loop(path.open, "rb") as file:
+        if _is_here(client, file):
+            with suppress(NotFound):
+                return await _read_there(upkeep.load_file(client, file), watch)
         return await _said(client.upload("/images/load", watch.gated(file), watch.told, quiet=False), watch)
 
 
@@ -27,6 +35,9 @@ async def import_(client: Client, path: Path, name: str, changes: Sequence[str],
     """Make an image of a tar of a whole file system; its id."""
     repository, tag = split_reference(name)
     with await off_loop(path.open, "rb") as file:
+        if _is_here(client, file):
+            with suppress(NotFound):
+                return await _read_there(upkeep.import_file(client, file, name, changes=changes), watch)
         made = client.upload(
             "/images/create",
             watch.gated(file),
@@ -62,6 +73,17 @@ async def export(client: Client, container: str, path: Path, watch: Watch) -> st
     return await _written(path, fetch)
 
 
+def _is_here(client: Client, file: IO[bytes]) -> bool:
+    """Whether the engine is on this machine and `file` is one that it may be handed: no pipe, no device."""
+    return client.host.startswith("unix://") and stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+
+
+async def _read_there(lines: AsyncIterator[Json], watch: Watch) -> str:
+    """What the engine says while it reads a file by itself. Raises NotFound where it does not know how."""
+    watch.begins_anew()
+    return await _said(lines, watch, layers=True)
+
+
 async def _written(path: Path, fetch: Any) -> str:
     """Write beside, sync, rename: a cancelled or failed download leaves what was there before."""
     beside = path.with_name(f".{path.name}.part")
@@ -82,15 +104,17 @@ def _settle(file: IO[bytes]) -> None:
     os.fsync(file.fileno())
 
 
-async def _said(lines: AsyncIterator[Json], watch: Watch) -> str:
-    """The last thing a progress stream says; its failure is raised."""
+async def _said(lines: AsyncIterator[Json], watch: Watch, *, layers: bool = False) -> str:
+    """The last thing a progress stream says; its failure is raised. `layers` = its figures are those of layers."""
     said = ""
     async with aclosing(lines) as stream:  # type: ignore[type-var]
         async for line in stream:
             if line.get("error"):
                 raise EngineError(str(line["error"]))
             detail = line.get("progressDetail") or {}
-            if detail.get("total"):
+            if layers and line.get("id"):
+                watch.heard(line)
+            elif detail.get("total"):
                 watch.told(int(detail.get("current") or 0), int(detail["total"]))
             aux = line.get("aux") or {}
             found = line.get("stream") or aux.get("Reference") or aux.get("ID") or line.get("status")

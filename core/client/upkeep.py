@@ -10,13 +10,19 @@ import json
 import socket
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
-from core.client.aclient import AsyncClient
-from core.client.address import quote
+from core.client.aclient import AsyncClient, HijackedSocket
+from core.client.address import Value, quote
 from core.errors import EngineUnreachable
 
 _IMAGES = "/onggi/v1/images"
+
+
+class Giving(Protocol):
+    """The part of an `AsyncClient` that giving a file away needs."""
+
+    async def hijack(self, path: str, body: object = None, **query: Value) -> HijackedSocket: ...
 
 
 async def layers(client: AsyncClient, image: str) -> list[dict[str, Any]]:
@@ -43,7 +49,7 @@ async def file(client: AsyncClient, image: str, path: str, *, layer: int | None 
     return b"".join([piece async for piece in pieces])
 
 
-async def load_file(client: AsyncClient, file: IO[bytes]) -> AsyncGenerator[dict[str, Any], None]:
+async def load_file(client: Giving, file: IO[bytes]) -> AsyncGenerator[dict[str, Any], None]:
     """Have the engine load a file of this machine, which it reads itself: the lines of its progress stream.
 
     Raises NotFound before anything is done where the engine does not know how, EngineUnreachable where it ended
@@ -55,7 +61,7 @@ async def load_file(client: AsyncClient, file: IO[bytes]) -> AsyncGenerator[dict
 
 
 async def import_file(
-    client: AsyncClient, file: IO[bytes], name: str = "", *, changes: Sequence[str] = ()
+    client: Giving, file: IO[bytes], name: str = "", *, changes: Sequence[str] = ()
 ) -> AsyncGenerator[dict[str, Any], None]:
     """Have the engine make an image of a root file system in a file of this machine, as `load_file` reads one."""
     query = {"repo": name or None, "changes": list(changes)}
@@ -64,9 +70,7 @@ async def import_file(
             yield value
 
 
-async def save_file(
-    client: AsyncClient, images: Sequence[str], file: IO[bytes]
-) -> AsyncGenerator[dict[str, Any], None]:
+async def save_file(client: Giving, images: Sequence[str], file: IO[bytes]) -> AsyncGenerator[dict[str, Any], None]:
     """Have the engine write an archive of images into a file of this machine, as `load_file` reads one."""
     async with aclosing(_handed_over(client, "/onggi/v1/images/save", {"names": list(images)}, file)) as values:
         async for value in values:
@@ -74,7 +78,7 @@ async def save_file(
 
 
 async def _handed_over(
-    client: AsyncClient, path: str, query: dict[str, Any], file: IO[bytes]
+    client: Giving, path: str, query: dict[str, Any], file: IO[bytes]
 ) -> AsyncGenerator[dict[str, Any], None]:
     stream = await client.hijack(path, **query)
     try:

@@ -320,6 +320,7 @@ class StageClient:
 
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
+        self.host = "tcp://stage:2375"
         self._samples = 0
 
     async def get(self, path: str, **query: Any) -> Any:
@@ -528,8 +529,18 @@ def potters_shop() -> Stage:
         volumes=["shop_pgdata"],
     )
     stage.add("cache", "redis:7", ports={"6379/tcp": ""}, ago=2.1 * DAY, cpu=0.3, memory=9 * mega)
-    stage.add("worker", "shop/worker:2.4", status="restarting", ago=2, health="starting", restarts=3)
-    stage.add("importer", "alpine:3.20", status="paused", ago=11 * MINUTE)
+    stage.add(
+        "worker",
+        "shop/worker:2.4",
+        status="restarting",
+        ago=2,
+        health="starting",
+        restarts=2,
+        moments={"RestartsAt": stamp(NOW + 4)},
+    )
+    stage.add(
+        "importer", "alpine:3.20", status="paused", ago=2 * HOUR, moments={"PausedAt": stamp(NOW - 11 * MINUTE)}
+    )
     stage.add("job", "python:3.12", status="exited", ago=2 * HOUR, code=1)
     stage.add("migrate", "shop/api:2.4", status="exited", ago=3 * MINUTE)
     stage.add("shop-importer-nightly-2", "alpine:3.20", status="created", ago=HOUR)

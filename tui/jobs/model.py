@@ -162,6 +162,10 @@ class Watch:
         self._job.total = 0
         self._changed()
 
+    def begins_anew(self) -> None:
+        """From here on a pause ends the work, and going on begins it from the start."""
+        self._job.again = True
+
     def gated(self, file: IO[bytes]) -> IO[bytes]:
         """`file`, which blocks its thread while the job is paused."""
         return cast("IO[bytes]", _Gated(file, self._job.gate))
