@@ -42,6 +42,8 @@ _ACTS: Final = {
 class Client(Protocol):
     """The calls of `core.client.aclient.AsyncClient` that are used here."""
 
+    host: str
+
     async def get(self, path: str, **query: Value) -> Any: ...
 
     async def post(
