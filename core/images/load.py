@@ -73,7 +73,7 @@ class Loader:
         def advance(current: int) -> None:
             report(Progress(id=name, status="Loading layer", current=current, total=total))
 
-        if layer.blob in (None, diff_id) and not self._unpacker.stands(image.config.chain[number]):
+        if layer.blob in (None, diff_id):
             portion = await off_loop_to_end(_portion, archive, layer.name)
             if portion is not None:
                 advance(total)

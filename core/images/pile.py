@@ -65,7 +65,7 @@ class Pile:
         label = f"layer {number + 1} of {self._label}"
         if self._unpacker.stands(name):
             if self._unpacker.known(diff_id) is None:
-                await self._unpacker.verify(diff_id, source, label)
+                await self._unpacker.verify(diff_id, name, source, label)
             return
         async with self._unpacker.slots:
             self._report(Progress(id=diff_id.hex[:12], status="Unpacking layer"))

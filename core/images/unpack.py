@@ -20,9 +20,10 @@ from core.images.transfer import ReadSome, copy
 from core.model.events import Progress
 from core.oci.digest import Digest
 from core.oci.image import OCI_LAYER
-from core.storage.compression import MAGIC, Stream, detect
+from core.storage.compression import MAGIC, detect
 from core.storage.content import ContentStore, sync_disks
 from core.storage.overlay import UNPACKING, Snapshots
+from core.storage.recording import SMALLEST
 
 Report = Callable[[Progress], None]
 
@@ -72,6 +73,7 @@ class Unpacker:
         self._layers = layers
         self._zygote = zygote
         self._settling = asyncio.Lock()
+        self._exchanging: set[Digest] = set()  # blobs that stand in their places, of which there is a recipe now
         content.recipes.locate = snapshots.folder_of
         self.slots = asyncio.Semaphore(max(2, os.cpu_count() or 1))  # layers applied at once, of all images
 
@@ -100,6 +102,8 @@ class Unpacker:
             blobs, recipes = content.unsettled(), content.recipes.unsettled()
             if blobs or snapshots or recipes:
                 await off_loop_to_end(self._settle, blobs, snapshots, recipes)
+            while self._exchanging:
+                await off_loop_to_end(content.exchange, self._exchanging.pop())
 
     def _settle(
         self, blobs: Mapping[Digest, Path], snapshots: Collection[int], recipes: Mapping[Digest, Path]
@@ -183,15 +187,24 @@ class Unpacker:
         except BaseException:
             await self.drop(applied)
             raise
-        self.adopt(applied)
+        self.adopt(applied.diff_id, applied.recipe)
         self._remember(applied.diff_id, blob, applied.size)
 
-    def adopt(self, applied: Applied) -> None:
-        """The recipe of an applied layer that stands takes the place of the tar that has just come."""
-        if applied.recipe is not None:
-            self._content.recipes.adopt(applied.diff_id, applied.recipe)
-            if applied.diff_id in self._content.unsettled():
-                self._content.drop_file(applied.diff_id)
+    def adopt(self, diff_id: Digest, recipe: Path | None) -> None:
+        """The recipe of a layer that stands takes the place of its tar."""
+        if recipe is None:
+            return
+        self._content.recipes.adopt(diff_id, recipe)
+        if diff_id in self._content.unsettled():
+            self._content.drop_file(diff_id)
+        elif self._content.path(diff_id).is_file():
+            self._exchanging.add(diff_id)
+
+    async def slim(self, diff_id: Digest) -> None:
+        """Have a recipe instead of the plain tar of a layer that stands, if it can be; see `settle`."""
+        folder, blob = self._snapshots.folder_of(diff_id), self._content.path(diff_id)
+        if folder is not None and blob.is_file() and blob.stat().st_size >= SMALLEST:
+            await self._record(diff_id, folder)
 
     async def drop(self, applied: Applied) -> None:
         """Throw away what was applied and not stacked."""
@@ -209,19 +222,25 @@ class Unpacker:
 
     async def _run_job(self, key: str, source: Source, recipe: int) -> dict[str, Any]:
         args: dict[str, Any] = {"limit_bytes": self._content.room(), "sync": False, "recipe": True}
+        # What was hashed on its way in this moment, and is its own tar, need not be hashed again.
+        if source in self._content.unsettled():
+            args["plain_digest"] = source
+        return await self._job("apply-layer", args, source, self._snapshots.upper(key), recipe)
+
+    async def _job(
+        self, name: str, args: dict[str, Any], source: Source, folder: Path, recipe: int
+    ) -> dict[str, Any]:
         if isinstance(source, Portion):
             args |= {"offset": source.offset, "size": source.size}
             fds: tuple[int, ...] = (os.dup(source.fd),)
         else:
-            # What was hashed on its way in this moment, and is its own tar, need not be hashed again.
-            args["plain_digest"] = source if source in self._content.unsettled() else None
             fds = self._content.descriptors(source)
         try:
-            target = os.open(self._snapshots.upper(key), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            target = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
                 if len(fds) == 2:
                     args |= {"assembled": True, "recipe": False}
-                answer, _ = await self._zygote.run("apply-layer", args, [fds[0], target, *fds[1:], recipe])
+                answer, _ = await self._zygote.run(name, args, [fds[0], target, *fds[1:], recipe])
             finally:
                 os.close(target)
         finally:
@@ -229,25 +248,29 @@ class Unpacker:
                 os.close(fd)
         return answer
 
-    async def verify(self, diff_id: Digest, source: Source, label: str) -> None:
-        """The layer is unpacked already, but nothing says that this blob is it."""
-        if isinstance(source, Portion):
-            reader = FileSource(source.fd, source.offset, source.size)
-            source = await self.take_in(reader.read_some, None, lambda current: None)
-        digest, size = await off_loop_to_end(self._plain_digest, source)
+    async def verify(self, diff_id: Digest, name: Digest, source: Source, label: str) -> None:
+        """The layer `name` is unpacked already, but nothing says that this is its tar. Raises BadArchive."""
+        digest, size, recipe = await self._record(source, self._snapshots.upper(name))
         if digest != diff_id:
             raise _mismatch(label, diff_id, digest)
-        self._remember(diff_id, source, size)
+        if isinstance(source, Portion) and not recipe:
+            reader = FileSource(source.fd, source.offset, source.size)
+            await self.take_in(reader.read_some, diff_id, lambda current: None)
+        self._remember(diff_id, diff_id if isinstance(source, Portion) else source, size)
 
-    def _plain_digest(self, blob: Digest) -> tuple[str, int]:
-        source = self._content.source(blob)
+    async def _record(self, source: Source, folder: Path) -> tuple[Digest, int, bool]:
+        """Make a recipe of a tar and what it was unpacked to: digest and bytes of the tar, whether there is one."""
+        recipe, out = await off_loop_to_end(self._content.recipes.begin)
         try:
-            stream = Stream(source.read_some)
-            while stream.read_some(1 << 20):
-                pass
-            return stream.digest, stream.size
+            answer = await self._job("record-layer", {}, source, folder, out)
+            diff_id = Digest(str(answer["diff_id"]))
+            if answer["recipe"]:
+                self.adopt(diff_id, recipe)
+            return diff_id, int(answer["size"]), bool(answer["recipe"])
         finally:
-            source.close()
+            os.close(out)
+            if recipe not in self._content.recipes.unsettled().values():
+                recipe.unlink(missing_ok=True)
 
     def _remember(self, diff_id: Digest, blob: Digest, size: int) -> None:
         if self.known(diff_id) is None:

@@ -78,7 +78,15 @@ class Verifier:
         if repair:
             async with room.collector.working():
                 findings = [await self._repaired(finding, images) for finding in findings]
+                await self._slim(images)
         return Verdict(check.checked, check.bytes, tuple(findings))
+
+    async def _slim(self, images: Sequence[Image]) -> None:
+        """Plain layers that an earlier version has kept twice, as tar and as files, need the tar no more."""
+        sound = {diff_id for image in images for diff_id in image.config.rootfs.diff_ids}
+        for diff_id in sound:
+            await self._room.unpacker.slim(diff_id)
+        await self._room.unpacker.settle()
 
     def _broken(self, ident: Digest, reason: str) -> Finding:
         tags, _ = self._room.store.names_of(ident)
@@ -162,7 +170,7 @@ class Verifier:
             await room.unpacker.drop(applied)
             raise BadArchive("its blob is damaged too")
         await room.snapshots.exchange(applied.key, name, size=applied.unpacked, own_root=applied.own_root)
-        room.unpacker.adopt(applied)
+        room.unpacker.adopt(applied.diff_id, applied.recipe)
         return "unpacked again from its blob"
 
 

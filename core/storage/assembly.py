@@ -36,7 +36,7 @@ class Files:
         self._parent_path: bytes | None = None
         self._parent = -1
 
-    def open(self, path: bytes) -> int:
+    def open(self, path: bytes) -> tuple[int, os.stat_result]:
         """A new descriptor of the regular file at `path`. Raises OSError; EINVAL = it is something else."""
         above, _, name = path.rpartition(b"/")
         if above != self._parent_path:
@@ -44,10 +44,11 @@ class Files:
             self._parent = openat2(self._folder, os.fsdecode(above) or ".", _FOLDER, 0, _RESOLVE)
             self._parent_path = above
         fd = os.open(name, _FILE, dir_fd=self._parent)
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
             os.close(fd)
             raise OSError(errno.EINVAL, "not a regular file")
-        return fd
+        return fd, status
 
     def close(self) -> None:
         """Forget the parent."""
@@ -68,6 +69,7 @@ class Assembly:
         self._files = Files(folder)
         self._pieces = self._all(reader)
         self._rest = b""
+        self._crc = 0
 
     def read_some(self, limit: int) -> bytes:
         """Between 1 and `limit` bytes; b"" at the end."""
@@ -91,27 +93,28 @@ class Assembly:
         for part in reader:
             if isinstance(part, bytes):
                 given += len(part)
+                self._crc = zlib.crc32(part, self._crc)
                 yield part
             else:
-                yield from self._contents(part)
                 given += part.size
+                yield from self._contents(part)
         if given != self.size:
             raise CorruptStore("recipe of a layer is damaged")
 
     def _contents(self, part: FilePart) -> Iterator[bytes]:
         try:
-            fd = self._files.open(part.path)
+            fd, status = self._files.open(part.path)
         except OSError as error:
             raise DamagedFile(f"file {_shown(part)} of a layer cannot be read: {error.strerror}") from error
         try:
-            crc, left = 0, part.size
+            left = part.size if status.st_size == part.size else 0
             while left and (piece := os.read(fd, min(left, _CHUNK))):
-                crc = zlib.crc32(piece, crc)
+                self._crc = zlib.crc32(piece, self._crc)
                 left -= len(piece)
                 yield piece
-            if left or os.read(fd, 1):
+            if left or status.st_size != part.size:
                 raise DamagedFile(f"file {_shown(part)} of a layer has another size")
-            if crc != part.crc:
+            if self._crc != part.crc:
                 raise DamagedFile(f"file {_shown(part)} of a layer has other contents")
         finally:
             os.close(fd)

@@ -276,6 +276,28 @@ class ContentStore:
             source.close()
         return copy
 
+    def exchange(self, digest: Digest) -> bool:
+        """Remove the file of a blob, once its recipe gives back the same; else the recipe. Blocks."""
+        if not (self._blobs / digest.hex).is_file() or not self.recipes.is_settled(digest):
+            return False
+        parts = self.recipes.open(digest)
+        if parts is None:
+            return False
+        source, hashed = AssembledTar(*parts), hashlib.sha256()
+        try:
+            while piece := source.read_some(_CHUNK):
+                hashed.update(piece)
+            same = f"sha256:{hashed.hexdigest()}" == digest
+        except CorruptStore:
+            same = False
+        finally:
+            source.close()
+        if same:
+            self.drop_file(digest)
+        else:
+            self.recipes.delete(digest)
+        return same
+
     def drop_file(self, digest: Digest) -> None:
         """Remove the file of a blob that can be put together as well."""
         beside = self._beside.pop(digest, None)

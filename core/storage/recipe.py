@@ -37,7 +37,7 @@ class TooLarge(Exception):
 
 @dataclass(frozen=True, slots=True)
 class FilePart:
-    """The bytes of the file at `path`: `size` of them, with this crc32."""
+    """The bytes of the file at `path`: `size` of them; `crc` is the crc32 of the whole tar up to their end."""
 
     path: bytes
     size: int

@@ -71,6 +71,10 @@ class Recipes:
         """Whether the tar can be put together."""
         return self.path(diff_id).is_file() and self.locate(diff_id) is not None
 
+    def is_settled(self, diff_id: Digest) -> bool:
+        """Whether the recipe outlives a crash."""
+        return diff_id not in self._beside and (self._folder / diff_id.hex).is_file()
+
     def path(self, diff_id: Digest) -> Path:
         """Where the recipe is, or would be."""
         return self._beside.get(diff_id) or self._folder / diff_id.hex
@@ -126,6 +130,12 @@ class Recipes:
             if self._beside.get(digest) == path:
                 path.rename(self._folder / digest.hex)
                 self._beside.pop(digest, None)
+        if waiting:
+            fd = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
 
     def _open(self, diff_id: Digest) -> int | None:
         for _ in range(2):  # it may be settled this moment

@@ -87,22 +87,20 @@ class _Recipe:
     def file(self, path: bytes, offset: int, size: int, inode: int) -> None:
         """The bytes from `offset` on are a file's, if it is still there."""
         try:
-            fd = self.files.open(path)
+            fd, status = self.files.open(path)
         except OSError:
             return
         try:
-            status = os.fstat(fd)
             if (status.st_ino, status.st_size) != (inode, size):
                 return
             self._as_it_is(offset)
-            crc, left = 0, size
+            left = size
             while left and (piece := os.read(fd, min(left, _CHUNK))):
-                crc = zlib.crc32(piece, crc)
                 self.crc = zlib.crc32(piece, self.crc)
                 left -= len(piece)
         finally:
             os.close(fd)
-        self._writer.file(FilePart(path, size, crc))
+        self._writer.file(FilePart(path, size, self.crc))
         self._position = offset + size
 
     def end(self, size: int) -> None:

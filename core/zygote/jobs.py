@@ -6,9 +6,10 @@ the caller's side. It runs in a forked child of its own: it may enter namespaces
 | job | arguments | descriptors | answer |
 | --- | --- | --- | --- |
 | shim | core.shim.protocol.ShimConfig | | none: the reply socket becomes the shim's link |
-| apply-layer | media_type limit_bytes opaque | blob, target directory | diff_id size |
+| apply-layer | limit_bytes offset size recipe assembled | blob, target directory, file? | diff_id size recipe |
 | clone-repository | url ref folder keep env | directory | commit |
-| compare-layer | | blob, directory? | digest diff_id size count differences |
+| compare-layer | assembled | blob, directory? | digest diff_id size count differences damage |
+| record-layer | offset size | blob, directory, file | diff_id size recipe |
 | copy-out | rootfs path flat | output | size |
 | diff-layer | rootfs list adopt newest | output | size left_out contents |
 | flatten-layers | layers lower | target directory | |
@@ -40,7 +41,7 @@ from core.errors import InvalidArgument, to_wire
 from core.linux import namespaces
 from core.runtime import users
 from core.shim import job as shim
-from core.storage import apply, archive, compare, copy, diff, flatten, peek, place, sources, tree
+from core.storage import apply, archive, compare, copy, diff, flatten, peek, place, record, sources, tree
 from core.zygote import applets, repositories
 
 Args = dict[str, Any]
@@ -53,6 +54,10 @@ def _apply_layer(args: Args, fds: list[int]) -> Answer:
 
 def _compare_layer(args: Args, fds: list[int]) -> Answer:
     return compare.run_job(args, fds), []
+
+
+def _record_layer(args: Args, fds: list[int]) -> Answer:
+    return record.run_job(args, fds), []
 
 
 def _copy_out(args: Args, fds: list[int]) -> Answer:
@@ -142,6 +147,7 @@ def _remove_tree(args: Args, fds: list[int]) -> Answer:
 JOBS: dict[str, Callable[[Args, list[int]], Answer]] = {
     "apply-layer": _apply_layer,
     "compare-layer": _compare_layer,
+    "record-layer": _record_layer,
     "copy-out": _copy_out,
     "clone-repository": _clone_repository,
     "diff-layer": _diff_layer,
