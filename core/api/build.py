@@ -61,7 +61,8 @@ async def build(engine: Engine, request: Request) -> Answer:
             fd = None if archive is None else archive.fileno()
             await engine.builds.build(wish, fd, report, caught_up, ident=ident)
 
-    return Stream(_lines(work, view, quiet=quiet), headers=[("Onggi-Build", ident)])
+    ours = request.flag("onggi")  # Docker's client wants what is wrong with the file as a status
+    return Stream(_lines(work, view, quiet=quiet, held=not ours), headers=[("Onggi-Build", ident)], held=not ours)
 
 
 async def _remote(engine: Engine, wish: BuildWish, url: str) -> tuple[IO[bytes], BuildWish]:
@@ -90,7 +91,7 @@ def wish_of(request: Request) -> BuildWish:
         host=_host(request),
         contexts={name: value or "" for name, value in _mapping(request, "contexts").items()},
         place=request.text("place"),
-        cache_from=parse_from(_texts(request, "cachefrom")),
+        cache_from=parse_from(_texts(request, "cachefrom"), here=not request.flag("onggi")),
         cache_to=parse_to(_texts(request, "cacheto")),
         session=request.text("session"),
         ssh=_texts(request, "ssh"),
@@ -169,10 +170,10 @@ class _Channel:
         await self._room.wait()
 
 
-async def _lines(work: Work, view: View, *, quiet: bool) -> AsyncGenerator[bytes, None]:
-    """Lines of what `work` tells. Closing it ends the build."""
+async def _lines(work: Work, view: View, *, quiet: bool, held: bool) -> AsyncGenerator[bytes, None]:
+    """Lines of what `work` tells. Closing it ends the build. With `held` an error before any line is raised."""
     channel = _Channel()
-    failed = False
+    failed = told = False
     task = asyncio.ensure_future(work(channel.put, channel.caught_up))
     task.add_done_callback(lambda _: channel.put(None))
     try:
@@ -180,10 +181,13 @@ async def _lines(work: Work, view: View, *, quiet: bool) -> AsyncGenerator[bytes
             failed = failed or isinstance(event, Failed)
             if not quiet or isinstance(event, Built | Failed):
                 for line in view(event):
+                    told = True
                     yield json_line(line)
         await asyncio.wait([task])
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
         if error is not None and not isinstance(error, EngineError | asyncio.CancelledError):
+            raise error
+        if isinstance(error, EngineError) and held and not told and not failed:
             raise error
         if error is not None and not failed:  # else a step has said it already
             message = one_line(error.message) if isinstance(error, EngineError) else "the build was cancelled"

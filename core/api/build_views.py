@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -21,6 +22,7 @@ from core.model.build import (
 )
 
 Line = dict[str, Any]
+_WHERE = re.compile(r"dockerfile parse error line [\d-]+: (?=COPY|ADD)")
 
 
 def event_line(event: Event) -> Iterator[Line]:
@@ -36,6 +38,7 @@ class ClassicLines:
         self._order: list[int] = []
         self._begun: set[int] = set()
         self._quiet = quiet
+        self._warnings: list[str] = []
         self._handlers: dict[type[Event], Callable[[Any], Iterator[Line]]] = {
             Planned: self._planned,
             Started: self._started,
@@ -54,8 +57,8 @@ class ClassicLines:
     def _planned(self, event: Planned) -> Iterator[Line]:
         self._steps = {step.id: step for step in event.steps}
         self._order = [step.id for step in event.steps]
-        for warning in event.warnings:
-            yield {"stream": f"{warning}\n"}
+        self._warnings = list(event.warnings)
+        yield from ()
 
     def _noted(self, event: Noted) -> Iterator[Line]:
         yield {"stream": f"{'[Warning] ' if event.warning else ''}{event.text}\n"}
@@ -87,15 +90,18 @@ class ClassicLines:
 
     def _failed(self, event: Failed) -> Iterator[Line]:
         yield from self._begin(event.id)
-        detail: Line = {"message": event.error}
+        error = _WHERE.sub("", event.error)  # the step stands above it
+        detail: Line = {"message": error}
         if event.exit_code:
             detail["code"] = event.exit_code
-        yield {"errorDetail": detail, "error": event.error}
+        yield {"errorDetail": detail, "error": error}
 
     def _built(self, event: Built) -> Iterator[Line]:
         if self._quiet:
             yield {"stream": f"{event.image}\n"}
             return
+        for warning in self._warnings:
+            yield {"stream": f"{warning if warning.startswith('[') else f'[Warning] {warning}'}\n"}
         yield {"aux": {"ID": event.image}}
         yield {"stream": f"Successfully built {event.image.removeprefix('sha256:')[:12]}\n"}
         for name in event.names:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.errors import InvalidArgument, Unsupported
 from core.oci.reference import Reference
@@ -24,6 +24,7 @@ class CacheSpec:
     number: int = 0
     everything: bool = False
     ignore_error: bool = False
+    here: bool = False  # an image, if it is in the store, as Docker's classic builder takes it
 
     @property
     def name(self) -> str:
@@ -31,12 +32,15 @@ class CacheSpec:
         return self.ref or ("the client's folder" if self.kind == LOCAL else self.kind)
 
 
-def parse_from(texts: Sequence[str]) -> tuple[CacheSpec, ...]:
-    """Where steps may come from. A name alone is an image, or a cache in a registry. Raises InvalidArgument."""
+def parse_from(texts: Sequence[str], *, here: bool = False) -> tuple[CacheSpec, ...]:
+    """Where steps may come from. A name alone is an image, or a cache in a registry; `here` = no registry is asked.
+
+    Raises InvalidArgument.
+    """
     found = [_parse(text, _FROM) for text in texts]
     if any(spec.kind == INLINE for spec in found):
         raise InvalidArgument("cache-from: an inline cache is in an image: give its name")
-    return tuple(found)
+    return tuple(replace(spec, here=here) for spec in found)
 
 
 def parse_to(texts: Sequence[str]) -> tuple[CacheSpec, ...]:

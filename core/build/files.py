@@ -133,7 +133,7 @@ class BuildFiles:
             elif copy.add and _is_url(source):
                 parts.append(await self._download(source, copy))
             else:
-                plain.append(_checked(source, in_context=work.tree is None))
+                plain.append(_checked(source, _verb(copy), in_context=work.tree is None))
         if plain and copy.checksum:
             raise InvalidArgument("checksum requires HTTP(S) or git sources")
         if plain:
@@ -229,8 +229,8 @@ def _is_url(source: str) -> bool:
     return source.startswith(("http://", "https://"))
 
 
-def _checked(source: str, *, in_context: bool) -> str:
+def _checked(source: str, verb: str, *, in_context: bool) -> str:
     """Docker refuses paths that climb out of the context; in an image `..` stops at the root by itself."""
     if in_context and posixpath.normpath(source.lstrip("/")).split("/")[0] == "..":
-        raise InvalidArgument(f"forbidden path outside the build context: {source} ()")
+        raise InvalidArgument(f"{verb} failed: forbidden path outside the build context: {source} ()")
     return source

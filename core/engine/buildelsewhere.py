@@ -57,6 +57,10 @@ class Elsewhere:
         """The caches that can be read; their lines stay open `until` then."""
         found = []
         for spec in specs:
+            if spec.here:
+                known = await off_loop_to_end(self._of_image, spec.ref) if spec.ref else None
+                found += [StoreImport(spec.name, known, self.room, _Nowhere())] if known else []
+                continue
             self.report(Noted(f"importing cache from {spec.name}"))
             try:
                 cache = await self._import(spec, until)
