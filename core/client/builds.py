@@ -87,6 +87,19 @@ class Told:
     error: str = ""
 
 
+class Inside(msgspec.Struct, frozen=True, rename="pascal"):
+    """An image that is what `step` came to, with the program that is its shell, for `kept` seconds.
+
+    `broken` = the step failed, and what it had done until then is there too.
+    """
+
+    image: str
+    step: int
+    broken: bool = False
+    shell: tuple[str, ...] = ("/bin/sh",)
+    kept: float = 0.0
+
+
 class Summary(msgspec.Struct, frozen=True, rename="pascal"):
     """A build in the list: `total`, `done` and `cached` count steps. The rest is as in a BuildRecord."""
 
@@ -160,6 +173,12 @@ async def inspect(client: Asking, ident: str) -> BuildRecord:
 async def cancel(client: Asking, ident: str) -> None:
     """End a build. Raises NotFound, Conflict where it has ended, EngineError."""
     await client.post(f"{_HERE}/{ident}/cancel")
+
+
+async def enter(client: Asking, ident: str, step: int) -> Inside:
+    """The file system of a step as an image. Raises NotFound where the engine has it no more, EngineError."""
+    found: Inside = _convert(await client.post(f"{_HERE}/{ident}/shell", step=step), Inside)
+    return found
 
 
 async def forget(client: Asking, ident: str) -> None:

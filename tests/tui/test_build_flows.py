@@ -283,6 +283,26 @@ async def test_edit_builds_again_only_what_was_changed(monkeypatch: pytest.Monke
         assert [screen for screen in app.screen_stack if isinstance(screen, BuildScreen)] == [app.screen]
 
 
+async def test_a_shell_is_opened_in_a_step_that_failed_as_it_fell(monkeypatch: pytest.MonkeyPatch) -> None:
+    yard = Yard("fails")
+    commands: list[tuple[str, ...]] = []
+    async with playing(yard) as (app, pilot):
+        view = await begun(app, pilot)
+        await until(pilot, lambda: view.build.outcome == "failed")
+        failed = view.build.failed
+        assert failed is not None
+        yard.kept[failed.id] = {
+            "Image": image_id("step"), "Step": failed.id, "Broken": True, "Shell": ["/bin/ash"], "Kept": 1800.0,
+        }  # fmt: skip
+        monkeypatch.setattr(app.main.sessions, "command", lambda argv: commands.append(tuple(argv)))
+        await pilot.press("E")
+        await until(pilot, lambda: commands)
+        short = image_id("step").removeprefix("sha256:")[:12]
+        assert commands == [("run", "-it", "--rm", "--entrypoint", "/bin/ash", short)]
+        await until(pilot, lambda: f"step {failed.id} as it failed" in text_of(app))
+        assert len([call for call in yard.calls if call[0] == "UPLOAD"]) == 1
+
+
 async def test_a_shell_is_opened_in_what_the_lines_before_the_failure_made(monkeypatch: pytest.MonkeyPatch) -> None:
     yard = Yard("fails", "passes")
     commands: list[tuple[str, ...]] = []

@@ -54,6 +54,8 @@ class Yard(Stage):
         self.go_on = asyncio.Event()
         self.cancelled = asyncio.Event()
         self.breaks = False
+        self.kept: dict[int, dict[str, Any]] = {}
+        """The steps that the engine still has, by number."""
         for ago, build in enumerate(self.builds.values(), 1):
             build["record"]["Started"] = NOW - ago * 1900
 
@@ -82,6 +84,10 @@ class YardClient(StageClient):
     async def post(
         self, path: str, body: object = None, headers: Mapping[str, str] | None = None, /, **query: Any
     ) -> Any:
+        if path.startswith("/onggi/v1/builds/") and path.endswith("/shell"):
+            if query["step"] not in self.yard.kept:
+                raise NotFound("the file system is not here any more")
+            return self.yard.kept[query["step"]]
         if path.startswith("/onggi/v1/builds/"):
             if self._build(path)["record"]["Outcome"] not in ("running", "done", "failed"):
                 raise Conflict("build is not running")

@@ -269,11 +269,11 @@ class Builder:
         """Who asks the engine."""
         return self._screen.onggi.calls.client
 
-    def run_shell(self, image: str) -> None:
-        """Leave the view and open a shell in an image."""
+    def run_shell(self, image: str, shell: str, where: str) -> None:
+        """Leave the view and open a shell in an image that is a step."""
         self._leave()
-        words = ["run", "-it", "--rm", "--entrypoint", "/bin/sh", image.removeprefix("sha256:")[:12]]
-        self._screen.line.show(commands.line(words))
+        words = ["run", "-it", "--rm", "--entrypoint", shell, image.removeprefix("sha256:")[:12]]
+        self._screen.line.show(commands.line(words), join((where, "$muted")))
         self._screen.sessions.command(words)
 
     def _view(self) -> BuildScreen | None:

@@ -56,7 +56,7 @@ def edit(builder: Builder, view: BuildScreen) -> None:
         return
     if before == after:
         again = view.onggi.keymap.shown("build_again")
-        view.line.say(
+        view.tell(
             join(("The Dockerfile is as it was; ", "$muted"), (again, "bold $accent"), (" builds again.", "$muted"))
         )
     elif build.live:
@@ -83,6 +83,6 @@ def copy(view: BuildScreen) -> None:
     def copied(value: str | None) -> None:
         if value:
             view.app.copy_to_clipboard(value)
-            view.line.say(join(("copied ", "$muted"), safe(value)))
+            view.tell(join(("copied ", "$muted"), safe(value)))
 
     view.app.push_screen(Menu("Copy", build.title, [item for item in items if item.value]), copied)

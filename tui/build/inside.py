@@ -1,7 +1,7 @@
-"""A shell in the file system of a step.
+"""A shell in the file system of a step: of one that failed as it fell.
 
-The engine has no word for it, and needs none: the Dockerfile up to that step is built, which takes no time because
-all of it is in the cache, and what comes out is run.
+The engine keeps the steps of the last builds. For one that it has no more, the Dockerfile is built up to there once
+more, which takes no time as long as all of it is in the cache, and what comes out is run.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from core.aio import off_loop
 from core.client import builds
-from core.errors import EngineError
+from core.errors import EngineError, NotFound
 from tui.build.model import Build
 from tui.paint import join
 from tui.safe import safe_plain
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from tui.build.builder import Builder
     from tui.build.model import Step
     from tui.build.screen import BuildScreen
+
+
+LABEL, _STEP = "io.onggi.build.step", "made again"  # by which the engine knows that it may remove it
 
 
 def last_line(build: Build, step: Step) -> int:
@@ -39,27 +42,37 @@ def last_line(build: Build, step: Step) -> int:
 
 
 def open_shell(builder: Builder, view: BuildScreen, step: Step) -> None:
-    """Build up to a step and open a shell in that."""
-    build = view.build
-    if build.wish is None or not build.source:
-        view.say("What this build was made of is not here.")
-        return
-    line = last_line(build, step)
-    if not line:
-        view.say(f"Step {step.id} has no file system yet.")
-        return
-    view.work(_open(builder, view, build.wish, step, line), group="shell", exclusive=True)
+    """Have the file system of a step, and open a shell in that."""
+    view.work(_open(builder, view, step), group="shell", exclusive=True)
 
 
-async def _open(builder: Builder, view: BuildScreen, wish: Wish, step: Step, line: int) -> None:
-    when = "after" if step.state in ("done", "cached") else "before"
-    view.line.say(join((f"making the file system {when} step {step.id}", "$muted")))
+async def _open(builder: Builder, view: BuildScreen, step: Step) -> None:
+    view.tell(join((f"making the file system of step {step.id}", "$muted")))
     try:
-        image = await _image(builder.client, wish, view.build.source, line)
+        if step.over:
+            with suppress(NotFound):
+                found = await builds.enter(builder.client, view.build.id, step.id)
+                how = f"step {step.id} as it failed" if found.broken else _when(step)
+                builder.run_shell(found.image, found.shell[0], how)
+                return
+        await _again(builder, view, step)
     except (EngineError, OSError) as error:
         view.say_error(f"shell in step {step.id}: {safe_plain(str(error))}")
-        return
-    builder.run_shell(image)
+
+
+async def _again(builder: Builder, view: BuildScreen, step: Step) -> None:
+    """The engine has it no more, or not yet. Raises EngineError, OSError."""
+    build, line = view.build, last_line(view.build, step)
+    if not line:
+        view.say(f"Step {step.id} has no file system yet.")
+    elif build.wish is None or not build.source:
+        view.say("What this build was made of is not here.")
+    else:
+        builder.run_shell(await _image(builder.client, build.wish, build.source, line), "/bin/sh", _when(step))
+
+
+def _when(step: Step) -> str:
+    return f"{'after' if step.state in ('done', 'cached') else 'before'} step {step.id}"
 
 
 async def _image(client: Asking, wish: Wish, text: str, line: int) -> str:
@@ -67,7 +80,9 @@ async def _image(client: Asking, wish: Wish, text: str, line: int) -> str:
     folder = await off_loop(tempfile.mkdtemp, prefix="onggi-step-")
     try:
         path = await off_loop(_write, folder, wish, text, line)
-        ident = await builds.begin(client, replace(wish, dockerfile=path, names=(), target="", no_cache=False))
+        ident = await builds.begin(client, replace(
+            wish, dockerfile=path, names=(), target="", no_cache=False, labels={**wish.labels, LABEL: _STEP}
+        ))  # fmt: skip
     finally:
         await off_loop(shutil.rmtree, folder, True)
     build = Build("", "", 0.0)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal
+from textual.content import Content
 
 from tui import header, keymaps
 from tui.actions import ACTIONS, BY_ID, Situation, applies, scopes_of
@@ -287,4 +288,9 @@ class BuildScreen(WorkingScreen):
 
     def say(self, text: str) -> None:
         """One sentence of ours in the command line."""
-        self.line.say(join((text, "$muted")))
+        self.tell(join((text, "$muted")))
+
+    def tell(self, text: Content) -> None:
+        """Something in the command line, which is not drawn over once the build is over."""
+        self._reported = not self.build.live
+        self.line.say(text)
