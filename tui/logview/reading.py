@@ -27,6 +27,7 @@ class LogReading(LogPaper):
         super().__init__(id=id)
         self._finder = Finder(self._store)
         self._wanted_time: int | None = None
+        self._wants_hit = False
         self._busy = False
         self.cursor: int | None = None
         self._anchor = 0
@@ -52,6 +53,7 @@ class LogReading(LogPaper):
         """No hit is left to stand on."""
         self.cursor = None
         self._wanted_time = None
+        self._wants_hit = False
         self._finder.turn_to(self._store)
         if self._finder.hits is not None:
             self._search_on()
@@ -109,6 +111,8 @@ class LogReading(LogPaper):
         while hits is not None and hits is self._finder.hits and not hits.complete:
             begun = loop.time()
             hits.scan(_SLICE)
+            if self._wants_hit and hits.numbers:
+                self.step(True)
             if loop.time() - drawn > _DRAWN:
                 self._relayout(None) if self._finder.keep else self.tell()
                 drawn = loop.time()
@@ -126,14 +130,28 @@ class LogReading(LogPaper):
         return True
 
     def step(self, forward: bool) -> bool:
-        """To the next or previous hit, from the current one or from the row at the edge."""
+        """To the next or previous hit, from the current one or from the row at the edge; else to the first one."""
         edge = self._layout.at(self.scroll_offset.y)
         found = self._finder.step(forward, edge[0] if edge else self._finder.first)
+        hits = self._finder.hits
+        self._wants_hit = found is None and hits is not None and not hits.complete
         if found is None:
-            return False
+            return self._wants_hit
         self.restyle()
         self.go_to_line(found)
         return True
+
+    def move(self, motion: str) -> bool:
+        """Scroll; to the very first line also where the index has not come so far yet."""
+        self.let_go()
+        if motion == "first" and not self._store.complete:
+            self._wanted_time = 0
+        return super().move(motion)
+
+    def let_go(self) -> None:
+        """The reader has something else in mind: wait for no place any more."""
+        self._wanted_time = None
+        self._wants_hit = False
 
     # Times
 
@@ -142,7 +160,7 @@ class LogReading(LogPaper):
         number = self._store.at_time(time_ns)
         self._wanted_time = time_ns if number is None else None
         if number is None:
-            self.move("first")
+            super().move("first")
             return
         shown = self.shown_lines()
         at = bisect_left(shown, number)

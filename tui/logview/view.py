@@ -179,6 +179,7 @@ class LogView(LogReading):
         return True
 
     async def _on_key(self, event: events.Key) -> None:
+        self.let_go()
         if self._note:
             self._note = ""
             self._relayout(self._store.end)

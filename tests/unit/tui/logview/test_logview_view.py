@@ -1,3 +1,5 @@
+import asyncio
+
 from textual.app import App, ComposeResult
 from textual.widgets import Static
 
@@ -176,3 +178,47 @@ async def test_a_keymap_decides() -> None:
     async with app.run_test() as pilot:
         await pilot.press("x")
         assert app.view.wrap
+
+
+async def test_a_search_goes_to_the_first_hit_that_is_found_later() -> None:
+    app = Host()
+    async with app.run_test(size=(60, 9)) as pilot:
+        view = app.view
+        view.append("stdout", 0, numbered(60_000))
+        await pilot.pause(0.1)
+        view.search("line 7$", keep=False)
+        assert view._finder.hits is not None and not view._finder.hits.complete
+        assert view.step(True) and view._finder.current is None
+        async with asyncio.timeout(20):
+            while view._finder.current is None:
+                await pilot.pause(0.01)
+        assert view._finder.current == 7 and not view.follow
+        view.search("line 8$", keep=False)
+        view.step(True)
+        await pilot.press("G")  # something else
+        async with asyncio.timeout(20):
+            while not view._finder.hits.complete:
+                await pilot.pause(0.01)
+        assert view._finder.current is None and view.follow
+
+
+async def test_new_lines_are_told_below_and_only_those_that_are_shown() -> None:
+    app = Host()
+    async with app.run_test(size=(60, 7)) as pilot:
+        view = app.view
+        view.append("stdout", 0, numbered(20))
+        await pilot.pause(0.1)
+        await pilot.press("k")
+        view.append("stdout", 0, b"line 20\nother\nline 21\n")
+        await pilot.pause(0.2)
+        assert rows(view) == [*(f"│ line {n}" for n in range(13, 18)), " ▿ 3 new lines · G goes there"]
+        await pilot.press("&", "l", "i", "n", "e", "enter")
+        await pilot.pause(0.2)
+        assert view.unseen == 2 and "2 new lines" in view.mode
+        await pilot.press("&")
+        await pilot.press("&", "o", "t", "h", "e", "r", "enter")
+        await pilot.pause(0.2)
+        assert view.unseen == 0 and view.render_line(0).text.rstrip() == "│ other"  # all that is shown is seen
+        await pilot.press("escape", "G")
+        await pilot.pause(0.2)
+        assert view.render_line(5).text.rstrip() == "│ line 21" and view.follow
