@@ -48,7 +48,7 @@ def run_job(args: dict[str, Any], fds: list[int]) -> dict[str, Any]:
 
     `offset` and `size` say which part of the blob's file is the layer. With `recipe` the last descriptor is a file
     that gets the recipe of a plain tar (`core.storage.recipe`); with `assembled` the blob is a recipe itself, and
-    the last descriptor the directory that it belongs to. `limit_bytes` bounds the uncompressed tar, `plain_digest`
+    the third descriptor the directory that it belongs to. `limit_bytes` bounds the uncompressed tar, `plain_digest`
     is its digest where the blob is known to be it, `sync` off leaves syncing the disk to the caller.
 
     Answers `{"diff_id", "size", "unpacked", "own_root", "recipe"}`: digest and bytes of the uncompressed tar, bytes
@@ -59,7 +59,7 @@ def run_job(args: dict[str, Any], fds: list[int]) -> dict[str, Any]:
     limit = args.get("limit_bytes")
     source: Part | Assembly
     if args.get("assembled"):
-        source = Assembly(blob, more[-1])
+        source = Assembly(blob, more[0])
     else:
         source = Part(blob, int(args.get("offset") or 0), args.get("size"))
         get_ready(blob, int(args.get("offset") or 0))
