@@ -59,6 +59,21 @@ async def test_the_files_of_the_layer_under_the_cursor_fold_and_open() -> None:
         assert app.main.place == "images"
 
 
+async def test_a_folder_with_very_many_names_is_shown_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tui.layers.folding.PAGE", 2)
+    async with playing(potters_shop()) as (app, pilot):
+        await at_layers(app, pilot)
+        await pilot.press("enter")
+        tree = app.main.browser.pane.files
+        rest = [row for row in tree.row_ids if row.endswith("\0")]
+        assert rest
+        tree.select(rest[0])
+        assert "more name" in text_of(app)
+        await pilot.press("enter")
+        await until(pilot, lambda: rest[0] not in tree.row_ids)
+        assert tree.cursor_id.startswith(rest[0][:-1] + "/"), "it is on the first of those that came"
+
+
 async def test_a_file_is_shown_and_what_is_none_says_so() -> None:
     async with playing(potters_shop()) as (app, pilot):
         await at_layers(app, pilot)

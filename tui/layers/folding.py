@@ -8,7 +8,7 @@ from typing import Final
 
 from tui.layers.model import Node
 
-_MOST: Final = 5000  # children of one folder that get a row of their own
+PAGE: Final = 5000  # children of one folder that get a row of their own, until more are asked for
 
 Order = Callable[[Node], tuple[object, ...]]
 
@@ -20,16 +20,20 @@ ORDERS: Final[dict[str, Order]] = {
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One row: a node, what is written of its path, how deep it stands, whether it is unfolded."""
+    """One row: a node, what is written of its path, how deep it stands, whether it is unfolded.
+
+    With `more` it stands for as many names in the folder `node` that have no row yet.
+    """
 
     node: Node
     label: str
     depth: int
     open: bool
+    more: int = 0
 
     @property
     def id(self) -> str:
-        return self.node.path
+        return f"{self.node.path}\0" if self.more else self.node.path
 
 
 class Folding:
@@ -39,6 +43,11 @@ class Folding:
         self.root = root
         self.order = order
         self.open: set[str] = set()
+        self.pages: dict[str, int] = {}
+
+    def show_more(self, path: str) -> None:
+        """Give the next names of a folder rows of their own."""
+        self.pages[path] = self.pages.get(path, 1) + 1
 
     def toggle(self, path: str) -> None:
         """Fold or unfold a folder."""
@@ -60,19 +69,33 @@ class Folding:
     def rows(self) -> list[Shown]:
         """What is shown, from top to bottom."""
         found: list[Shown] = []
-        waiting = [(node, 0) for node in reversed(self._children(self.root))]
+        waiting: list[tuple[Node, int] | Shown] = list(reversed(self._inside(self.root, 0)))
         while waiting:
-            node, depth = waiting.pop()
+            one = waiting.pop()
+            if isinstance(one, Shown):
+                found.append(one)
+                continue
+            node, depth = one
             end = _chain(node)
             unfolded = end.path in self.open
             label = end.path if depth == 0 else end.path[len(node.path) - len(node.name) :]
             found.append(Shown(end, label, depth, unfolded))
             if unfolded:
-                waiting += [(child, depth + 1) for child in reversed(self._children(end))]
+                waiting += reversed(self._inside(end, depth + 1))
+        return found
+
+    def _inside(self, folder: Node, depth: int) -> list[tuple[Node, int] | Shown]:
+        """What stands below a folder, and a last row for the names that have none."""
+        children = self._children(folder)
+        found: list[tuple[Node, int] | Shown] = [(child, depth) for child in children]
+        more = len(_chain(folder).children) - len(children)
+        if more:
+            found.append(Shown(folder, "", depth, open=False, more=more))
         return found
 
     def _children(self, node: Node) -> list[Node]:
-        return sorted(_chain(node).children.values(), key=ORDERS[self.order])[:_MOST]
+        end = _chain(node)
+        return sorted(end.children.values(), key=ORDERS[self.order])[: PAGE * self.pages.get(end.path, 1)]
 
     def _folders(self, node: Node) -> list[Node]:
         return [end for child in self._children(node) if (end := _chain(child)).children]

@@ -8,7 +8,7 @@ from typing import Final
 from textual.content import Content
 
 from tui.glyphs import Glyphs
-from tui.layers.folding import Shown
+from tui.layers.folding import PAGE, Shown
 from tui.layers.model import MARKS, Layer, Node, Waste
 from tui.layers.waste import cures
 from tui.paint import EMPTY, ends, fit, join
@@ -81,11 +81,16 @@ def file_rows(shown: Sequence[Shown], glyphs: Glyphs, *, sizes: bool = True) -> 
     return [
         Row(
             one.id,
-            (one.label, one.depth, one.open, one.node.change, one.node.size),
-            _file_painter(one, glyphs, sizes),
+            (one.label, one.depth, one.open, one.node.change, one.node.size, one.more),
+            _rest_painter(one) if one.more else _file_painter(one, glyphs, sizes),
         )
         for one in shown
     ]
+
+
+def _rest_painter(one: Shown) -> Callable[[int], Content]:
+    words = f"and {one.more:,} more {'name' if one.more == 1 else 'names'}: open this row for the next {PAGE:,}"
+    return lambda width: fit(join(" " * (4 + 2 * min(one.depth, 12)), (words, "$muted")), width)
 
 
 def _file_painter(one: Shown, glyphs: Glyphs, sizes: bool) -> Callable[[int], Content]:

@@ -61,10 +61,10 @@ class FileTree(ObjectList):
 
     def show_tree(self, root: Node, *, keep: bool = False) -> None:
         """Show another tree; `keep` the folds and the cursor."""
-        order, unfolded = self._folding.order, self._folding.open
-        self._folding = Folding(root, order)
+        before = self._folding
+        self._folding = Folding(root, before.order)
         if keep:
-            self._folding.open = unfolded
+            self._folding.open, self._folding.pages = before.open, before.pages
         else:
             self.select_first()
             self._unfold = True
@@ -90,9 +90,12 @@ class FileTree(ObjectList):
         self._fill()
 
     def enter(self) -> None:
-        """Fold or unfold the folder under the cursor; a file is picked."""
+        """Fold or unfold the folder under the cursor; a file is picked; what was left out is shown."""
         node = self.node
         if node is None:
+            if self.cursor_id.endswith("\0"):
+                self._folding.show_more(self.cursor_id[:-1])
+                self._fill()
             return
         if node.children:
             self._folding.toggle(node.path)
@@ -113,7 +116,7 @@ class FileTree(ObjectList):
             self._unfold = False
             self._folding.unfold(_UNFOLDED if self.app.size.height >= _TALL else _UNFOLDED_SMALL)
         shown = self._folding.rows()
-        self._by_path = {one.id: one.node for one in shown}
+        self._by_path = {one.id: one.node for one in shown if not one.more}
         self.set_rows(paint.file_rows(shown, self.glyphs, sizes=self.sizes))
 
     def on_object_list_opened(self, event: ObjectList.Opened) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.layers.folding import Folding
+from tui.layers.folding import PAGE, Folding
 from tui.layers.model import (
     Entry,
     Waste,
@@ -95,6 +95,23 @@ _ENTRIES = st.lists(
         change=st.sampled_from(["added", "changed", "removed"]),
     )
 )
+
+
+def test_a_folder_of_very_many_names_says_how_many_are_left_out_and_shows_them_in_turn() -> None:
+    names = [f"/many/f{number:05}" for number in range(2 * PAGE + 7)]
+    folding = Folding(tree_of(Entry(name, size=1) for name in [*names, "/other/a", "/other/b"]), order="name")
+    folding.toggle("/many")
+    rows = folding.rows()
+    assert [row.more for row in rows if row.more] == [PAGE + 7]
+    last = next(row for row in rows if row.more)
+    assert (rows.index(last), last.depth) == (1 + PAGE, 1)
+    assert rows[-1].node.path == "/other"
+    assert len({row.id for row in rows}) == len(rows)
+    folding.show_more("/many")
+    assert [row.more for row in folding.rows() if row.more] == [7]
+    folding.show_more("/many")
+    shown = [row.node.path for row in folding.rows()]
+    assert shown == ["/many", *names, "/other"]
 
 
 @given(_ENTRIES, st.integers(0, 30))
