@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +21,23 @@ pytestmark = pytest.mark.root
 def test_a_full_disk_does_not_stop_a_container_that_talks(small: EngineUnderTest) -> None:
     leftovers = Leftovers(small)
     ident = small.run(
-        "sh", "-c", "until [ -e /dev/shm/go ]; do sleep 0.01; done; seq 1 100000; touch /dev/shm/done; cat"
-    )
+        "sh", "-c",
+        "until [ -e /dev/shm/go ]; do sleep 0.01; done; seq 1 100000; touch /dev/shm/done; "
+        "until [ -e /dev/shm/room ]; do sleep 0.01; done; echo after",
+    )  # fmt: skip
     shm = Path(f"/proc/{small.state(ident)['Pid']}/root/dev/shm")
     fill(small.paths.root)
     (shm / "go").touch()
-    assert small.wait(ident) == 0, "it wrote to its end, its log is cut"
+    wait_until((shm / "done").exists, "it wrote to its end, its log is cut")
     (small.paths.root / "filler").unlink()
-    assert small.answers()
+    (shm / "room").touch()
+    assert small.wait(ident) == 0 and small.answers()
+    *lines, after = small.logs(ident).splitlines()
+    told = r"onggi: ([\d,]+) lines? of this log could not be written: no space left on device"
+    lost = [int(found[1].replace(",", "")) for line in lines if (found := re.fullmatch(told, line))]
+    kept = [int(line) for line in lines if line.isdigit()]
+    assert after == "after" and lost and len(kept) + sum(lost) == 100_000
+    assert kept == sorted(kept) and len(lines) == len(kept) + len(lost)
     small.client.delete(f"/containers/{ident}")
     assert small.output("echo", "again") == "again\n"
     wait_until(lambda: not [line for line in leftovers.found() if "mount" in line], "no mount is left")
