@@ -17,7 +17,8 @@ from pathlib import Path
 from core.errors import EngineUnreachable
 from core.paths import Paths
 
-START_PATIENCE = 10.0  # seconds
+START_PATIENCE = 30.0  # seconds for an engine that is alive, on a machine that is busy; it takes a fraction of one
+ANSWER_PATIENCE = 10.0  # seconds for one that has the socket
 _PAUSE = 0.01
 _LOG_LIMIT = 4 * 1024 * 1024  # bytes of engine.log before a new start puts it aside
 _KEPT = (
@@ -65,7 +66,7 @@ class _Gate:
         os.close(self._fd)
 
 
-def answers(path: Path, timeout: float = START_PATIENCE) -> bool:
+def answers(path: Path, timeout: float = ANSWER_PATIENCE) -> bool:
     """Whether an engine answers `GET /_ping` at `path`; a socket without a listener says no at once."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
         sock.settimeout(timeout)

@@ -38,14 +38,16 @@ def test_a_container_and_its_client_outlive_the_daemon(fresh_engine: EngineUnder
     stream.close()
 
 
-def test_an_exit_that_no_engine_saw_is_told_by_the_next(fresh_engine: EngineUnderTest) -> None:
+def test_an_exit_that_no_engine_saw_is_told_by_the_next(fresh_engine: EngineUnderTest, tmp_path: Path) -> None:
     engine = fresh_engine
-    quick = engine.run("sh", "-c", "sleep 0.5; exit 8")
-    gone = engine.run("sleep", "0.5", host={"AutoRemove": True})
+    script, gate = "until test -e /gate/open; do sleep 0.05; done; exit 8", {"Binds": [f"{tmp_path}:/gate"]}
+    quick = engine.run("sh", "-c", script, host=gate)
+    gone = engine.run("sh", "-c", script, host={**gate, "AutoRemove": True})
     stays = engine.run("sleep", "60")
     shim = engine.shim_pid(stays)
     shims = [engine.shim_pid(quick), engine.shim_pid(gone)]
     engine.stop()
+    (tmp_path / "open").touch()
     wait_until(lambda: not any(map(alive, shims)), "the short ones end by themselves")
     assert alive(shim)
     engine.start()
