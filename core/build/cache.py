@@ -21,7 +21,6 @@ SCHEMA = (
     "CREATE TABLE build_place (place TEXT PRIMARY KEY, parts TEXT NOT NULL)",
     "CREATE TABLE build_short (short TEXT PRIMARY KEY, key TEXT NOT NULL, created_by TEXT NOT NULL)",
 )
-_FILES_NAMED = 3
 _PARTS_LIMIT = 4 << 20  # characters that are kept to tell what has changed
 Parts = Mapping[str, object]
 
@@ -104,37 +103,23 @@ class Cache:
             if not self._entries:  # what is told of changes is of no use without anything to compare
                 self._db.execute("DELETE FROM build_place")
 
-    def cause(self, place: str, parts: Parts) -> str:
-        """Why the step at `place` is not what it was the last time, "" the first time. Remembers `parts`.
+    def places(self, prefix: str) -> dict[str, Parts]:
+        """What steps were made of the last time, by the rest of their places behind `prefix`."""
+        rows = self._db.query(
+            "SELECT place, parts FROM build_place WHERE substr(place, 1, ?) = ?", (len(prefix), prefix)
+        )
+        return {str(place)[len(prefix) :]: json.loads(parts) for place, parts in rows}
 
-        `place` names the step over many builds: which Dockerfile, stage and line of it.
-        """
+    def put_place(self, place: str, parts: Parts) -> None:
+        """Remember what a step was made of. `place` names it over many builds: which Dockerfile, stage and line."""
         text = json.dumps(parts, sort_keys=True)
         if len(text) > _PARTS_LIMIT:
             text = json.dumps({**parts, "files": {}}, sort_keys=True)
-        rows = self._db.query("SELECT parts FROM build_place WHERE place = ?", (place,))
-        if rows and rows[0][0] == text:
-            return "not in the cache any more"
         self._db.execute("INSERT OR REPLACE INTO build_place VALUES (?, ?)", (place, text), durable=False)
-        return difference(json.loads(rows[0][0]), parts) if rows else ""
 
-
-def difference(before: Parts, after: Parts) -> str:
-    """What of a step has changed, in a few words: what people can do something about comes first."""
-    if before.get("text") != after.get("text"):
-        return "the line changed"
-    old, new = before.get("files"), after.get("files")
-    if isinstance(old, dict) and isinstance(new, dict) and old != new:
-        changed = [path for path in sorted(old.keys() | new.keys()) if old.get(path) != new.get(path)]
-        named = ", ".join(changed[:_FILES_NAMED]) or "files"
-        more = f" and {len(changed) - _FILES_NAMED} more" if len(changed) > _FILES_NAMED else ""
-        return f"changed: {named}{more}"
-    for name in sorted(before.keys() | after.keys()):
-        if before.get(name) != after.get(name) and name != "parent":
-            return f"{name} changed"
-    return (
-        "a step before it changed" if before.get("parent") != after.get("parent") else "not in the cache any more"
-    )
+    def drop_place(self, place: str) -> None:
+        """Forget a step that is not in its Dockerfile any more."""
+        self._db.execute("DELETE FROM build_place WHERE place = ?", (place,), durable=False)
 
 
 def _entry(row: tuple[object, ...]) -> Entry:

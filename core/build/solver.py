@@ -17,6 +17,7 @@ import msgspec
 from core.build import describe
 from core.build.cache import Entry
 from core.build.cachedoc import Trodden
+from core.build.causes import Causes
 from core.build.hands import Hands, Made, Options, Prepared, StepFailed
 from core.build.hits import Hits, ImportFailed, Tell
 from core.build.plan import Plan, PlannedStage, source_stage
@@ -60,6 +61,8 @@ class Solver:
         self._steps = steps_of(plan)
         self._stages: dict[int, asyncio.Task[State]] = {}
         self._images: dict[tuple[str, str], asyncio.Task[State]] = {}
+        lines = {steps[0].told.stage: [step.told.text for step in steps] for steps in self._steps.values()}
+        self._causes = Causes(hands.cache, options.place, lines)
         self._hits = Hits(hands.cache, hands.layering, hands.imports)
 
     @property
@@ -181,12 +184,12 @@ class Solver:
             await self._hits.ensure_snapshot(tree.snapshot, self._tell(step))
         prepared = await self._prepare(planned, state, step, instruction)
         key = step_key(state.key, {**prepared.parts, **epoch})
-        cause = self._cause(step, state, prepared, no_cache=no_cache)
+        cause = self._cause(planned, step, state, prepared)
         entry = None if no_cache else self._hits.find(key)
         if entry is not None:
             return self._taken(step, prepared.state, entry, prepared.created_by, short)
         began = time.monotonic()
-        self._hands.report(Started(id=step.told.id, cause=cause, key=key))
+        self._hands.report(Started(id=step.told.id, cause="--no-cache" if no_cache else cause, key=key))
         layer, size = (await prepared.do() if prepared.do else None) or (None, 0)
         moment = time.time() if self._options.epoch is None else float(self._options.epoch)
         after = prepared.state.next(key, layer=layer, created_by=prepared.created_by, created=created_text(moment))
@@ -217,11 +220,10 @@ class Solver:
         named = {planned.stage.start.name, str(planned.stage.index)} & self._options.no_cache_stages
         return self._options.no_cache or bool(named)
 
-    def _cause(self, step: Step, state: State, prepared: Prepared, *, no_cache: bool) -> str:
-        place = f"{self._options.place}/{step.told.stage}/{step.told.number}"
+    def _cause(self, planned: PlannedStage, step: Step, state: State, prepared: Prepared) -> str:
         parts = {**prepared.parts, "files": dict(prepared.files), "parent": state.key}
-        cause = self._hands.cache.cause(place, parts)
-        return "--no-cache" if no_cache else cause
+        base = f"the base image {planned.base_image}" if planned.base_image else "the stage below"
+        return self._causes.of(step.told, step.instruction, parts, base)
 
     async def _prepare(self, planned: PlannedStage, state: State, step: Step, instruction: Instruction) -> Prepared:
         match instruction:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -24,6 +25,7 @@ _OUTCOMES: Final = {
     "sending": "$restarting", "running": "$restarting", "done": "$running", "failed": "$failed",
     "cancelled": "$paused", "lost": "$failed",
 }  # fmt: skip
+_FILES: Final = re.compile(r"(?:(?:COPY|ADD|RUN) ?.*?)?changed: (.*)", re.DOTALL)
 _QUICK: Final = 0.05  # seconds: what takes less is written as 0.0 s
 FOLDED: Final = 2
 """So many cached steps after one another are one line."""
@@ -161,21 +163,25 @@ def notes(build: Build, chosen: Step | None, now: float, glyphs: Glyphs, width: 
 
 
 def _cause(step: Step, width: int) -> list[Content]:
-    head, _, files = step.cause.partition("changed: ")
-    if files and not head:
-        more = files.partition(" and ")
-        names = [name for name in more[0].split(", ") if name]
-        rest = [f"and {more[2]}"] if more[2] else []
-        return [
-            *(cut(join(("~ ", "$paused"), safe(name), (" changed", "$muted")), width) for name in names),
-            *(join((f"  {safe_plain(text)}", "$muted")) for text in rest),
-        ]
+    files = _FILES.fullmatch(step.cause)
+    if files is not None:
+        return [cut(_changed_file(name), width) for name in files.group(1).split(", ") if name]
     sentence = {
         "--no-cache": "the cache was not to be used",
         "not in the cache any more": "it was not in the cache any more",
     }.get(step.cause, step.cause)
     return [join(("~ ", "$paused"), line) if n == 0 else join("  ", line)
             for n, line in enumerate(wrap(safe(sentence), max(width - 2, 8)))]  # fmt: skip
+
+
+def _changed_file(told: str) -> Content:
+    """`a` changed, `b (new)`, `c (gone)`, or `+2 more`."""
+    for end, sign_, word in ((" (new)", "+ ", "new"), (" (gone)", "- ", "gone")):
+        if told.endswith(end):
+            return join((sign_, "$paused"), safe(told.removesuffix(end)), (f" {word}", "$muted"))
+    if told.startswith("+") and told.endswith(" more"):
+        return join((f"  and {safe_plain(told[1:])}", "$muted"))
+    return join(("~ ", "$paused"), safe(told), (" changed", "$muted"))
 
 
 def _progress(build: Build, now: float, glyphs: Glyphs, width: int) -> list[Content]:

@@ -197,7 +197,7 @@ def test_many_files_are_copied(cli: Cli, tmp_path: Path, engine: EngineUnderTest
     assert done.code == 0 and " 5000" in done.err, done.err
     (folder / "tree/20/file-7").write_text("changed")
     again = cli("build", "-t", "many:1", str(folder))
-    assert "not cached: changed: 20/file-7" in again.err
+    assert "not cached: COPY tree changed: 20/file-7" in again.err
     assert cached(cli, folder) == 2
 
 

@@ -163,19 +163,27 @@ async def test_the_second_time_nothing_is_done_and_the_result_is_the_same(bench:
 @pytest.mark.parametrize(
     ("text", "changed", "cause", "cached"),
     [
-        ("FROM b\nRUN one\nRUN two\n", "FROM b\nRUN one\nRUN three\n", "the line changed", [True, False]),
-        ("FROM b\nRUN one\nRUN two\n", "FROM b\nRUN uno\nRUN two\n", "the line changed", [False, False]),
-        ("FROM b\nENV A=1\nRUN x\n", "FROM b\nENV A=2\nRUN x\n", "the line changed", [False, False]),
-        ("FROM b\nRUN x\n", "FROM c\nRUN x\n", "a step before it changed", [False]),
+        ("RUN one\nRUN two", "RUN one\nRUN three", 'the command changed: "two" is now "three"', [True, False]),
+        ("RUN one\nRUN two", "RUN uno\nRUN two", 'the command changed: "one" is now "uno"', [False, False]),
+        ("ENV A=1\nRUN x", "ENV A=2\nRUN x", 'the line changed: "A=1" is now "A=2"', [False, False]),
+        ("RUN x\nRUN y", "RUN new\nRUN x\nRUN y", "the line is new", [False, False, False]),
+        ("RUN a b c\nRUN y", "RUN a c\nRUN y", 'the command changed: "b" is gone', [False, False]),
+        ("RUN a\nRUN b\nRUN y", "RUN b\nRUN y", "a step before it changed", [False, False]),
     ],
 )
 async def test_a_changed_line_is_done_again_and_says_why(
     bench: Bench, text: str, changed: str, cause: str, cached: list[bool]
 ) -> None:
-    await bench.build(text)
-    await bench.build(changed)
+    await bench.build(f"FROM b\n{text}\n")
+    await bench.build(f"FROM b\n{changed}\n")
     assert bench.finished() == cached
     assert bench.causes()[0] == cause
+
+
+async def test_another_base_is_named(bench: Bench) -> None:
+    await bench.build("FROM b\nRUN x\nRUN y\n")
+    await bench.build("FROM c\nRUN x\nRUN y\n")
+    assert bench.causes() == ["the base image c instead of the base image b", "a step before it changed"]
 
 
 async def test_a_changed_file_is_named(bench: Bench) -> None:
@@ -183,7 +191,7 @@ async def test_a_changed_file_is_named(bench: Bench) -> None:
     bench.context["a"] = "2"
     await bench.build("FROM b\nCOPY a /x\nRUN y\n")
     assert bench.finished() == [False, False]
-    assert bench.causes() == ["changed: a", "a step before it changed"]
+    assert bench.causes() == ["COPY a changed: a", "a step before it changed"]
 
 
 async def test_a_build_arg_spoils_the_cache_from_the_first_run_below_its_line(bench: Bench) -> None:

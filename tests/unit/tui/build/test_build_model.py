@@ -78,7 +78,7 @@ def test_a_step_says_which_step_of_another_stage_it_waits_for() -> None:
 def test_the_cause_that_is_told_is_one_that_somebody_can_do_something_about() -> None:
     build = build_of(
         (0, planned("FROM a", "COPY b /", "RUN c", "RUN d")),
-        (1, Started(2, "changed: b")), (2, Finished(2, False, 1)),
+        (1, Started(2, "COPY . changed: b, d (new), +2 more")), (2, Finished(2, False, 1)),
         (2, Started(3, "a step before it changed")), (3, Finished(3, False, 1)),
         (3, Started(4, "not in the cache any more")), (4, Failed(4, "x", 1)),
     )  # fmt: skip
@@ -86,7 +86,7 @@ def test_the_cause_that_is_told_is_one_that_somebody_can_do_something_about() ->
     assert build.why(build.steps[4]) is build.steps[2]  # a step that failed was never in the cache
     assert build.why(None) is build.steps[2]
     text = "\n".join(line.plain for line in notes(build, build.steps[4], NOW, UNICODE, 50))
-    assert "Why step 2 ran\n ~ b changed" in text
+    assert "Why step 2 ran\n ~ b changed\n + d new\n   and 2 more" in text
 
 
 @pytest.mark.parametrize(
