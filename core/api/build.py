@@ -94,6 +94,7 @@ def wish_of(request: Request) -> BuildWish:
         cache_from=parse_from(_texts(request, "cachefrom"), here=not request.flag("onggi")),
         cache_to=parse_to(_texts(request, "cacheto")),
         session=request.text("session"),
+        packed=request.flag("packed"),
         ssh=_texts(request, "ssh"),
         squash=request.flag("squash"),
         no_cache_stages=tuple(name.lower() for name in _texts(request, "nocachefilter")),

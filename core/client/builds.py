@@ -128,6 +128,7 @@ async def begin(client: Asking, wish: Wish, progress: Callable[[int, int], None]
     headers = await off_loop(_credentials, wish)
     query: dict[str, Value] = {
         "onggi": True,
+        "packed": True,
         "detach": True,
         "dockerfile": name,
         "t": tuple(wish.names),

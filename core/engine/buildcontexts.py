@@ -1,18 +1,67 @@
-"""The contexts of a build: those by name, which came along in the archive of the main one or are images."""
+"""The contexts of a build: the main one, and those by name, which came along in its archive or are images."""
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from core.errors import InvalidArgument
+from core.aio import off_loop
+from core.build.ignoring import NAME, leave_out
+from core.errors import InvalidArgument, NoSuchPath
+from core.images.room import ImageRoom
 
 IMAGE = "docker-image://"
 CONTEXTS = ".onggi-contexts"  # in the archive: named contexts by number
+_DOCKERFILE_LIMIT = 1 << 20  # bytes
 _EPOCH = re.compile(r"\d{1,12}")
+
+
+class Contexts:
+    """Makes contexts of what clients send."""
+
+    def __init__(self, room: ImageRoom) -> None:
+        self._room = room
+
+    async def unpack(self, archive: int, home: Path) -> Path:
+        """The archive, a tar, as a folder in `home`. Raises BadArchive, SyscallFailed."""
+        context = home / "context"
+        await off_loop(context.mkdir, 0o755)
+        target = os.open(context, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            await self._room.zygote.run("unpack", {"limit_bytes": self._room.content.room()}, [archive, target])
+        finally:
+            os.close(target)
+        return context
+
+    async def dockerfile(self, context: Path | None, name: str) -> bytes:
+        """Read it inside the context, where a link of it cannot lead out. Raises InvalidArgument."""
+        if context is None:
+            raise InvalidArgument("there is neither a Dockerfile nor a build context")
+        try:
+            return await self._read(context, name)
+        except NoSuchPath as error:
+            raise InvalidArgument(f"Cannot locate specified Dockerfile: {name}") from error
+
+    async def leave_out(self, context: Path, dockerfile: str) -> None:
+        """Remove what `.dockerignore` names, where there is one. Raises InvalidArgument for one that is wrong."""
+        with suppress(NoSuchPath):
+            text = await self._read(context, NAME)
+            await off_loop(leave_out, context, text, dockerfile=dockerfile)
+
+    async def _read(self, context: Path, name: str) -> bytes:
+        output = os.open(context.parent, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            rootfs = {"lower": [str(context)], "upper": None, "work": None}
+            args = {"rootfs": rootfs, "path": name, "limit": _DOCKERFILE_LIMIT + 1}
+            await self._room.zygote.run("read-file", args, [output])
+            return await off_loop(os.pread, output, _DOCKERFILE_LIMIT + 1, 0)
+        finally:
+            os.close(output)
 
 
 def images_of(contexts: Mapping[str, str]) -> dict[str, str]:

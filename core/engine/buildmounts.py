@@ -170,6 +170,8 @@ class BuildPrograms:
         target = _target(mount)
         ident = mount.get("id") or target
         sharing = mount.get("sharing") or "shared"
+        if mount.get("source") or tree is not None:  # CVE-2024-23651: a path inside of what programs have written
+            raise InvalidArgument("RUN --mount=type=cache: from and source are not supported")
         if sharing not in ("shared", "private", "locked"):
             raise InvalidArgument(f'unsupported sharing value "{sharing}"')
         if sharing == "locked":

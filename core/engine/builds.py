@@ -38,7 +38,7 @@ from core.dockerfile.parser import parse
 from core.engine.buildbases import BuildBases, Images, Registries
 from core.engine.buildcache import BuildCache
 from core.engine.buildcaches import Caches
-from core.engine.buildcontexts import empty_archive, epoch_of, images_of, set_apart
+from core.engine.buildcontexts import Contexts, empty_archive, epoch_of, images_of, set_apart
 from core.engine.buildelsewhere import Elsewhere
 from core.engine.buildelsewhere import Registries as CacheRegistries
 from core.engine.buildmounts import BuildPrograms, Surroundings
@@ -48,7 +48,7 @@ from core.engine.buildsessions import Session, Sessions
 from core.engine.buildshelf import Shelf, Users
 from core.engine.events import Events
 from core.engine.validate import check_host
-from core.errors import Conflict, EngineError, InvalidArgument, NoSuchPath
+from core.errors import Conflict, EngineError, InvalidArgument
 from core.images.importer import parse_target
 from core.images.layouts import host_platform
 from core.images.room import ImageRoom
@@ -93,6 +93,7 @@ class BuildWish:
     ssh: Sequence[str] = ()  # ids of agents that the client holds
     squash: bool = False
     repository: GitSource | None = None  # the context
+    packed: bool = False  # the client has left out of its archive what `.dockerignore` names
 
 
 class Builds:
@@ -203,12 +204,15 @@ class Builds:
         names = [parse_target(name) for name in wish.names]
         platform = parse_platform(wish.platform) if wish.platform else host_platform()
         async with self._folder() as home:
-            context = None if archive is None else await self._unpack(archive, home)
+            contexts = Contexts(self._room)
+            context = None if archive is None else await contexts.unpack(archive, home)
             if wish.repository is not None:
                 repositories = Repositories(self._room.zygote)
                 _, context = await repositories.clone(wish.repository, home / "repository", keep=False)
+            if context is not None and not wish.packed:
+                await contexts.leave_out(context, wish.dockerfile)
             folders = {} if context is None else await off_loop(set_apart, wish.contexts, context, home)
-            data = wish.text if wish.text is not None else await self._dockerfile(context, wish.dockerfile)
+            data = wish.text if wish.text is not None else await contexts.dockerfile(context, wish.dockerfile)
             recording.has_source(data)
             image = await self._solve(wish, data, Asked(
                 target=wish.target, args=wish.args, platform=platform, machine=host_platform(),
@@ -349,31 +353,6 @@ class Builds:
             yield home
         finally:
             await off_loop_to_end(self._discard, home)
-
-    async def _unpack(self, archive: int, home: Path) -> Path:
-        context = home / "context"
-        await off_loop(context.mkdir, 0o755)
-        target = os.open(context, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            await self._room.zygote.run("unpack", {"limit_bytes": self._room.content.room()}, [archive, target])
-        finally:
-            os.close(target)
-        return context
-
-    async def _dockerfile(self, context: Path | None, name: str) -> bytes:
-        """Read it inside the context, where a link of it cannot lead out."""
-        if context is None:
-            raise InvalidArgument("there is neither a Dockerfile nor a build context")
-        output = os.open(context.parent, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        try:
-            rootfs = {"lower": [str(context)], "upper": None, "work": None}
-            args = {"rootfs": rootfs, "path": name, "limit": _DOCKERFILE_LIMIT + 1}
-            await self._room.zygote.run("read-file", args, [output])
-            return await off_loop(os.pread, output, _DOCKERFILE_LIMIT + 1, 0)
-        except NoSuchPath as error:
-            raise InvalidArgument(f"Cannot locate specified Dockerfile: {name}") from error
-        finally:
-            os.close(output)
 
 
 def _tell_nobody(_: Event) -> None:

@@ -199,6 +199,8 @@ def _query(given: Arguments, dockerfile: str) -> dict[str, Any]:
         "place": _place(given.operands[0]),
     }
     query |= limits.query(given)
+    if given.operands[0] != "-" and not _is_afar(given.operands[0]):
+        query["packed"] = "1"
     if given.texts("build-context"):
         query["contexts"] = jsontext.dumps(buildcontext.numbered(_contexts(given)))
     if given.texts("no-cache-filter"):

@@ -61,7 +61,8 @@ _SAME = (
     (re.compile(r"DEPRECATED: The legacy builder.*?\n\n", re.DOTALL), ""),
     (re.compile(r"Sending build context to Docker daemon.*?\n"), ""),
     (re.compile(r"[^\n]*\r"), ""),
-    # Ours says where in the file it is, nothing of how the program was to be started, and BuildKit's words of targets.
+    # Ours says where in the file it is, nothing of how the program was to be started, and of targets what BuildKit
+    # says.
     (re.compile(r"dockerfile parse error line 1: (?=no build stage)"), ""),
     (re.compile(r"failed to create shim task: .*?(?=exec: )|(?<=in \$PATH): unknown"), ""),
     (re.compile(r"failed to reach build target nosuch in Dockerfile"), 'target stage "nosuch" could not be found'),
