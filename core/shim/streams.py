@@ -59,7 +59,7 @@ class Streams:
         self._held = False
         self._resting: set[int] = set()
         self._window = (0.0, 0)
-        self._size = (0, 0)
+        self._size = self._awaited = (0, 0)
         self._repaint: Timer | None = None
 
     @property
@@ -239,6 +239,8 @@ class Streams:
 
     def resize(self, height: int, width: int) -> None:
         """Set the terminal's size; kept for the next start. Nothing without a terminal."""
+        if self._repaint and (height, width) == self._awaited:
+            return  # it comes back to that in a moment; sooner, and the program would have seen no change
         if self._repaint:
             self._repaint.cancel()
             self._repaint = None
@@ -259,7 +261,12 @@ class Streams:
         if height < 2 or not width:
             return
         self._set_size(height - 1, width)
-        self._repaint = self._loop.call_later(_REPAINT_PAUSE, lambda: self.resize(height, width))
+        self._awaited = (height, width)
+        self._repaint = self._loop.call_later(_REPAINT_PAUSE, self._repainted)
+
+    def _repainted(self) -> None:
+        self._repaint = None
+        self.resize(*self._awaited)
 
     def finish(self) -> None:
         """The process is gone: deliver what its pipes still hold, end the log's lines, let clients go."""

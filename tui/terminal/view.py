@@ -333,7 +333,7 @@ class TerminalView(Pointed, can_focus=True):
         self._capture(True)
         if FOCUS in self.modes:
             self.send(b"\x1b[I")
-        self._place_cursor()
+        self.call_next(self._place_cursor)  # has_focus is set behind this
 
     def on_blur(self) -> None:
         """Give the keyboard back."""
