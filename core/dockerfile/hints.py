@@ -5,9 +5,11 @@ Rule names are those of docs.docker.com/reference/build-checks where there is on
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 
+from core.dockerfile.basehints import base_hints, casing_hints, protocol_hints
 from core.dockerfile.instructions import (
     Arg,
     Cmd,
@@ -21,6 +23,7 @@ from core.dockerfile.instructions import (
     Label,
     Maintainer,
     Run,
+    Shell,
     Stage,
     Workdir,
 )
@@ -29,12 +32,13 @@ from core.dockerfile.lines import Source
 _SECRET = re.compile(
     r"(?i)(?:^|_)(password|passwd|pword|secret|token|apikey|api_key|credential|private_key)s?(?:$|_)"
 )
+_SIMPLE = re.compile(r"[\w./:=@%+, -]+")
 _ALMOST_JSON = re.compile(r"\[.*\]\s*$", re.DOTALL)
 
 
 def hints_of(source: Source, args: Sequence[Arg], stages: Sequence[Stage]) -> tuple[Hint, ...]:
     """Every hint, in the order of lines."""
-    found = [*_casing(source), *_stage_names(stages)]
+    found = [*_casing(source), *_stage_names(stages), *casing_hints(source), *base_hints(args, stages)]
     for arg in args:
         found += _secrets(arg)
     for stage in stages:
@@ -44,7 +48,7 @@ def hints_of(source: Source, args: Sequence[Arg], stages: Sequence[Stage]) -> tu
 
 def _of_stage(stage: Stage) -> Iterator[Hint]:
     last: dict[type, Instruction] = {}
-    workdir = False
+    workdir = shell = False
     for instruction in stage.commands:
         if isinstance(instruction, Cmd | Entrypoint):
             if type(instruction) in last:
@@ -54,8 +58,11 @@ def _of_stage(stage: Stage) -> Iterator[Hint]:
                     f"only the last {name} of a stage counts, this one does nothing",
                 )  # fmt: skip
             last[type(instruction)] = instruction
+            if not shell:
+                yield from _shell_form(instruction)
+        shell = shell or isinstance(instruction, Shell)
         if isinstance(instruction, Workdir):
-            if not workdir and not instruction.path.startswith(("/", "$")):
+            if not workdir and not instruction.path.lstrip("\"'").startswith(("/", "$")):
                 yield _hint(
                     instruction, "WorkdirRelativePath",
                     f"{instruction.path} is relative to what the base image has: write an absolute path",
@@ -80,6 +87,7 @@ def _of_instruction(instruction: Instruction) -> Iterator[Hint]:
             )  # fmt: skip
         case Expose():
             yield from _host_ports(instruction)
+            yield from protocol_hints(instruction)
         case _:
             pass
     yield from _secrets(instruction)
@@ -91,6 +99,16 @@ def _exec_form(instruction: Instruction, command: Command) -> Iterator[Hint]:
     if _ALMOST_JSON.match(text) and not text.startswith("[ "):  # `[ -f x ] …` is a test of the shell's
         why = "single quotes are no JSON" if "'" in text else "this is no JSON array of strings"
         yield _hint(instruction, "JSONArgsRecommended", f"{why}, so a shell gets it as text: use double quotes")
+
+
+def _shell_form(instruction: Cmd | Entrypoint) -> Iterator[Hint]:
+    """A program behind a shell gets no signal: it is killed after ten seconds of waiting."""
+    command, name = instruction.command, type(instruction).__name__.upper()
+    text = command.words[0] if command.words else ""
+    if not command.shell or not text or _ALMOST_JSON.match(text):
+        return
+    plain = f"write {name} {json.dumps(text.split())}" if _SIMPLE.fullmatch(text) else "use the exec form"
+    yield _hint(instruction, "JSONArgsRecommended", f"a shell stands between it and signals: {plain}")
 
 
 def _outside(copy: Copy) -> Iterator[Hint]:
@@ -138,11 +156,13 @@ def _stage_names(stages: Sequence[Stage]) -> Iterator[Hint]:
 
 
 def _casing(source: Source) -> Iterator[Hint]:
-    """BuildKit asks for one casing; the lines here have lost theirs, so only `FROM … as` can be told."""
+    """`FROM … as` in another case than FROM."""
     for line in source.lines:
         words = line.rest.split()
-        if line.name == "from" and len(words) >= 3 and words[-2] in ("as", "As", "aS"):
-            yield Hint(range=line.range, rule="FromAsCasing", text="write AS in capitals like the other keywords")
+        odd = words[-2:-1] and words[-2].lower() == "as" and words[-2].isupper() != line.written.isupper()
+        if line.name == "from" and len(words) >= 3 and odd:
+            wanted = "AS in capitals" if line.written.isupper() else "as in small letters"
+            yield Hint(range=line.range, rule="FromAsCasing", text=f"write {wanted} like the other keywords")
 
 
 def _quoted(text: str) -> str:

@@ -46,6 +46,7 @@ class Line:
     range: Range
     heredocs: tuple[Heredoc, ...] = ()
     comments: tuple[str, ...] = ()
+    written: str = ""  # its keyword as it stands there
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +126,13 @@ class _Reader:
         text = self._join_continued(escape)
         if not text.strip():
             return None  # nothing but continuations
-        name, rest = _split(text)
+        written, rest = _split(text)
+        name = written.lower()
         heredocs: tuple[Heredoc, ...] = ()
         verb = rest.split(maxsplit=1)[0].lower() if name == "onbuild" and rest else name
         if verb in _TAKES_HEREDOC and "<<" in rest:
             heredocs = tuple(self._read_heredoc(mark, first) for mark in heredoc_marks(rest, escape))
-        return Line(name, rest, Range(first, self.at), heredocs, comments)
+        return Line(name, rest, Range(first, self.at), heredocs, comments, written)
 
     def _join_continued(self, escape: str) -> str:
         continued = _continuation(escape)
@@ -177,7 +179,7 @@ def _continuation(escape: str) -> Callable[[str], tuple[str, bool]]:
 
 def _split(text: str) -> tuple[str, str]:
     name, *rest = text.split(maxsplit=1)
-    return name.lower(), rest[0].rstrip() if rest else ""
+    return name, rest[0].rstrip() if rest else ""
 
 
 def heredoc_marks(rest: str, escape: str) -> list[Heredoc]:

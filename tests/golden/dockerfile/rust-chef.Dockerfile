@@ -1,7 +1,7 @@
 # check=skip=JSONArgsRecommended;error=true
 FROM rust:1.79 AS chef
 RUN cargo install cargo-chef
-WORKDIR app
+WORKDIR /app
 
 FROM chef AS planner
 COPY . .

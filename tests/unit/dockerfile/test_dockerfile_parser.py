@@ -40,7 +40,7 @@ def test_samples_parse_as_recorded(sample: Path) -> None:
 
 
 def test_there_are_samples() -> None:
-    assert len(SAMPLES) >= 4
+    assert len(SAMPLES) >= 30
 
 
 @pytest.mark.parametrize(
@@ -174,6 +174,42 @@ def test_stages_are_found_by_name_in_any_case_and_by_number() -> None:
     assert file.stage("BUILD") is file.stages[0]
     assert file.stage("1") is file.stages[1]
     assert file.stage("2") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("FROM a:$T", "UndefinedArgInFrom"),
+        ("ARG T\nFROM a:$T", "InvalidDefaultArgInFrom"),
+        ("ARG T=1\nFROM a:$T", ""),
+        ("ARG T\nFROM a:${T:-1}", ""),
+        ("ARG R=x.y:5000/z\nFROM $R/a@sha256:0", ""),
+        ("FROM --platform=$TARGETPLATFORM a", "RedundantTargetPlatform"),
+        ("FROM --platform=$BUILDPLATFORM a", ""),
+        ("FROM --platform=linux/arm64 a", "FromPlatformFlagConstDisallowed"),
+        ("FROM --platform=linux/arm64 a AS for-arm64", ""),
+        ("FROM a AS Big", "StageNameCasing"),
+        ("FROM a\nENV A=1\nrun x", "ConsistentInstructionCasing"),
+        ("from a\nenv A=1\nrun x", ""),
+        ("FROM a as b", "FromAsCasing"),
+        ("from a as b", ""),
+        ("FROM a\nEXPOSE 80/TCP", "ExposeProtoCasing"),
+        ("FROM a\nCMD top -b", "JSONArgsRecommended"),
+        ('FROM a\nSHELL ["x"]\nCMD top -b', ""),
+        ('FROM a\nWORKDIR "/a b"', ""),
+        ("# check=skip=all\nFROM a as B", ""),
+        ("# check=skip=stagenamecasing,FromAsCasing\nFROM a as B", ""),
+    ],
+)
+def test_what_is_odd_has_the_name_of_its_rule(text: str, rule: str) -> None:
+    assert [hint.rule for hint in parse(text.encode()).hints] == ([rule] if rule else [])
+
+
+def test_a_check_is_read_as_buildkit_reads_it() -> None:
+    assert parse(b"# check=error=true\nFROM a").strict
+    assert not parse(b"# check=error=true\nFROM a", check="skip=all").strict
+    with pytest.raises(DockerfileError, match="invalid check option 'nosuch'"):
+        parse(b"# check=nosuch=1\nFROM a")
 
 
 words = st.sampled_from(
