@@ -8,7 +8,7 @@ import json
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -35,6 +35,19 @@ def busybox_layer() -> bytes:
         for name, data in FILES.items():
             _add(tar, name, data)
         _add(tar, "data/seed", b"from the image\n")
+    return buffer.getvalue()
+
+
+def layer_of(files: dict[str, bytes], folders: Iterable[str], links: dict[str, str]) -> bytes:
+    """A layer of these files, folders and symbolic links."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for name in folders:
+            _add(tar, name, b"", kind=tarfile.DIRTYPE, mode=0o1777 if name == "tmp" else 0o755)
+        for name, target in links.items():
+            _add(tar, name, b"", kind=tarfile.SYMTYPE, target=target)
+        for name, data in files.items():
+            _add(tar, name, data)
     return buffer.getvalue()
 
 

@@ -113,7 +113,7 @@ def run(name: str, columns: int, lines: int, locale: str) -> recordings.Recordin
     if os.geteuid() == 0:
         argv = [*_ALONE, *argv]
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home, chdir(home):
-        _files(Path(home))
+        fill(Path(home))
         env = {
             "PATH": os.environ["PATH"], "TERM": "xterm-256color", "COLORTERM": "truecolor", "LC_ALL": locale,
             "HOME": home, "SHELL": "/bin/bash",
@@ -139,7 +139,8 @@ def wrong(name: str, recording: recordings.Recording) -> list[str]:
     ]
 
 
-def _files(folder: Path) -> None:
+def fill(folder: Path) -> None:
+    """Write the files that the programs are shown with."""
     lines = (f"line {n}: the quick brown fox, 옹기 항아리 漢字, café naïve, tab\there\n" for n in range(1, 120))
     (folder / "text.txt").write_text("".join(lines))
     (folder / "code.py").write_text(

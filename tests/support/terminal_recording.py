@@ -33,6 +33,7 @@ from tui.terminal.stream import FastStream
 Cell = tuple[str, tuple[int, ...]]  # what the cell shows ("" behind a wide character) and its attribute's key
 Picture = list[list[Cell]]
 
+BLANK = (-1, -1, 0, *PLAIN.key[3:])  # the attribute of a blank that nobody sees
 _CURSOR_KEY = re.compile(rb"\x1b\[([A-DHF])")
 _QUIET = 0.3  # seconds without output after which a screen counts as at rest
 _MOST = 4.0
@@ -131,13 +132,13 @@ def tmuxs(recording: Recording) -> list[Picture]:
                 Path(done).read_bytes()
                 at = rest
                 shown = subprocess.run([*tmux, "capture-pane", "-p", "-e", "-N"], check=True, capture_output=True)
-                out.append(_parsed(shown.stdout.decode(), recording.columns, recording.lines))
+                out.append(parsed(shown.stdout.decode(), recording.columns, recording.lines))
         finally:
             subprocess.run([*tmux, "kill-server"], check=False)
     return out
 
 
-def _parsed(text: str, columns: int, lines: int) -> Picture:
+def parsed(text: str, columns: int, lines: int) -> Picture:
     """tmux's capture: rows of text and SGR, whose state goes on from row to row; SO and SI around line drawing."""
     rows = (text.split("\n") + [""] * lines)[:lines]
     screen = FastScreen(columns, lines)
@@ -156,7 +157,7 @@ def _cells(row: Row) -> list[Cell]:
     ]
     # nobody sees the foreground of a blank
     cells = [(" ", (-1, *key[1:])) if char == " " and not key[2] else (char, key) for char, key in cells]
-    while cells and cells[-1] == (" ", (-1, -1, 0, *PLAIN.key[3:])):
+    while cells and cells[-1] == (" ", BLANK):
         cells.pop()
     return cells
 

@@ -35,6 +35,23 @@ class Terminal:
         """What is on the screen now, without colours."""
         return self._tmux("capture-pane", "-p")
 
+    def look(self) -> tuple[str, tuple[int, int, bool]]:
+        """What is on the screen now, with its colours as SGR and all blanks; and the cursor: column, row, shown."""
+        form = "#{cursor_x} #{cursor_y} #{cursor_flag}"
+        text = self._tmux("display-message", "-p", form, ";", "capture-pane", "-p", "-e", "-N")
+        cursor, _, shown = text.partition("\n")
+        x, y, on = cursor.split()
+        return shown, (int(x), int(y), on == "1")
+
+    def ask(self, what: str) -> str:
+        """The value of one of tmux's formats, without the braces: `cursor_x`, `alternate_on`."""
+        return self._tmux("display-message", "-p", f"#{{{what}}}").strip()
+
+    def size(self) -> tuple[int, int]:
+        """Columns and lines."""
+        columns, lines = self._tmux("display-message", "-p", "#{pane_width} #{pane_height}").split()
+        return int(columns), int(lines)
+
     def press_and_watch(self, *keys: str) -> None:
         """Keys, and wait until they have changed something on the screen, if only a colour."""
         before = self._tmux("capture-pane", "-p", "-e")
