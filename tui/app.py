@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Final
 
+from rich.console import Console
 from textual.app import App
 from textual.filter import LineFilter
 from textual.screen import Screen
@@ -34,7 +35,8 @@ class OnggiApp(App[None], inherit_bindings=False):
 
     `client` speaks to the engine at `host`; `ensure` makes sure that one answers and tells whether it had to be
     started; `now` is the clock; `meter` reads the host's figures, None = do not show them; containers' figures
-    are read every `stats_every` seconds. `plain` = the terminal cannot draw the marks; `typed` came before the app.
+    are read every `stats_every` seconds. `plain` = the terminal cannot draw the marks; `few_colours` = it has
+    sixteen or less; `typed` came before the app.
     """
 
     TITLE = "onggi"
@@ -83,6 +85,7 @@ class OnggiApp(App[None], inherit_bindings=False):
         problems: tuple[str, ...] = (),
         plain: bool = False,
         typed: bytes = b"",
+        few_colours: bool = False,
     ) -> None:
         super().__init__(driver_class=TerminalDriver)
         self.config = config if config is not None else Config()
@@ -98,6 +101,8 @@ class OnggiApp(App[None], inherit_bindings=False):
         self.last_error = ""
         self.faults: list[Exception] = []  # of our own; a test looks here
         self._meter = meter
+        self._few_colours = few_colours
+        self._theme_file: tuple[str, float] = ("", 0.0)
         self._problems = (*problems, *clashes)
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
@@ -114,7 +119,7 @@ class OnggiApp(App[None], inherit_bindings=False):
         self.set_class(bool(os.environ.get("NO_COLOR")), "-plain")
         problems = list(self._problems)
         try:
-            self.use_theme(self.config.theme)
+            self.use_theme(self.config.theme or (themes.ANSI if self._few_colours else themes.DEFAULT))
         except themes.BadTheme as error:
             problems.append(str(error))
             self.use_theme(themes.DEFAULT)
@@ -136,9 +141,20 @@ class OnggiApp(App[None], inherit_bindings=False):
 
     def use_theme(self, name: str) -> None:
         """Change colours. Raises BadTheme."""
+        self._theme_file = (name, themes.changed(name))
         self.register_theme(themes.find(name))
+        if self.theme == name:
+            self.mutate_reactive(OnggiApp.theme)  # other colours under the same name
         self.theme = name
         self.set_class(bool(os.environ.get("NO_COLOR")) or name == themes.ANSI, "-plain")
+
+    def reload_theme(self) -> bool:
+        """Read a theme of the user's again when its file has changed; whether it was. Raises BadTheme."""
+        name, before = self._theme_file
+        if not name or themes.changed(name) == before:
+            return False
+        self.use_theme(name)
+        return True
 
     def next_theme(self) -> str:
         """Change to the next theme there is; its name."""
@@ -184,6 +200,7 @@ def make(host: str | None = None) -> OnggiApp:
     except settings.BadConfig as error:
         config, problems = Config(), (str(error),)
     narrow, typed = probe(0, 2) if config.glyphs == "auto" else (True, b"")
+    console = os.environ.get("TERM") == "linux"  # its fonts have 512 signs: not our marks
     chosen = chosen_host(host)
     own = chosen == default_host()
     return OnggiApp(
@@ -194,8 +211,9 @@ def make(host: str | None = None) -> OnggiApp:
         meter=HostMeter().read,
         host_name="local engine" if own else chosen,
         problems=problems,
-        plain=not narrow,
+        plain=not narrow or (console and config.glyphs == "auto"),
         typed=typed,
+        few_colours=Console(force_terminal=True).color_system in (None, "standard"),
     )
 
 

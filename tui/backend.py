@@ -60,6 +60,11 @@ class Backend:
         """Try the engine now instead of at the next time."""
         self._again.set()
 
+    def look_again(self, container_id: str) -> None:
+        """Something became of a container that no event tells of: it did not start."""
+        self._dirty.add(container_id)
+        self._woken.set()
+
     def watch_rows(self, container_ids: Iterable[str]) -> None:
         """Only these containers' figures are asked for."""
         self._visible = tuple(container_ids)

@@ -80,9 +80,15 @@ _TABS: Final = {
 }
 
 
+_USED_BY: Final = {"images": "ancestor", "volumes": "volume", "networks": "network"}
+"""What `ps` is asked for, to list the containers that use one of a kind."""
+
+
 def of_tab(kind: str, tab: str, name: str) -> str:
     """The command that shows what a tab shows, "" where there is none."""
     words = _TABS.get(tab)
+    if tab == "Used by" and name:
+        return line(("ps", "-a", "--filter"), (f"{_USED_BY.get(kind, kind)}={name}",))
     if words is None or not name:
         return ""
     if tab == "Config" and kind in ("volumes", "networks"):

@@ -22,10 +22,12 @@ class BadConfig(ValueError):
 class Config:
     """`theme` and `keymap` by name, `glyphs` is auto, unicode or ascii, `keys` maps action ids to own keys.
 
+    No theme = `onggi`, or the terminal's own colours where it has but sixteen.
+
     `registries` are those that the registry browser lists beside the ones logged in to.
     """
 
-    theme: str = "onggi"
+    theme: str = ""
     keymap: str = "lazydocker"
     glyphs: str = "auto"
     keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

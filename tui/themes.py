@@ -6,13 +6,15 @@ variable: `$ink` is the text, `$pane` the panes' ground; Textual computes `$text
 
 from __future__ import annotations
 
-import tomllib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from textual.theme import BUILTIN_THEMES, Theme
+
+from tui import config
 
 DEFAULT: Final = "onggi"
 ANSI: Final = "ansi"
@@ -99,10 +101,12 @@ def folder() -> Path:
 def load(path: Path) -> Palette:
     """Read one theme file. Raises BadTheme with the file's name and what is wrong."""
     try:
-        document = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadTheme(f"read theme {path.name}: {error}") from error
+        document = config.document_of(config.read(path) or "", path.name)
+    except config.BadConfig as error:
+        raise BadTheme(f"theme {path.stem}: {error}") from error
     slots = document.get("slots", {})
+    if not isinstance(slots, dict) or not isinstance(document.get("gutters", []), list):
+        raise BadTheme(f"read theme {path.name}: slots must be a table, gutters a list")
     missing = [slot for slot in VARIABLES if not _is_colour(slots.get(slot))]
     gutters = document.get("gutters", [])
     if missing:
@@ -113,7 +117,7 @@ def load(path: Path) -> Palette:
 
 
 def _is_colour(value: object) -> bool:
-    return isinstance(value, str) and len(value) == 7 and value[0] == "#" and value[1:].isalnum()
+    return isinstance(value, str) and re.fullmatch(r"#[0-9a-fA-F]{6}", value) is not None
 
 
 def theme_of(palette: Palette) -> Theme:
@@ -179,15 +183,23 @@ def defaults() -> dict[str, str]:
 
 def user_folder() -> Path:
     """Where a user's own themes lie."""
-    from tui.config import folder as config_folder
-
-    return config_folder() / "themes"
+    return config.folder() / "themes"
 
 
 def available() -> tuple[str, ...]:
     """The names that can be chosen: ours in their order, then the user's, then the terminal's own colours."""
     own = sorted(path.stem for path in user_folder().glob("*.toml") if path.stem not in NAMES)
     return (*NAMES, *own, ANSI)
+
+
+def changed(name: str) -> float:
+    """When the user's own theme of that name was written last, in seconds since the epoch; 0 = there is none."""
+    if Path(name).name != name:
+        return 0.0
+    try:
+        return (user_folder() / f"{name}.toml").stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def find(name: str) -> Theme:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,7 +12,7 @@ from keyscenes import shows, text_of
 from stage import Stage, app_on, one_id, potters_shop, settled
 from textual.pilot import Pilot
 
-from tui import config
+from tui import config, themes
 from tui.app import OnggiApp
 from tui.screens.confirm import Confirm
 from tui.screens.keyeditor import KeyEditor
@@ -142,3 +143,40 @@ async def test_every_act_can_be_reached_and_rebound_with_the_mouse() -> None:
         await shows(app, "kept")
         changed = [act for act, keys in app.keymap.keys.items() if keys == ("Q",)]
         assert len(changed) == 1
+
+
+async def test_the_theme_key_walks_through_all_there_are_and_each_one_is_drawn() -> None:
+    folder = themes.user_folder()
+    folder.mkdir(parents=True)
+    (folder / "mine.toml").write_text((themes.folder() / "baekja.toml").read_text())
+    seen, grounds = [], set()
+    async with playing(potters_shop()) as (app, pilot):
+        for _ in themes.available():
+            await pilot.press("T")
+            await shows(app, f"theme {app.theme}")
+            seen.append(app.theme)
+            grounds.add(app.screen.styles.background.hex)
+        assert sorted(seen) == sorted(themes.available())
+        assert {"onggi", "cheongja", "baekja", "heukja", "mine", "ansi"} == set(seen)
+        assert len(grounds) == 5  # mine is baekja's
+
+
+async def test_a_theme_of_ones_own_is_drawn_anew_when_its_file_is_saved() -> None:
+    folder = themes.user_folder()
+    folder.mkdir(parents=True)
+    mine, source = folder / "mine.toml", (themes.folder() / "heukja.toml").read_text()
+    mine.write_text(source)
+    async with playing(potters_shop(), theme="mine") as (app, pilot):
+        before = app.screen.styles.background.hex
+        mine.write_text(source.replace('bg = "#0a0a0b"', 'bg = "#102030"'))
+        os.utime(mine, (1, 1))
+        app.main.tick()
+        await shows(app, "theme mine as it is now")
+        await pilot.pause(0.1)
+        assert before != app.screen.styles.background.hex == "#102030"
+        mine.write_text("slots = 4")
+        os.utime(mine, (2, 2))
+        app.main.tick()
+        await shows(app, "mine.toml: slots must be a table")
+        assert app.screen.styles.background.hex == "#102030"
+        app.main.tick()

@@ -277,12 +277,14 @@ class Detail(Framed, Vertical):
         self._hand_over()
 
     def _hand_over(self) -> None:
-        """The keyboard was given to the page while the view that takes its place was on its way: pass it on.
+        """The keyboard was given to a view that is not shown, or shown no more: pass it on to the one that is.
 
         What is not on the screen yet cannot have the keyboard, hence the refresh between.
         """
-        if self.page.has_focus and self.inner is not self.page:
-            self.call_after_refresh(self.inner.focus)
+        focused = self.screen.focused if self.is_attached else None
+        inside = focused is not None and self.query_one("#body") in focused.ancestors
+        if focused is not None and inside and self.inner not in focused.ancestors_with_self:
+            self.call_after_refresh(lambda: self.inner.focus())
 
     def note_sessions(self) -> None:
         """Write how many sessions live behind the Terminal tab."""

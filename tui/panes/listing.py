@@ -75,7 +75,8 @@ class ListColumn(Vertical):
             yield TitledList(kind, self, self.glyphs)
 
     def on_mount(self) -> None:
-        self._fill()
+        for kind in LISTS:
+            self.list_of(kind).set_empty(self._empty(kind))
         self.arrange_lists()
 
     def list_of(self, kind: str) -> TitledList:

@@ -78,6 +78,8 @@ class SessionStrip(Widget):
     def __init__(self) -> None:
         super().__init__(id="strip")
         self._pieces: tuple[Content, ...] = ()
+        self._first = 0
+        self._here = 0
 
     def show(self, sessions: Sequence[Session], current: Session | None) -> None:
         """Show these sessions."""
@@ -90,17 +92,27 @@ class SessionStrip(Widget):
                 join(head, " ", (session.title, style), (f" · {session.note}" if session.note else "", "$muted"))
             )
         self._pieces = tuple(pieces)
+        self._here = sessions.index(current) if current in sessions else 0
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width
-        left = join("  ").join(self._pieces)
+        self._first = self._beginning(width)
+        more = join(("‹ ", "$muted")) if self._first else EMPTY
+        left = join(more, join("  ").join(self._pieces[self._first :]))
         line = join(" ", ends(left, EMPTY, max(width - 1, 0)))
         return strip_of(line, width, self.visual_style, self.app)
 
+    def _beginning(self, width: int) -> int:
+        """The first session that is written: the one shown always is, as much of it as there is room for."""
+        for first in range(self._here + 1):
+            if sum(piece.cell_length + 2 for piece in self._pieces[first : self._here + 1]) + 3 <= width:
+                return first
+        return self._here
+
     def on_click(self, event: events.Click) -> None:
-        at = 1
-        for number, piece in enumerate(self._pieces, 1):
+        at = 3 if self._first else 1
+        for number, piece in enumerate(self._pieces[self._first :], self._first + 1):
             if at <= event.x < at + piece.cell_length:
                 self.post_message(self.Picked(number))
             at += piece.cell_length + 2
@@ -256,7 +268,7 @@ class TerminalPane(Vertical, can_focus=True):
     def mode(self) -> Content:
         """`126×43`"""
         session = self.current
-        if session is None:
+        if session is None or not session.opened:
             return EMPTY
         size = session.view.size
         return join((f"{size.width}×{size.height} · shift+pgup looks back", "$muted"))

@@ -14,7 +14,7 @@ CHOICES: Final = (
     ("image_load", "Load a file", "made by save, here or by Docker"),
     ("image_starter", "Starter image", "of this machine, no network"),
 )
-_TITLE: Final = 14
+_TITLE: Final = 15
 _WHAT: Final = max(len(what) for _, _, what in CHOICES) + 1
 
 _SHADES: Final = ("#825436", "#6d472b", "#583721")

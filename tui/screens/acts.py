@@ -129,7 +129,16 @@ class Acts:
         more: dict[str, str | bool] = dict(query)
         if verb in _REMOVALS and len(targets) > 1 and self._screen.engine.own:
             more |= {"group": secrets.token_hex(8), "command": command.removeprefix("onggi ")}  # one undo for all
-        self.job(command, [(name, calls.act(verb, ref, **more)) for ref, name in targets], tail)
+        self.job(command, [(name, self._try(ref, calls.act(verb, ref, **more))) for ref, name in targets], tail)
+
+    async def _try(self, ref: str, work: Awaitable[object]) -> None:
+        """Await one part; where it fails its container may be in another state, which no event tells."""
+        try:
+            await work
+        except EngineError:
+            if ref in self._screen.world.containers:
+                self._screen.onggi.backend.look_again(ref)
+            raise
 
     def ask(self, question: Question, do: Callable[[bool], None]) -> None:
         """Ask before a dangerous act; `do` is told whether force was chosen."""

@@ -56,6 +56,7 @@ class ListTabs(Bar):
     def __init__(self) -> None:
         super().__init__(id="listtabs")
         self._pieces: list[tuple[str, Content]] = []
+        self._shown: tuple[tuple[tuple[str, int], ...], str] = ((), "")
 
     def show_counts(self, world: World, current: str) -> None:
         """Counts of this world, with the current list in front of the reader."""
@@ -66,14 +67,29 @@ class ListTabs(Bar):
             len(world.networks),
             len(world.projects()),
         )
-        self._pieces = []
-        for number, (kind, count) in enumerate(zip(LISTS, counts, strict=True), 1):
-            if kind == current:
-                head = join((f" {number} ", "bold $on-accent on $focus"), " ", (NAMES[kind], "bold $focus"))
-            else:
-                head = join((f"{number} ", "$muted"), (NAMES[kind], "$muted"))
-            self._pieces.append((kind, join(head, (f" {count}", "$muted"))))
+        self._shown = (tuple(zip(LISTS, counts, strict=True)), current)
+        self._fill()
+
+    def _fill(self) -> None:
+        """Whole names with their counts, or as much of them as there is room for."""
+        counted, current = self._shown
+        for names, told in ((0, True), (0, False), (3, False)):
+            self._pieces = [
+                (kind, self._piece(number, kind, count if told else -1, kind == current, names))
+                for number, (kind, count) in enumerate(counted, 1)
+            ]
+            if sum(piece.cell_length + 2 for _, piece in self._pieces) <= self.size.width:
+                break
         self.refresh()
+
+    def _piece(self, number: int, kind: str, count: int, current: bool, letters: int) -> Content:
+        name, told = NAMES[kind], join((f" {count}", "$muted")) if count >= 0 else EMPTY
+        if current:
+            return join((f" {number} ", "bold $on-accent on $focus"), " ", (name, "bold $focus"), told)
+        return join((f"{number} {name[: letters or None]}", "$muted"), told)
+
+    def on_resize(self, event: events.Resize) -> None:
+        self._fill()
 
     def render_line(self, y: int) -> Strip:
         line = join(" ", join("  ").join([piece for _, piece in self._pieces]))

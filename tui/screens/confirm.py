@@ -12,7 +12,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from tui import keymaps
-from tui.paint import EMPTY, ends, fit, join
+from tui.paint import EMPTY, cut, ends, fit, join, wrap
 from tui.safe import crop_middle, safe, safe_plain
 from tui.screens.dialog import Dialog
 from tui.text import size, size_prose
@@ -23,6 +23,7 @@ UNDO_COSTS: Final = "; until then its bytes stay."
 KEEP: Final = ("escape", "enter", "q")
 """Keys that never do what is asked about."""
 
+_FRAME: Final = 4  # rows of the box's border and what it keeps free
 _AROUND: Final = 19  # rows of the dialog that are not rows of its two tables
 
 
@@ -88,29 +89,41 @@ class Confirm(Dialog[str]):
         self.query_one("#question", Static).update(text)
 
     def _text(self, width: int, height: int) -> Content:
+        """Everything, with room between; on a low screen without, and as much as leaves the keys on it."""
+        asked, room = self.question, height - _FRAME
+        usual = max(height - _AROUND, 2)
+        victims = _table(asked.victims, width) if asked.victims else []
+        spared = [join(("not touched", "$muted")), *_spared(asked.spared, width)] if asked.spared else []
+        note = wrap(join((asked.note, "$muted")), width) if asked.note else []
+        undo = wrap(join((asked.undo, "$running"), (UNDO_COSTS, "$muted")), width) if asked.undo and victims else []
+        command = [join(("$ ", "$muted"), fit(safe(asked.command), width - 2))]
+        blocks = [
+            [self._question(width)],
+            _first(victims, 1 + max(usual - min(len(asked.spared), 3), 2)),
+            _first(spared, 1 + max(usual - len(asked.victims), 3)),
+            note,
+            undo,
+            command,
+            self._buttons(width),
+        ]
+        lines = [line for block in blocks if block for line in (EMPTY, *block)][1:]
+        if len(lines) > room:
+            left = room - 1 - len(undo) - 1 - len(blocks[-1])
+            most = max(left - min(len(spared), max(left // 2, 2)), 2) if victims else 0
+            kept = _first(victims, most)
+            blocks = [blocks[0], kept, _first(spared, max(left - len(kept), 0)), undo, command, blocks[-1]]
+            lines = [line for block in blocks for line in block]
+        return Content("\n").join(lines)
+
+    def _question(self, width: int) -> Content:
         asked = self.question
         known = [v.frees for v in asked.victims if v.frees >= 0]
         total = asked.frees if asked.frees >= 0 else sum(known)
         frees = join((f"frees {size_prose(total)}", "bold $paused")) if total else EMPTY
         head = f"{asked.verb} {asked.what}?" if asked.what else f"Nothing to {asked.verb.lower()}."
-        lines = [ends(join((head, "bold")), frees, width)]
-        room = max(height - _AROUND, 2)
-        if asked.victims:
-            lines += [EMPTY, *_first(_table(asked.victims, width), 1 + max(room - min(len(asked.spared), 3), 2))]
-        if asked.spared:
-            spared = [
-                join("  ", mark, " ", fit(safe(crop_middle(safe_plain(name), 20)), 20), ("  " + why, "$muted"))
-                for mark, name, why in asked.spared
-            ]
-            lines += [EMPTY, join(("not touched", "$muted")), *_first(spared, max(room - len(asked.victims), 3))]
-        if asked.note:
-            lines += [EMPTY, join((asked.note, "$muted"))]
-        if asked.undo and asked.victims:
-            lines += [EMPTY, join((asked.undo, "$running"), (UNDO_COSTS, "$muted"))]
-        lines += [EMPTY, join(("$ ", "$muted"), fit(safe(asked.command), width - 2)), EMPTY, self._buttons()]
-        return Content("\n").join(lines)
+        return ends(join((head, "bold")), frees, width)
 
-    def _buttons(self) -> Content:
+    def _buttons(self, width: int) -> list[Content]:
         asked = self.question
         parts: list[Content] = []
         if asked.victims:
@@ -126,7 +139,8 @@ class Confirm(Dialog[str]):
         if asked.other is not None:
             key, words, _ = asked.other
             parts.append(join((key, "bold $accent"), (f" {words}", "$muted")))
-        return Content("     ").join(parts)
+        gap = next((gap for gap in ("     ", "  ") if sum(p.cell_length + len(gap) for p in parts) <= width), "")
+        return [Content(gap).join(parts)] if gap else parts
 
     def pressed(self, event: events.Key) -> None:
         event.stop()
@@ -168,8 +182,17 @@ def _table(victims: Sequence[Victim], width: int) -> list[Content]:
     return lines
 
 
+def _spared(spared: Sequence[tuple[tuple[str, str], str, str]], width: int) -> list[Content]:
+    return [
+        cut(join("  ", mark, " ", fit(safe(crop_middle(safe_plain(name), 20)), 20), ("  " + why, "$muted")), width)
+        for mark, name, why in spared
+    ]
+
+
 def _first(lines: list[Content], most: int) -> list[Content]:
     """As many lines as there is room for, with how many are left out."""
     if len(lines) <= most:
         return lines
+    if most <= 1:
+        return []
     return [*lines[: most - 1], join((f"    and {len(lines) - most + 1} more", "$muted"))]

@@ -10,9 +10,11 @@ from tui.messages import EngineDown, EngineStarting, EngineUp, UsageChanged, Wor
 from tui.paint import join
 from tui.panes.detail import Detail
 from tui.panes.listing import ListColumn
+from tui.safe import safe
 from tui.screens import bars
 from tui.screens.working import WorkingScreen
 from tui.state import Container, World
+from tui.themes import BadTheme
 
 if TYPE_CHECKING:
     from tui.app import OnggiApp
@@ -106,6 +108,7 @@ class FactScreen(WorkingScreen):
     def tick(self) -> None:
         """Once a second, and only where a second changes what is written."""
         self._ticks += 1
+        self._reload_theme()
         now = self.onggi.now()
         young = any(_moves(c, now) for c in self.world.containers.values())
         if young or self._ticks % 30 == 0:
@@ -115,6 +118,14 @@ class FactScreen(WorkingScreen):
             self.update_bars()
         elif self.engine.note and now - self.engine.heard > _NEWS:
             self.set_engine(replace(self.engine, note=""))
+
+    def _reload_theme(self) -> None:
+        """Whoever writes a theme sees it when the file is saved."""
+        try:
+            if self.onggi.reload_theme():
+                self.line.say(join(("theme ", "$muted"), safe(self.onggi.theme), (" as it is now", "$muted")))
+        except BadTheme as error:
+            self.say_error(str(error))
 
     def watch_rows(self) -> None:
         """Tell whose figures matter."""

@@ -87,6 +87,8 @@ class Files:
                 await screen.sessions.run(made, name)
             await calls.act("start", made)
         except (EngineError, OSError) as error:
+            if made:
+                screen.onggi.backend.look_again(made)
             screen.say_error(f"{name} did not start: {error}" if made else f"{name} was not made: {error}")
             return
         screen.line.show(spec.line(), join(("running", "$running"), ", ", safe(name, style="$muted")))

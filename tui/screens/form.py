@@ -25,6 +25,7 @@ Values = Mapping[str, str]
 _ROOMY: Final = 100  # columns from which every remark fits beside its field
 _FEW: Final = 4
 _COMMAND_LINES: Final = 3
+_AROUND: Final = _COMMAND_LINES + 8  # rows of a form that are not its fields
 _REST: Final = 0.3  # seconds without a key after which others are asked about what is typed
 
 
@@ -77,6 +78,8 @@ class Form(Dialog[Mapping[str, str]]):
     DEFAULT_CSS: ClassVar[str] = f"""
     Form.-slim Field .label {{ width: {SLIM_LABEL}; }}
     Form.-slim Field Entry {{ width: {SLIM_ENTRY}; }}
+    Form.-low DialogBox {{ padding: 0 1; }}
+    Form.-low #blank, Form.-low #command-1, Form.-low #command-2 {{ display: none; }}
     """
 
     # Priority: what is typed right behind a Tab, a password perhaps, must not land in the field before.
@@ -115,7 +118,7 @@ class Form(Dialog[Mapping[str, str]]):
             else Field(one.name, one.label, one.value, one.hint, secret=one.secret, known=one.known)
             for one in self.fields
         ]
-        made += [Text(), Rule()]
+        made += [Text(id="blank"), Rule()]
         made += [Text(id=f"command-{n}") for n in range(_COMMAND_LINES)]
         return [*made, Text(id="hint"), Text(id="buttons")]
 
@@ -133,6 +136,7 @@ class Form(Dialog[Mapping[str, str]]):
 
     def on_resize(self, event: events.Resize) -> None:
         self.set_class(event.size.width < _ROOMY and len(self.fields) > _FEW, "-slim")
+        self.set_class(event.size.height < len(self.fields) + _AROUND, "-low")
         for options in self.query(Options):
             options.refresh()
 
@@ -170,7 +174,9 @@ class Form(Dialog[Mapping[str, str]]):
                 else EMPTY
             )
             self.query_one(f"#command-{n}", Text).show(text)
-        self.query_one("#hint", Text).show(join((safe_plain(plan.hint), "$paused")))
+        hint = self.query_one("#hint", Text)
+        hint.display = bool(plan.hint) or not self.has_class("-low")
+        hint.show(join((safe_plain(plan.hint), "$paused")))
         self.query_one("#buttons", Text).show(self._buttons(plan.ready))
         return plan
 

@@ -11,7 +11,7 @@ from textual.widget import Widget
 from tui.actions import ACTIONS, Action, scopes_of
 from tui.glyphs import Glyphs
 from tui.keymaps import Keymap, shown
-from tui.paint import EMPTY, fit, join
+from tui.paint import EMPTY, fit, join, wrap
 from tui.screens.dialog import Dialog
 from tui.widgets.frame import Titles
 from tui.widgets.linesview import LinesView
@@ -74,9 +74,9 @@ class Help(Dialog[None]):
     def build(self, width: int) -> list[Content]:
         """Everything on the page."""
         name, says = _PLACES.get(self._place, _PLACES["text"])
-        lines = [join((name, "bold"), says)]
+        lines = wrap(join((name, "bold"), says), width)
         if self._place == "containers":
-            lines += self._legend()
+            lines += [line for part in self._legend() for line in wrap(part, width)]
         lines.append(EMPTY)
         if width < 80:
             for groups in _GROUPS:
@@ -84,7 +84,7 @@ class Help(Dialog[None]):
         else:
             lines += _beside([self._column(groups, width // 3) for groups in _GROUPS], width // 3)
         leave = join(("ctrl-p ctrl-q", "bold"), " leaves and it keeps running.")
-        return [*lines, EMPTY, join("In a terminal every key goes to the container; ", leave)]
+        return [*lines, EMPTY, *wrap(join("In a terminal every key goes to the container; ", leave), width)]
 
     def _legend(self) -> list[Content]:
         glyphs = self._glyphs

@@ -49,14 +49,18 @@ class Menu(Dialog[str]):
 
     def _text(self) -> Content:
         lines = []
+        room = min(self.WIDTH, self.app.size.width) - 8
         for n, item in enumerate(self._items):
-            value = safe(crop_middle(safe_plain(item.value), self.WIDTH - 24), style="$muted")
+            value = safe(crop_middle(safe_plain(item.value), max(room - 16, 8)), style="$muted")
             line = join(
                 (f" {item.key} ", "bold $accent"), (item.label.ljust(12), "bold" if n == self._at else ""), value
             )
-            line = line.pad_right(max(self.WIDTH - 8 - line.cell_length, 0))
+            line = line.pad_right(max(room - line.cell_length, 0))
             lines.append(line.stylize("on $cursor") if n == self._at else line)
         return Content("\n").join(lines)
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.query_one("#menu", Static).update(self._text())
 
     def pressed(self, event: events.Key) -> None:
         event.stop()

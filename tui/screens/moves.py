@@ -6,7 +6,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from tui import commands
 from tui.actions import LISTS
+from tui.paint import join
 from tui.panes.detail import TABS
 from tui.panes.listing import TitledList
 from tui.widgets.linesview import LinesView
@@ -157,3 +159,6 @@ class Moves:
         lists = self._screen.lists
         lists.hides_stopped = not lists.hides_stopped
         lists.refresh_rows()
+        hidden = lists.hides_stopped
+        said = join(("the stopped are hidden" if hidden else "all are shown", "$muted"))
+        self._screen.line.show(commands.line(("ps",) if hidden else ("ps", "-a")), said)

@@ -69,8 +69,13 @@ class LinesView(ScrollView, can_focus=True):
         """Show the last line: for output that grows."""
         self.scroll_to(y=len(self._lines), animate=False)
 
+    @property
+    def _width(self) -> int:
+        """What is left beside the scroll bar, which stands on the last column."""
+        return self.scrollable_content_region.width
+
     def _rebuild(self) -> None:
-        width = self.size.width
+        width = self._width
         if width <= 0 or width == self._built_for:
             return
         self._built_for = width
@@ -87,7 +92,7 @@ class LinesView(ScrollView, can_focus=True):
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
-        at, width = y + self.scroll_offset.y, self.size.width
+        at, width = y + self.scroll_offset.y, self._width
         if at >= len(self._lines):
             return Strip.blank(width, self.rich_style)
         return strip_of(self._lines[at], width, self.visual_style, self.app)

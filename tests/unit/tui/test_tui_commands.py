@@ -85,3 +85,5 @@ def test_tabs_have_their_command() -> None:
     assert commands.of_tab("containers", "Logs", "a b") == "onggi logs -f 'a b'"
     assert commands.of_tab("volumes", "Config", "v") == "onggi volume inspect v"
     assert commands.of_tab("containers", "Terminal", "web") == ""
+    assert commands.of_tab("volumes", "Used by", "a b") == "onggi ps -a --filter 'volume=a b'"
+    assert commands.of_tab("images", "Used by", "nginx:1.27") == "onggi ps -a --filter ancestor=nginx:1.27"

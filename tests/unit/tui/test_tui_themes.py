@@ -138,6 +138,10 @@ def test_a_theme_without_a_slot_is_refused(tmp_path: Path) -> None:
     path.write_text('[slots]\nbg = "#000000"\n')
     with pytest.raises(BadTheme, match=r"half\.toml: no colour for surface"):
         themes.load(path)
+    for text in ("slots = 4", "gutters = 4", '[slots]\nbg = ["#000000"]', '[slots]\nbg = "#00\u0660\u06600"'):
+        path.write_text(text)
+        with pytest.raises(BadTheme, match=r"half\.toml"):
+            themes.load(path)
     path.write_text("not toml at all [")
     with pytest.raises(BadTheme, match=r"half\.toml"):
         themes.load(path)
