@@ -19,7 +19,7 @@ from core.oci.runtime import Cpu, DeviceRule, Memory, Pids, Resources
 
 MIB = 1 << 20
 BASE = f"/onggi-contract-{os.getpid()}"
-PATIENCE = 20.0  # seconds, in an emulated machine too
+PATIENCE = 60.0  # seconds, in an emulated machine too
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from core.errors import EngineError, EngineUnreachable
 from core.paths import Paths
 from tests.support.images import busybox_archive
 
-PATIENCE = 20.0  # seconds for what takes milliseconds on a machine that has time
+PATIENCE = 60.0  # seconds for what takes milliseconds on a machine that has time
 
 
 @dataclass

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tests.support.registry import free_port
 
-PATIENCE = 20.0  # seconds until it must answer
+PATIENCE = 60.0  # seconds until it must answer
 _PROGRAM = "/usr/sbin/sshd"
 _PRIVILEGE_SEPARATION = Path("/run/sshd")  # compiled in; the package's service makes it, and we start none
 

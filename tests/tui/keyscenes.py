@@ -17,7 +17,7 @@ def text_of(app: OnggiApp) -> str:
 
 async def shows(app: OnggiApp, words: str) -> None:
     """Until the screen says so."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while words not in text_of(app):  # noqa: ASYNC110  # the app has no event for what a picture waits for
             await asyncio.sleep(0.02)
 

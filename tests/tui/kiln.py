@@ -58,7 +58,7 @@ async def _merged(app: OnggiApp, *keys: str) -> None:
     await pilot.press("space", "space")
     await pilot.press("j", "space", "space")
     await pilot.press("enter")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while app.main.detail.logs is None or len(app.main.detail.logs.sources.names) < 4:
             await pilot.pause(0.05)
         while app.main.detail.logs.shown != f"{len(_SAID)} lines":

@@ -54,7 +54,7 @@ async def _pulls(app: OnggiApp) -> None:
 
 
 async def _until(what: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not what():  # noqa: ASYNC110  # the app has no event for what a picture waits for
             await asyncio.sleep(0.02)
 

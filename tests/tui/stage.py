@@ -614,7 +614,7 @@ async def settled(pilot: Pilot[None]) -> None:
     app = pilot.app
     assert isinstance(app, OnggiApp)
     stage = app.calls.client.stage  # type: ignore[attr-defined]
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not app.main.world.loaded or app.main.host is None:
             await pilot.pause(0.01)
         while any(not c.whole for c in app.main.world.containers.values()):

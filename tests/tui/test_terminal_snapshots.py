@@ -37,7 +37,7 @@ class LogHost(App[None]):
 
 async def _drawn(pilot: Pilot[None]) -> None:
     view = pilot.app.query_one(TerminalView)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not any(row.startswith("done") for row in view.terminal.display):
             await pilot.pause(0.02)
     await pilot.pause(0.1)

@@ -149,7 +149,7 @@ def _summary(record: Mapping[str, Any]) -> dict[str, Any]:
 
 async def until(what: Callable[[], bool]) -> None:
     """Wait for what the app has no event for."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not what():  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 

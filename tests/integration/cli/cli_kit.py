@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-PATIENCE = 20.0  # seconds for what takes milliseconds on a machine that has time
+PATIENCE = 60.0  # seconds for what takes milliseconds on a machine that has time
 COMMAND = (sys.executable, "-I", "-m", "core.cli")
 
 
@@ -54,7 +54,7 @@ class Cli:
             input=stdin if stdin is not None else b"",
             capture_output=True,
             env=self.environment,
-            timeout=PATIENCE * 3,
+            timeout=PATIENCE * 2,
             check=False,
         )
         return Done(done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"))

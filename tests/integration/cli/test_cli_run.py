@@ -153,7 +153,7 @@ def test_a_pipe_loses_no_byte_in_either_direction(cli: Cli) -> None:
     data = os.urandom(3_000_000)
     done = subprocess.run(
         cli.argv("run", *QUIET, "--rm", "-i", "busybox", "cat"),
-        input=data, capture_output=True, env=cli.environment, timeout=PATIENCE * 3, check=True,
+        input=data, capture_output=True, env=cli.environment, timeout=PATIENCE * 2, check=True,
     )  # fmt: skip
     assert done.stdout == data
 

@@ -67,7 +67,7 @@ async def test_a_view_of_two_containers_follows_their_files(engine: EngineUnderT
             view.sources = Sources(["a", "b"])
             containers = [Container(ident, name, False) for ident, name in zip(ids, "ab", strict=True)]
             feed = asyncio.create_task(Feed(view, calls, containers, 100).run())
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while view.shown != "600 lines":
                     await pilot.pause(0.02)
             assert view.pull is not None  # it reads files, and is sent nothing
@@ -78,7 +78,7 @@ async def test_a_view_of_two_containers_follows_their_files(engine: EngineUnderT
             view.sources.mute(0)
             assert view.on_heard is not None
             view.on_heard()
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while view.shown != "300 lines":
                     await pilot.pause(0.02)
             feed.cancel()
@@ -107,11 +107,11 @@ async def test_a_view_goes_on_over_rotations(engine: EngineUnderTest) -> None:
             await pilot.pause(0.5)
             hijacked = await calls.client.hijack(f"/containers/{ident}/attach", stdin=True, stream=True)
             hijacked.sock.send(b"go\n")
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while not (len(view._store) and view._store[view._store.end - 1].data == b"line 3000"):
                     await pilot.pause(0.02)
             hijacked.sock.close()
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while len(view._store) == 3000 or not view._store.complete:  # rotation has taken the oldest along
                     await pilot.pause(0.02)
             store = view._store

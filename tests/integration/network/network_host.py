@@ -74,7 +74,7 @@ class Host:
     async def ahead(self, wanted: int) -> dict[str, Any]:
         """Make ready for the next container; how many namespaces there have been, when it should be `wanted`."""
         self.networks.make_ahead()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while self.zygote.done < wanted:
                 self.zygote.worked.clear()
                 await self.zygote.worked.wait()

@@ -50,7 +50,7 @@ def text_of(app: OnggiApp) -> str:
 
 async def until(pilot: Pilot[None], what: Callable[[], Any], app: OnggiApp) -> None:
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not what():
                 await pilot.pause(0.02)
     except TimeoutError:

@@ -36,7 +36,7 @@ def demultiplex(data: bytes) -> dict[int, bytes]:
 async def rest(peer: socket.socket) -> bytes:
     """Everything until the other side closes."""
     data = bytearray()
-    while piece := await asyncio.wait_for(asyncio.get_running_loop().sock_recv(peer, 1 << 20), 10):
+    while piece := await asyncio.wait_for(asyncio.get_running_loop().sock_recv(peer, 1 << 20), 60):
         data += piece
     return bytes(data)
 
@@ -44,7 +44,7 @@ async def rest(peer: socket.socket) -> bytes:
 async def until_seen(peer: socket.socket, text: bytes) -> bytes:
     data = bytearray()
     while text not in data:
-        piece = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(peer, 65536), 10)
+        piece = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(peer, 65536), 60)
         assert piece, f"the end came before {text!r}: {bytes(data)!r}"
         data += piece
     return bytes(data)

@@ -112,7 +112,7 @@ async def test_the_history_of_both_streams_is_kept(container: Container) -> None
     peer = await container.attach(history=True)
     data = b""
     while b"error\n" not in data or b"1000\n" not in data:
-        data += await asyncio.wait_for(asyncio.get_running_loop().sock_recv(peer, 65536), 10)
+        data += await asyncio.wait_for(asyncio.get_running_loop().sock_recv(peer, 65536), 60)
     assert demultiplex(data) == {1: "".join(f"{n}\n" for n in range(1, 1001)).encode(), 2: b"error\n"}
 
 

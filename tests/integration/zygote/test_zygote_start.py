@@ -59,7 +59,7 @@ def ended(pid: int) -> bool:
         return True
 
 
-def wait_for(condition: object, seconds: float = 12) -> None:
+def wait_for(condition: object, seconds: float = 40) -> None:
     deadline = time.monotonic() + seconds
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < deadline, "it never came"

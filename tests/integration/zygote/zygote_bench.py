@@ -190,7 +190,7 @@ class Container:
     async def gone(self) -> None:
         """The shim has closed its link."""
         assert self._reader
-        await asyncio.wait_for(asyncio.shield(self._reader), 10)
+        await asyncio.wait_for(asyncio.shield(self._reader), 60)
 
     async def close(self) -> None:
         if self.shim and self._reader and not self._reader.done():
@@ -224,7 +224,7 @@ def name_of(pid: int) -> str:
         return ""
 
 
-async def until(condition: Callable[[], bool], seconds: float = 20) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 40) -> None:
     """Give the loop time until `condition` holds."""
     deadline = time.monotonic() + seconds
     while not condition():

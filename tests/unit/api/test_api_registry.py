@@ -175,7 +175,7 @@ async def test_a_client_that_leaves_ends_the_pull(steps: list[Progress]) -> None
     service = Scripted(steps, endless=True)
     async with asking(service) as ask:
         connection = await ask.begin("POST", "/images/create?fromImage=x&tag=1", [])
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await service.begun.wait()
             connection.close()
             await service.cancelled.wait()

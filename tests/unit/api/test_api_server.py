@@ -135,12 +135,12 @@ async def test_a_stream_ends_when_its_client_has_gone() -> None:
         assert (await connection.response()).status == 200
         assert await anext(connection.body()) == b"first"
         connection.close()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await ended.wait()
 
 
 async def test_head_of_a_stream_is_its_head_alone() -> None:
-    async with client() as connection, asyncio.timeout(5):
+    async with client() as connection, asyncio.timeout(60):
         for _ in range(2):
             await connection.request("HEAD", "/forever", [])
             head = await connection.response()
@@ -152,7 +152,7 @@ async def test_head_of_a_stream_is_its_head_alone() -> None:
 async def test_a_bug_inside_a_stream_cuts_it_short_and_is_a_line_in_the_log(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    async with client() as connection, asyncio.timeout(5):
+    async with client() as connection, asyncio.timeout(60):
         await connection.request("GET", "/broken", [])
         assert (await connection.response()).status == 200
         with pytest.raises(ConnectionLost):

@@ -201,7 +201,7 @@ async def test_what_is_shown_is_saved(tmp_path: Path) -> None:
             await pilot.press("S", "ctrl+u")
             view.post_message(events.Paste(str(path)))
             await pilot.press("enter")
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 while not view._note:
                     await pilot.pause(0.01)
 

@@ -189,14 +189,14 @@ async def test_a_search_goes_to_the_first_hit_that_is_found_later() -> None:
         view.search("line 7$", keep=False)
         assert view._finder.hits is not None and not view._finder.hits.complete
         assert view.step(True) and view._finder.current is None
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while view._finder.current is None:
                 await pilot.pause(0.01)
         assert view._finder.current == 7 and not view.follow
         view.search("line 8$", keep=False)
         view.step(True)
         await pilot.press("G")  # something else
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not view._finder.hits.complete:
                 await pilot.pause(0.01)
         assert view._finder.current is None and view.follow

@@ -49,7 +49,7 @@ def peer() -> Iterator[Peer]:
 
 
 async def settle(pilot: Pilot[None], holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not holds():
             await pilot.pause(0.01)
 
