@@ -265,7 +265,7 @@ FIGURES = {
     "engine": Figure("Pss of the engine", engine_memory, "MB", "", repeated=False),
     "loading": Figure("growth of the engine at load, save", load_memory, "MB", "≤ 100 MB", repeated=False),
     "moving": Figure("growth of the engine at push, pull", push_memory, "MB", "≤ 100 MB", repeated=False),
-    "second": Figure("disk for an image that shares 19 layers", second_image, "MB", "15 MB twice", repeated=False),
+    "second": Figure("disk for an image that shares 19 layers", second_image, "MB", "~ 15 MB", repeated=False),
     "idle": Figure("CPU of the idle engine", idle_share, "%", "~0", repeated=False),
 }
 

@@ -5,6 +5,7 @@ ROOT/onggi.db                   SQLite: containers, images, tags, snapshots, vol
 ROOT/onggi.db-reserve           room for the last words on a full disk
 ROOT/engine.log                 what the engine has to say
 ROOT/content/blobs/sha256/HEX   blobs by digest          ROOT/content/ingest/   half-written ones
+ROOT/content/recipes/HEX        how to make a plain layer's blob of its files
 ROOT/snapshots/N/{fs,work}      one directory a snapshot
 ROOT/volumes/NAME/_data         named and anonymous volumes
 ROOT/volumes/.removed/NAME-…    those that an undo may want back

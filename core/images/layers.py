@@ -1,5 +1,5 @@
-"""Which blob holds which layer: diffID to what the layer came as. The blob stays, so that `save` and `push`
-give back the very bytes."""
+"""Which blob holds which layer: diffID to what the layer came as. The blob stays, as it is or as a recipe
+(`core.storage.recipes`), so that `save` and `push` give back the very bytes."""
 
 from __future__ import annotations
 

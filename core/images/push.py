@@ -107,7 +107,7 @@ class Pusher:
     async def _keep(self, diff_ids: Sequence[Digest], pushed: Sequence[Descriptor]) -> None:
         """Have what was compressed stand for its layer from here on, in place of the plain tar.
 
-        It is smaller, need not be made again, and stays right whatever zlib comes. The collector takes the tar.
+        It need not be made again, and stays right whatever zlib comes. The collector takes the tar, or its recipe.
         """
         await self._room.unpacker.settle()
         for diff_id, descriptor in zip(diff_ids, pushed, strict=True):

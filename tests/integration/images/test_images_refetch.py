@@ -48,3 +48,27 @@ async def test_a_registry_gives_back_what_was_lost(tmp_path: Path, registry: Reg
     assert found.repaired.startswith(f"fetched again from {registry.address}/me/mend@sha256:")
     assert (await verify(end)).findings == ()
     assert await end.store.save(name) == before
+
+
+async def test_a_registry_gives_back_files_that_no_blob_can(tmp_path: Path, registry: Registry) -> None:
+    """A layer that was loaded as a plain tar lies there as its files alone; the registry has it compressed."""
+    name = f"{registry.address}/me/mend:plain"
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+    one, two = RemoteEnd(tmp_path / "one"), RemoteEnd(tmp_path / "two")
+    for end in (one, two):
+        await end.store.load(docker_archive([BASE, TOP], [name]))
+    await one.push(name)
+    await two.pull(name)
+    before = await two.store.save(name)
+    diff_id = two.store.room.store.find(name).config.rootfs.diff_ids[0]
+    folder = two.store.snapshots.folder_of(diff_id)
+    assert folder is not None and not two.store.content.path(diff_id).exists()
+    (folder / "base").write_bytes(b"x" * 200_000)
+    findings = (await verify(two, repair=True)).findings
+    assert [found.what for found in findings] == ["blob", "files"]
+    assert all(found.detail == "file /base of a layer has other contents" for found in findings)
+    assert findings[0].repaired.startswith(f"fetched again from {registry.address}/me/mend@sha256:")
+    assert findings[1].repaired == "unpacked again from its blob"
+    assert (await verify(two)).findings == ()
+    assert await two.store.save(name) == before
