@@ -46,12 +46,17 @@ def parse_git(where: str) -> GitSource:
     host = _HOST.fullmatch(url)
     name = (host[1] or host[2]) if host else ""
     if not name or name.startswith("-") or any(char.isspace() or not char.isprintable() for char in url):
-        raise InvalidArgument(f"invalid git URL: {re.sub('//[^/@]*@', '//', url)[:200]}")
+        raise InvalidArgument(f"invalid git URL: {_plain(re.sub('//[^/@]*@', '//', url))}")
     if ref and (not _REF.fullmatch(ref) or ref.startswith(("-", "/")) or ".." in ref):
-        raise InvalidArgument(f"invalid git reference: {ref[:200]}")
+        raise InvalidArgument(f"invalid git reference: {_plain(ref)}")
     if ".." in folder.split("/") or "\0" in folder:
-        raise InvalidArgument(f"invalid folder of a repository: {folder[:200]}")
+        raise InvalidArgument(f"invalid folder of a repository: {_plain(folder)}")
     parts = [part for part in folder.split("/") if part not in ("", ".")]
     if any(part.lower() == ".git" for part in parts):
-        raise InvalidArgument(f"invalid folder of a repository: {folder[:200]}")
+        raise InvalidArgument(f"invalid folder of a repository: {_plain(folder)}")
     return GitSource(url, ref or "HEAD", "/".join(parts))
+
+
+def _plain(text: str) -> str:
+    """For a line that tells what is wrong."""
+    return "".join(char if char.isprintable() else "?" for char in text[:200])
