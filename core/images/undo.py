@@ -294,7 +294,8 @@ def restore(entry: Removal, store: ImageStore) -> Restored:
                 NewImage(image.id, image.manifest, image.config, image.size, references, image.repo_digests)
             )
     store.register(back)
-    return Restored(entry, tuple(image.id for image in back), tuple(names), tuple(taken))
+    ids = dict.fromkeys(image.id for image in back)  # one command may have taken several names of an image
+    return Restored(entry, tuple(ids), tuple(names), tuple(taken))
 
 
 def _some(kind: str, names: Sequence[str]) -> str:

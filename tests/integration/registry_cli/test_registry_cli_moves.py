@@ -240,6 +240,34 @@ def test_bars_on_a_terminal(clients: Clients, plain: Registry) -> None:
         assert terminal.end() == 0
 
 
+def test_a_policy_says_when_the_registry_is_asked(clients: Clients, plain: Registry) -> None:
+    name = f"{plain.address}/policy/bb:1"
+    clients.onggi.ok("tag", "busybox", name)
+    clients.onggi.ok("push", "-q", name)
+
+    def asked() -> int:
+        return plain.count("GET", "policy/bb/manifests") + plain.count("HEAD", "policy/bb/manifests")
+
+    before = asked()
+    for policy in ("missing", "never"):
+        found = clients.onggi("pull", "--policy", policy, name)
+        assert (found.code, found.lines) == (0, [f"Status: Image is here already: {name}", name])
+    assert asked() == before
+    assert clients.onggi.ok("pull", "-q", "--policy", "newer", name) == name
+    assert asked() > before
+    clients.onggi.ok("rmi", name)
+    never = clients.onggi("pull", "--policy", "never", name)
+    assert (never.code, never.err) == (1, f"No such image: {name}\n")
+    assert clients.onggi.ok("pull", "-q", "--policy", "missing", name) == name
+    wrong = clients.onggi("pull", "--policy", "sometimes", name)
+    assert (wrong.code, wrong.err) == (
+        125, "invalid pull policy 'sometimes': must be one of always, missing, never, newer\n"
+    )  # fmt: skip
+    assert (
+        "asks for one image" in clients.onggi("pull", "-a", "--policy", "never", f"{plain.address}/policy/bb").err
+    )
+
+
 def test_a_second_engine_pulls_what_the_first_pushed(
     clients: Clients, engine: EngineUnderTest, plain: Registry
 ) -> None:
