@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from tui import keymaps
+from tui import keymaps, keytable
 from tui.actions import ACTIONS, BY_ID, Situation, applies, scopes_of
 from tui.state import Container
 
@@ -77,3 +79,9 @@ def test_scopes_from_narrow_to_wide() -> None:
     assert scopes_of("containers") == ("containers", "list", "everywhere")
     assert scopes_of("logs") == ("logs", "everywhere")
     assert scopes_of("logs", "containers") == ("logs", "containers", "everywhere")
+
+
+def test_the_table_in_the_documentation_is_the_one_in_force() -> None:
+    page = Path(__file__).parents[3] / "docs" / "keys.md"
+    assert page.read_text("utf-8") == keytable.markdown(), "python -m tui.keytable > docs/keys.md"
+    assert all(f"| `{action.id}` |" in keytable.markdown() for action in ACTIONS)
