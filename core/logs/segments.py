@@ -7,6 +7,7 @@ one rename, one link or one unlink, and which segments there are is asked of the
 
 from __future__ import annotations
 
+import fcntl
 import os
 
 from core.gzipped import Gzipped, Plain, pack, readable
@@ -115,35 +116,43 @@ def unpacked(path: str) -> list[int]:
 
 
 def pack_all(path: str) -> None:
-    """Compress what waits to be. For a process of its own, at low priority, one at a time. Raises OSError."""
+    """Compress what waits to be. For a process of its own, at low priority. Raises OSError.
+
+    Two of them do not meet on a segment: the lock is on the file itself, flock(2).
+    """
     for number in unpacked(path):
         plain = name(path, number)
         try:
-            if os.path.exists(plain + PACKED) or _packed(plain):
-                os.unlink(plain)
+            source = os.open(plain, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
-            _unlink(plain + PACKED)  # rotation has dropped it meanwhile
-
-
-def _packed(plain: str) -> bool:
-    """Make the compressed one beside it; whether there is one now."""
-    part = plain + _PART
-    source = os.open(plain, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        if os.fstat(source).st_size > _MOST_PACKED:
-            return False
-        target = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
+            continue
         try:
-            pack(source, target)
-        except OSError:
-            _unlink(part)
-            raise
+            fcntl.flock(source, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(source).st_nlink and os.fstat(source).st_size <= _MOST_PACKED:
+                _exchange(plain, source)
+        except BlockingIOError:
+            pass
         finally:
-            os.close(target)
-        os.rename(part, plain + PACKED)
-        return True
-    finally:
-        os.close(source)
+            os.close(source)
+
+
+def _exchange(plain: str, source: int) -> None:
+    """Put the compressed one in its place."""
+    part = plain + _PART
+    try:
+        if not os.path.exists(plain + PACKED):
+            target = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
+            try:
+                pack(source, target)
+            finally:
+                os.close(target)
+            os.rename(part, plain + PACKED)
+        os.unlink(plain)
+    except FileNotFoundError:
+        _unlink(plain + PACKED)  # rotation has dropped it meanwhile
+    except OSError:
+        _unlink(part)
+        raise
 
 
 def _unlink(path: str) -> None:

@@ -19,7 +19,7 @@ class LogWriter:
     """Appends what a container writes to the log at `path`, in segments of `max_size` bytes (0 = one, without end).
 
     A full or lost disk costs log lines, never the container: they are counted, and the log tells of them once there
-    is room. `on_rotated` is called when a segment is finished, or was left so by another writer.
+    is room. `on_rotated` is called when a segment is finished.
     """
 
     def __init__(

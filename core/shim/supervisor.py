@@ -60,7 +60,9 @@ class Supervisor:
         self._reaper = reaper
         self._keeper = keeper
         self._outbox = Outbox(self._loop, config, link, self._handle, self._maybe_end, found=found)
-        self._packer = Packer(loop, reaper, config.log) if config.log and config.log_compress else None
+        self._packer = None
+        if config.log and config.log_compress:
+            self._packer = Packer(loop, reaper, config.log, keeper.pid if keeper else os.getpid())
         self._streams = Streams(
             self._loop,
             tty=config.tty,
@@ -123,6 +125,8 @@ class Supervisor:
         if self._parked:
             return
         self._streams.close()
+        if self._packer:
+            self._packer.finish()
         self._task.close()
         self._outbox.close()
 

@@ -32,7 +32,7 @@ def log_of(engine: EngineUnderTest, ident: str) -> str:
 
 def docker(engine: EngineUnderTest, *words: str) -> str:
     done = subprocess.run(
-        ["docker", *words], env=engine.environment, capture_output=True, timeout=PATIENCE * 3, check=True
+        ["docker", *words], env=engine.environment, capture_output=True, timeout=PATIENCE * 2, check=True
     )
     return done.stdout.decode()
 
@@ -94,6 +94,18 @@ def test_a_shim_killed_in_a_burst_leaves_whole_lines_and_the_next_goes_on(engine
         data = Path(f"{path}.{number}").read_bytes()
         assert all(json.loads(line) for line in data.splitlines()) and data.endswith(b"\n")
     engine.client.delete(f"/containers/{ident}?force=1")
+
+
+def test_what_a_container_leaves_is_compressed_and_nobody_waits(engine: EngineUnderTest) -> None:
+    ident = engine.run("seq", "1", str(BURST), host={"LogConfig": ROTATED})
+    engine.wait(ident)
+    path = log_of(engine, ident)
+    assert numbers(engine.logs(ident)) == list(range(1, BURST + 1))
+    wait_until(lambda: not segments.unpacked(path), "the rest is compressed")
+    engine.client.post(f"/containers/{ident}/start")
+    engine.wait(ident)
+    assert numbers(engine.logs(ident)) == [*range(1, BURST + 1)] * 2
+    engine.client.delete(f"/containers/{ident}")
 
 
 @pytest.mark.parametrize(
