@@ -11,6 +11,7 @@ from tui.actions import LISTS
 from tui.paint import join
 from tui.panes.detail import TABS
 from tui.panes.listing import TitledList
+from tui.terminal.driver import driver_of
 from tui.widgets.linesview import LinesView
 from tui.widgets.objectlist import ObjectList
 
@@ -146,7 +147,7 @@ class Moves:
     def _zoom(self) -> None:
         """The detail fills the screen, and back; a terminal is given the reader's own, or takes even the bars."""
         screen = self._screen
-        if screen.detail.tab == "Terminal" and screen.detail.pane is not None and screen.detail.pane.zoom():
+        if screen.detail.tab == "Terminal" and self._zoom_terminal():
             return
         if screen.has_class("-zoom"):
             screen.remove_class("-zoom", "-full")
@@ -154,6 +155,19 @@ class Moves:
         screen.add_class("-zoom")
         screen.set_class(screen.detail.tab == "Terminal", "-full")
         screen.detail.inner.focus()
+
+    def _zoom_terminal(self) -> bool:
+        """Give the terminal away; False where there is none, as in a test without one."""
+        screen, driver = self._screen, driver_of(self._screen.onggi)
+        if driver is None or not driver.may_be_given:
+            return False
+        if screen.detail.pane is not None and screen.detail.pane.zoom():
+            return True
+        one = screen.container()
+        if one is None or one.status != "running" or not one.tty:
+            return False
+        screen.sessions.zoom(one)
+        return True
 
     def _hide_stopped(self) -> None:
         lists = self._screen.lists

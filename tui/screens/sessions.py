@@ -66,6 +66,16 @@ class Sessions:
         """Show a container's own terminal."""
         self._open_soon(self._attach(one))
 
+    def zoom(self, one: Container) -> None:
+        """Attach to a container and give its program the reader's whole terminal."""
+        self._open_soon(self._zoom(one))
+
+    async def _zoom(self, one: Container) -> None:
+        await self._attach(one)
+        pane = await self._screen.detail.terminals()
+        if pane.current is not None and pane.current.container == one.id:
+            pane.zoom()
+
     def back_to(self, session: Session) -> None:
         """Attach again to a shell that was left."""
         self._open_soon(self.shells.back_to(session))
