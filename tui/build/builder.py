@@ -88,6 +88,8 @@ class Builder:
         title = next(iter(wish.names), "") or Path(wish.folder).name or wish.folder
         build = Build(title, command, screen.onggi.now(), wish=wish)
         build.dockerfile = wish.dockerfile or "Dockerfile"
+        names = {name if ":" in name.rpartition("/")[2] else f"{name}:latest" for name in wish.names}
+        build.before = frozenset(row.id for row in screen.world.images if row.reference in names)
 
         async def doing(watch: Watch) -> str:
             return await self._build(build, wish, watch)

@@ -97,6 +97,8 @@ class Build:
         self.seconds = 0.0
         self.source = ""
         self.dockerfile = ""
+        self.before: frozenset[str] = frozenset()
+        """The images that had its names when it began."""
         self.context = 0
         """Bytes that were sent; 0 = not known."""
         self.ended = 0.0

@@ -206,7 +206,15 @@ def _progress(build: Build, now: float, glyphs: Glyphs, width: int) -> list[Cont
             EMPTY,
             *(cut(ends(name, short if n == 0 else EMPTY, width), width) for n, name in enumerate(named)),
         ]
+    if (old := sorted(build.before - {build.image})) and (build.image or build.live):
+        told = ", ".join(ident.removeprefix("sha256:")[:12] for ident in old)
+        words = "in place of" if build.image else f"{', '.join(map(safe_plain, _names(build)))} will move on from"
+        lines += wrap(join((f"{words} {told}", "$muted")), width)
     return lines
+
+
+def _names(build: Build) -> Sequence[str]:
+    return build.names or (build.wish.names if build.wish is not None else ())
 
 
 def how(build: Build, glyphs: Glyphs) -> Content:
@@ -234,7 +242,7 @@ def outcome(build: Build, now: float) -> Content:
 
 def excerpt(build: Build, step: Step, glyphs: Glyphs, around: int = 2) -> list[Content]:
     """The Dockerfile's lines of a step, with some before and after."""
-    text = build.source.split("\n")
+    text = build.source.rstrip("\n").split("\n")
     if not build.source or step.told.line > len(text):
         return []
     first, last = max(step.told.line - 1 - around, 0), min(step.told.last_line + around, len(text))

@@ -33,6 +33,8 @@ _NARROW: Final = 100
 _SOON: Final = 0.1  # seconds between two pictures of what flows
 _MOTIONS: Final = ("down", "up", "first", "last", "page_down", "page_up")
 _MOST_HINTS: Final = 11
+_SHORT: Final = {"build_edit": "edit", "build_shell": "shell"}
+"""Verbs where there is little room, so that the shell in a failed step is among them."""
 
 
 class BuildScreen(WorkingScreen):
@@ -282,6 +284,8 @@ class BuildScreen(WorkingScreen):
         found.sort(key=lambda action: (action.scope != "build", action.rank))
         into = self.narrow and not self.has_class("-deep")
         verbs = {"build_fold": "its output" if into and not self._steps.on_fold else "fold"}
+        if self.narrow:
+            verbs |= _SHORT
         hints = [Hint(keymap.shown(a.id), verbs.get(a.id, a.verb), a.id) for a in found]
         hints.append(Hint(keymap.shown("back"), "back", "back"))
         self.query_one("#footer", Hints).show_hints(hints[:_MOST_HINTS])

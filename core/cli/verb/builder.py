@@ -80,7 +80,8 @@ def logs(context: Context, given: Arguments) -> int:
     shown.close()
     if not shown.error:
         return 0
-    for line in (*view.explain(shown, build["Source"]), f"ERROR: failed to build: {shown.error}"):
+    source = build["Source"] or context.engine.get(f"/onggi/v1/builds/{quote(build['Id'])}")["Source"]
+    for line in (*view.explain(shown, source), f"ERROR: failed to build: {shown.error}"):
         shown.say(line)
     return 1 if given.on("follow") else 0
 
