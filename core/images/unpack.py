@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from core.aio import off_loop_to_end
-from core.errors import BadArchive
+from core.errors import BadArchive, EngineError
 from core.images.archive_read import FileSource
 from core.images.layers import MEDIA_TYPES, Layer, Layers
 from core.images.pile import Pile
@@ -24,6 +25,8 @@ from core.storage.compression import MAGIC, detect
 from core.storage.content import ContentStore, sync_disks
 from core.storage.overlay import UNPACKING, Snapshots
 from core.storage.recording import SMALLEST
+
+log = logging.getLogger(__name__)
 
 Report = Callable[[Progress], None]
 
@@ -97,13 +100,22 @@ class Unpacker:
         async with self._settling:
             content, snapshots = self._content, self._snapshots.unsettled()
             for digest in content.unsettled():
-                if content.recipes.has(digest):  # it came once more
-                    content.drop_file(digest)
+                await self._slim_unsettled(digest)
             blobs, recipes = content.unsettled(), content.recipes.unsettled()
             if blobs or snapshots or recipes:
                 await off_loop_to_end(self._settle, blobs, snapshots, recipes)
             while self._exchanging:
                 await off_loop_to_end(content.exchange, self._exchanging.pop())
+
+    async def _slim_unsettled(self, digest: Digest) -> None:
+        """What need not be written to the disk: a tar that came once more, or whose files came another way."""
+        if self._content.recipes.has(digest):
+            self._content.drop_file(digest)
+            return
+        try:
+            await self.slim(digest)
+        except (EngineError, OSError) as error:  # so it stays
+            log.warning("make a recipe of layer %s: %s", digest, error)
 
     def _settle(
         self, blobs: Mapping[Digest, Path], snapshots: Collection[int], recipes: Mapping[Digest, Path]
@@ -195,6 +207,8 @@ class Unpacker:
         if recipe is None:
             return
         self._content.recipes.adopt(diff_id, recipe)
+        if not self._content.recipes.has(diff_id):
+            return  # the layer has been removed meanwhile
         if diff_id in self._content.unsettled():
             self._content.drop_file(diff_id)
         elif self._content.path(diff_id).is_file():
@@ -222,14 +236,14 @@ class Unpacker:
 
     async def _run_job(self, key: str, source: Source, recipe: int) -> dict[str, Any]:
         args: dict[str, Any] = {"limit_bytes": self._content.room(), "sync": False, "recipe": True}
-        # What was hashed on its way in this moment, and is its own tar, need not be hashed again.
-        if source in self._content.unsettled():
-            args["plain_digest"] = source
         return await self._job("apply-layer", args, source, self._snapshots.upper(key), recipe)
 
     async def _job(
         self, name: str, args: dict[str, Any], source: Source, folder: Path, recipe: int
     ) -> dict[str, Any]:
+        # What was hashed on its way in this moment, and is its own tar, need not be hashed again.
+        if source in self._content.unsettled():
+            args["plain_digest"] = source
         if isinstance(source, Portion):
             args |= {"offset": source.offset, "size": source.size}
             fds: tuple[int, ...] = (os.dup(source.fd),)

@@ -19,7 +19,7 @@ _CHUNK = 1 << 18
 
 
 def run_job(args: dict[str, Any], fds: list[int]) -> dict[str, Any]:
-    """Descriptors: blob, the layer's directory, a file that gets the recipe. `offset` and `size` as `apply-layer`.
+    """Descriptors: blob, the layer's directory, a file that gets the recipe. Arguments as of `apply-layer`.
 
     Answers `{"diff_id", "size", "recipe"}`: digest and bytes of the tar, whether it is plain and the directory
     gives it back. Raises BadArchive, SyscallFailed.
@@ -31,15 +31,16 @@ def run_job(args: dict[str, Any], fds: list[int]) -> dict[str, Any]:
     enter(folder)
     recording = Recording()
     recording.replaced = True  # of several entries for one file the last counts
+    known = str(args.get("plain_digest") or "")
     try:
-        stream = Stream(source.read_some)
+        stream = Stream(source.read_some, hashed=not known)
         _look_for_files(TarReader(stream), recording, folder)
         while stream.read_some(_CHUNK):
             pass
         recipe = not stream.compression and recording.write(source.read_at, stream.size, source.crc, folder, out)
     except OSError as error:
         raise SyscallFailed.of("record layer: read", error) from error
-    return {"diff_id": stream.digest, "size": stream.size, "recipe": recipe}
+    return {"diff_id": known or stream.digest, "size": stream.size, "recipe": recipe}
 
 
 def _look_for_files(reader: TarReader, recording: Recording, folder: int) -> None:

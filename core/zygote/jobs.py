@@ -9,7 +9,7 @@ the caller's side. It runs in a forked child of its own: it may enter namespaces
 | apply-layer | limit_bytes offset size recipe assembled | blob, target directory, file? | diff_id size recipe |
 | clone-repository | url ref folder keep env | directory | commit |
 | compare-layer | assembled | blob, directory? | digest diff_id size count differences damage |
-| record-layer | offset size | blob, directory, file | diff_id size recipe |
+| record-layer | offset size plain_digest | blob, directory, file | diff_id size recipe |
 | copy-out | rootfs path flat | output | size |
 | diff-layer | rootfs list adopt newest | output | size left_out contents |
 | flatten-layers | layers lower | target directory | |

@@ -16,6 +16,7 @@ import pytest
 from store_kit import Store, docker_archive, ignore, make_tar, oci_archive, sha256
 
 from core.errors import BadArchive, CorruptStore, SyscallFailed
+from core.images.capture import Capture
 from core.images.push import compress
 from core.images.receive import Receiver
 from core.images.send import Sender
@@ -315,3 +316,27 @@ async def test_what_was_damaged_is_not_opened(store: Store) -> None:
     with pytest.raises(CorruptStore, match="file /own"):
         await compress(store.room, layer)
     assert not list((store.paths.content / "ingest").iterdir())
+
+
+async def test_what_a_step_of_a_build_has_written_where_it_lies(store: Store) -> None:
+    """Its folder becomes the layer; nothing is unpacked that could have told which file is what."""
+    await store.load(docker_archive([SHARED], ["a:1"]))
+    base = await store.images.resolve("a:1")
+    await store.snapshots.prepare("step", base.snapshot)
+    upper = store.snapshots.upper("step")
+    (upper / "made").write_bytes(NOISE[:300_000])
+    os.link(upper / "made", upper / "linked")
+    (upper / "empty").touch()
+
+    async def released(_: str) -> None:
+        pass
+
+    layer = await Capture(store.room).adopt("step", base.config.rootfs.diff_ids, released)
+    assert layer is not None and store.content.path(layer).is_file()
+    tar = store.content.path(layer).read_bytes()
+    await store.room.unpacker.settle()
+    assert layer.hex[:8] in forms(store)["recipes"] and not store.content.path(layer).exists()
+    fd = store.content.open(layer)
+    assert os.pread(fd, len(tar) + 1, 0) == tar
+    os.close(fd)
+    assert store.content.size(layer) == len(tar)
