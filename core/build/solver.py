@@ -131,13 +131,13 @@ class Solver:
             raise error from None
 
     async def _begin(self, planned: PlannedStage, step: Step) -> State:
+        # A stage that stands on another one begins when that is there.
+        base = None if planned.base_stage is None else await self._stages[planned.base_stage]
         began = time.monotonic()
         self._hands.report(Started(id=step.told.id))
-        if planned.base_stage is not None:
-            base = await self._stages[planned.base_stage]
-        elif planned.base_image:
+        if base is None and planned.base_image:
             base = await self._base(planned.base_image, planned.platform, step)
-        else:
+        if base is None:
             base = State(scope=self._scope, key=step_key("", "scratch"), platform=self._scope.asked.platform)
         self._hands.report(Finished(id=step.told.id, cached=False, seconds=time.monotonic() - began, key=base.key))
         return replace(

@@ -33,7 +33,7 @@ _PARTS: Final = 64
 _WARNING: Final = re.compile(r"line (\d+)(?:-\d+)?: (.*)", re.DOTALL)
 _CURE: Final = re.compile(r"(.*?)(?:^|: )(?:write|use) ([A-Z]+\b.*)", re.DOTALL)
 _BEFORE, _GONE = "a step before it changed", "not in the cache any more"  # what a failed step never was
-_FROM: Final = re.compile(r"--from=(\S+)")
+_FROM: Final = re.compile(r"(?:--from=|FROM\s+(?:--\S+\s+)*)(\S+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
