@@ -87,3 +87,23 @@ async def stands_on_a_hit(app: OnggiApp) -> None:
 async def keeps_failures(app: OnggiApp) -> None:
     """Only what matches, and lines being selected in it."""
     await _merged(app, "ampersand", *"1042", "enter", "v", "k", "k")
+
+
+async def reads_on(app: OnggiApp) -> None:
+    """The reader has scrolled up, and three lines have come since."""
+    await _merged(app, "k", "k")
+    view = app.main.detail.logs
+    assert view is not None
+    for number in range(3):
+        view.append("stdout", (NOW + number) * 10**9, b"GET /api/orders/%d 200 9 ms\n" % (1043 + number), 0)
+    await Pilot(app).pause(0.3)
+
+
+async def wraps_what_does_not_match(app: OnggiApp) -> None:
+    """Long lines over several rows, without times; those that match are left out."""
+    await _merged(app, "slash", *"stock", "enter", "exclamation_mark", "w", "t")
+
+
+async def goes_to_a_time(app: OnggiApp) -> None:
+    """One container alone, and a time is being asked for."""
+    await _merged(app, "M", "2", "at", *"12:02")

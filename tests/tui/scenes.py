@@ -8,7 +8,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import keyscenes
-from kiln import asks_for_orders, fires, keeps_failures, kiln, stands_on_a_hit
+from kiln import (
+    asks_for_orders,
+    fires,
+    goes_to_a_time,
+    keeps_failures,
+    kiln,
+    reads_on,
+    stands_on_a_hit,
+    wraps_what_does_not_match,
+)
 from stage import NOW, PULL, Stage, app_on, potters_shop, settled, workshop
 from textual.pilot import Pilot
 from yard import Yard, asks, builds, lists, looks_at_output
@@ -127,6 +136,9 @@ SCENES = (
     *(Scene(f"logs-search-{w}x{h}", (w, h), stage=kiln, then=asks_for_orders) for w, h in (SMALL, USUAL, LARGE)),
     *(Scene(f"logs-hit-{w}x{h}", (w, h), stage=kiln, then=stands_on_a_hit) for w, h in (SMALL, USUAL, LARGE)),
     Scene("logs-keep", USUAL, stage=kiln, then=keeps_failures),
+    Scene("logs-paused", SMALL, stage=kiln, then=reads_on),
+    Scene("logs-wrap", SMALL, stage=kiln, then=wraps_what_does_not_match),
+    Scene("logs-jump", SMALL, stage=kiln, then=goes_to_a_time),
     *(Scene(f"isolation-{w}x{h}", (w, h), ["left_square_bracket", "enter"]) for w, h in (SMALL, USUAL, LARGE)),
     *(Scene(f"images-{w}x{h}", (w, h), ["2", "G", "k", "k"], then=_waste) for w, h in (SMALL, USUAL, LARGE)),
     *(Scene(f"layers-{w}x{h}", (w, h), ["2", *"jjjjjjjjj"], then=_into_layers) for w, h in (SMALL, USUAL, LARGE)),
