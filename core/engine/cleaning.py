@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 INTERVAL = 1800.0  # seconds between two looks at the policy
 LONGEST = 600.0
+GLANCE = 30.0  # seconds between two looks at the disk while something is kept that can be given up
 COMMAND = "clean-up policy"
 
 
@@ -91,12 +92,13 @@ class Cleaner:
 
     def _pause(self) -> float:
         expiry = self._room.journal.next_expiry()
-        return LONGEST if expiry is None else min(max(expiry - time.time(), 1.0), LONGEST)
+        return LONGEST if expiry is None else min(max(expiry - time.time(), 1.0), GLANCE)
 
     async def _round(self) -> None:
         expiry = self._room.journal.next_expiry()
         if expiry is not None and expiry <= time.time():
             await self._room.collector.collect()
+        await self._room.collector.make_room()  # containers may have filled the disk
         if self.policy.active and time.monotonic() - self._looked >= INTERVAL:
             self._looked = time.monotonic()
             done = await self.carry_out()

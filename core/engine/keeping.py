@@ -73,7 +73,10 @@ class Keeping:
         self._volumes = volumes
         self._discard = discard
         journal = room.journal
-        self._held = {record.id for record in journal.containers() if not records.find(record.id)}
+        layers = {snapshot.name for snapshot in room.snapshots.all()}
+        self._held = {
+            record.id for record in journal.containers() if record.id in layers and not records.find(record.id)
+        }
         self._aside = {kept.folder for kept in journal.volumes()}
         self._sizes: dict[str, int] = {}
         self._collecting: asyncio.Task[None] | None = None

@@ -27,6 +27,7 @@ from core.storage.overlay import Snapshots
 log = logging.getLogger(__name__)
 
 SPARED = 900.0  # seconds
+_EMPTYING = 2.0  # seconds that removed things are waited for, before more is given up
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class Collector:
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
         """While inside, nothing that is stored is garbage, named or not."""
-        await self._make_room()
+        await self.make_room()
         async with self._gate:
             self._workers += 1
         try:
@@ -121,13 +122,18 @@ class Collector:
         free = [name for name in names if name not in used and self._snapshots.exists(name)]
         return tuple(sorted(free, key=lambda name: len(self._snapshots.parents(name)), reverse=True))
 
-    async def _make_room(self) -> None:
+    async def make_room(self) -> None:
         """On a short disk give up what is kept in case, and for an undo, the oldest first."""
         if self._content.is_short():
             self._spared.clear()
             await off_loop_to_end(self._content.drop_partials, 0.0)
+        waits = iter([_EMPTYING / 10] * 10)
         while self._content.is_short() and self._journal.drop_oldest():
             await self.collect()
+            for pause in waits:
+                if not self._content.is_short():
+                    break
+                await asyncio.sleep(pause)  # what went is still being removed
 
     def _kept_images(self) -> list[Image]:
         return [*self._store.all(), *self._journal.images()]

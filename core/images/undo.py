@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from core.errors import CorruptStore, DataLoss, NotFound
+from core.errors import CorruptStore, DataLoss, DiskFull, NotFound
 from core.images.store import ImageStore, NewImage
 from core.model.container import ContainerRecord
 from core.model.image import Image
@@ -251,7 +251,10 @@ class Journal:
 
     def drop(self, entry: Removal) -> None:
         """Forget an entry; what only it kept is garbage from here on."""
-        self._db.execute("DELETE FROM undo WHERE id = ?", (entry.id,), durable=False)
+        try:
+            self._db.execute("DELETE FROM undo WHERE id = ?", (entry.id,), durable=False)
+        except DiskFull as error:  # which is why it has to go; the next engine drops it, if nothing else does
+            log.warning("removal %s: %s", entry.id, error)
         self._entries = [other for other in self._entries if other.id != entry.id]
 
     def expire(self) -> bool:

@@ -88,3 +88,22 @@ def test_nothing_half_is_kept_of_a_full_disk(small: EngineUnderTest) -> None:
     (root / "filler").unlink()
     start(small)
     assert without_use(small.client.get("/images/json")) == without_use(images)
+
+
+def test_a_short_disk_keeps_nothing_for_an_undo(small: EngineUnderTest) -> None:
+    def kept() -> list[str]:
+        return [entry["What"] for entry in small.client.get("/onggi/v1/undo")]
+
+    for name in ("first", "second"):
+        ident = small.run("dd", "if=/dev/zero", "of=/x", "bs=1M", "count=4", name=name)
+        assert small.wait(ident) == 0
+    small.client.delete("/containers/first")
+    assert kept() == ["container first"]
+    fill(small.paths.root, leave=1 << 19)
+    assert small.client.get("/onggi/v1/host")["undo_seconds"] == 0
+    small.client.delete("/containers/second")
+    assert kept() == ["container first"], "the other one went for good"
+    fill(small.paths.root, leave=1 << 19)
+    small.client.open("GET", "/images/get", {"names": "busybox"}).read()
+    assert kept() == [], "its room was needed"
+    wait_until(lambda: not list(small.paths.root.glob("containers/*")), "its folder goes")
