@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.cli import listing, units
+from core.cli import listing, units, words
 from core.cli.context import Context
 from core.cli.failure import CommandFailed
 from core.cli.parser import Arguments, Command, option, switch
@@ -24,7 +24,7 @@ def df(context: Context, given: Arguments) -> int:
         raise CommandFailed("the verbose and the format options conflict")
     found = context.engine.get("/system/df")
     if given.on("verbose"):
-        _verbose(found)
+        _verbose(context, found)
         return 0
     rows = [_images(found), _containers(found), _volumes(found), _caches(found)]
     kept = found.get("OnggiKept") or {}
@@ -34,9 +34,11 @@ def df(context: Context, given: Arguments) -> int:
     return 0
 
 
-def _verbose(found: dict[str, Any]) -> None:
-    """Every image, container and volume by itself."""
+def _verbose(context: Context, found: dict[str, Any]) -> None:
+    """Every image, container, volume, cached step and removal by itself."""
     from core.cli.verb import images, ps
+    from core.cli.verb.undo import HEADERS as REMOVALS
+    from core.cli.verb.undo import row as removal_row
 
     named = sorted(found.get("Images") or (), key=lambda image: -image["Created"])
     rows = [row for image in named for row in images.rows_of(image, full=False, digests=False)]
@@ -48,7 +50,12 @@ def _verbose(found: dict[str, Any]) -> None:
     listing.show([_volume(volume) for volume in found.get("Volumes") or ()], _VOLUMES, tuple(_VOLUMES))
     caches = found.get("BuildCache") or ()
     print(f"\nBuild cache usage: {units.human_size(sum(cache.get('Size') or 0 for cache in caches))}\n")
-    listing.show([], dict(zip(_CACHES, _CACHES, strict=True)), _CACHES)
+    listing.show([_cache(cache) for cache in caches], dict(zip(_CACHES, _CACHES, strict=True)), _CACHES)
+    if (found.get("OnggiKept") or {}).get("Count"):
+        print("\nKept for undo:\n")
+        listing.show(
+            [removal_row(entry) for entry in context.engine.get("/onggi/v1/undo")], REMOVALS, tuple(REMOVALS)
+        )
 
 
 def _volume(volume: dict[str, Any]) -> dict[str, str]:
@@ -58,6 +65,19 @@ def _volume(volume: dict[str, Any]) -> dict[str, str]:
         "Links": str(usage.get("RefCount", 0)),
         "Name": volume["Name"],
         "Size": units.human_size(size) if size >= 0 else "N/A",
+    }
+
+
+def _cache(cache: dict[str, Any]) -> dict[str, str]:
+    used = cache.get("LastUsedAt") or ""
+    return {
+        "CACHE ID": words.short_id(cache["ID"]),
+        "CACHE TYPE": cache.get("Type") or "",
+        "SIZE": units.human_size(cache.get("Size") or 0),
+        "CREATED": words.ago(words.epoch(cache["CreatedAt"])) if cache.get("CreatedAt") else "",
+        "LAST USED": words.ago(words.epoch(used)) if used else "",
+        "USAGE": str(cache.get("UsageCount") or 0),
+        "SHARED": "true" if cache.get("Shared") else "false",
     }
 
 

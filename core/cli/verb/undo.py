@@ -18,7 +18,7 @@ HEADERS = {"ID": "ID", "Command": "COMMAND", "What": "WHAT", "When": "WHEN", "Le
 def undo(context: Context, given: Arguments) -> int:
     """Bring back what `rm`, `rmi`, `volume rm` or a prune took away, while its bytes are there."""
     if given.on("list") or given.text("format"):
-        rows = [_row(entry) for entry in context.engine.get("/onggi/v1/undo")]
+        rows = [row(entry) for entry in context.engine.get("/onggi/v1/undo")]
         listing.show(rows, HEADERS, tuple(HEADERS), given.text("format"))
         return 0
     wanted = given.operands[0] if given.operands else None
@@ -44,7 +44,8 @@ def undo(context: Context, given: Arguments) -> int:
     return 0
 
 
-def _row(entry: Mapping[str, Any]) -> dict[str, str]:
+def row(entry: Mapping[str, Any]) -> dict[str, str]:
+    """One removal as `undo --list` and `system df -v` show it."""
     import time
 
     from core.wire.durations import human_duration
