@@ -7,17 +7,17 @@ import errno
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import Any
 
 from core.aio import off_loop_to_end
 from core.errors import CorruptStore
 from core.images.layers import Layer
 from core.images.room import ImageRoom
-from core.images.transfer import CHUNK, copy
+from core.images.transfer import CHUNK, PIECE
 from core.model.events import Progress
 from core.oci.digest import Digest, chain_ids
 from core.oci.image import OCI_LAYER
+from core.storage.content import BlobWriter, ContentStore
 
 Released = Callable[[str], Awaitable[None]]
 
@@ -71,21 +71,15 @@ class Capture:
 
     async def _read(self, rootfs: Mapping[str, Any], args: dict[str, Any]) -> tuple[Digest, dict[str, Any]]:
         """The tar as a blob, and what the job said."""
-        room = self._room.content.room()
-        writer = await off_loop_to_end(self._room.content.writer)
-
-        def write(data: bytes) -> None:
-            if writer.size + len(data) > room:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            writer.write(data)
-
+        arriving = _Arriving(self._room.content)
         try:
             async with self._job(rootfs, args) as (reader, job):
-                await copy(lambda count: os.read(reader, count), write, lambda _: None)
+                while not await off_loop_to_end(arriving.some, reader):
+                    pass
                 answer = await job
-            digest, _ = await off_loop_to_end(partial(writer.commit, settled=False))
+            digest, _ = await off_loop_to_end(arriving.commit)
         finally:
-            writer.abort()
+            arriving.abort()
         return digest, answer
 
     def _remember(self, layer: Digest, size: int) -> None:
@@ -128,6 +122,38 @@ class Capture:
         if layer is None:
             raise CorruptStore(f"layer {diff_id} is missing from the store")
         return layer.blob
+
+
+class _Arriving:
+    """A tar on its way from a job into the store. A small one needs a thread once: each time costs more than it."""
+
+    def __init__(self, content: ContentStore) -> None:
+        self._content = content
+        self._writer: BlobWriter | None = None
+        self._room = 0
+
+    def some(self, reader: int) -> bool:
+        """Take what comes, up to a piece; whether that was the end. Blocks. Raises OSError."""
+        if self._writer is None:
+            self._writer, self._room = self._content.writer(), self._content.room()
+        before = self._writer.size
+        while data := os.read(reader, CHUNK):
+            if self._writer.size + len(data) > self._room:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            self._writer.write(data)
+            if self._writer.size - before >= PIECE:
+                return False
+        return True
+
+    def commit(self) -> tuple[Digest, int]:
+        """Put the blob beside its place: digest and bytes. Blocks."""
+        assert self._writer is not None
+        return self._writer.commit(settled=False)
+
+    def abort(self) -> None:
+        """Throw it away; no harm after `commit`."""
+        if self._writer is not None:
+            self._writer.abort()
 
 
 def _say_nothing(_: Progress) -> None:
