@@ -10,7 +10,7 @@ import pytest
 from tests.integration.cli.cli_kit import PATIENCE, Cli
 from tests.integration.conftest import EngineUnderTest
 
-pytestmark = [pytest.mark.root, pytest.mark.docker]
+pytestmark = [pytest.mark.root, pytest.mark.docker, pytest.mark.docker_words]
 
 QUIET = ("--network", "none")
 # no column that tells how long ago something was: a second may pass between the two
