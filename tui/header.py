@@ -90,8 +90,13 @@ def right(keyboard_inside: bool, key_of: Callable[[str], str]) -> Content:
     """The way to everything else, or where the keyboard is. `key_of` = the key of an act, "" for none."""
     if keyboard_inside:
         return join(("the keyboard is in the container", "$muted"))
-    ways = [(key_of("help"), "help"), (key_of("palette"), "command")]
-    return join("  ").join([join((key, "bold $accent"), f" {word}") for key, word in ways if key])
+    return join("  ").join([way for _, way in ways(key_of)])
+
+
+def ways(key_of: Callable[[str], str]) -> list[tuple[str, Content]]:
+    """The acts at the right end, with what is written of each."""
+    known = [(act, key_of(act), word) for act, word in (("help", "help"), ("palette", "command"))]
+    return [(act, join((key, "bold $accent"), f" {word}")) for act, key, word in known if key]
 
 
 def _engine(engine: Engine, glyphs: Glyphs) -> Content:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from textual import events
@@ -11,6 +11,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.strip import Strip
 
+from tui import header
 from tui.actions import ACTIONS, BY_ID, LISTS, applies, scopes_of
 from tui.keymaps import shown
 from tui.paint import EMPTY, join, strip_of
@@ -41,6 +42,24 @@ class RightColumn(Vertical):
 
     def on_resize(self, event: events.Resize) -> None:
         self.post_message(self.Resized())
+
+
+class Head(Bar):
+    """The header line; a click on one of the acts at its right end does it."""
+
+    def __init__(self, key_of: Callable[[str], str]) -> None:
+        super().__init__(id="header")
+        self._key_of = key_of
+
+    def on_click(self, event: events.Click) -> None:
+        ways = header.ways(self._key_of)
+        if self._right.plain != join("  ").join([way for _, way in ways]).plain:
+            return  # the keyboard is in a container, and that is what stands there
+        at = self.size.width - 1 - self._right.cell_length
+        for act, way in ways:
+            if at <= event.x < at + way.cell_length:
+                self.post_message(Hints.Pressed(act))
+            at += way.cell_length + 2
 
 
 class ListTabs(Bar):
@@ -154,6 +173,7 @@ def show_banner(screen: MainScreen) -> None:
 
 def show_footer(screen: MainScreen, footer: Hints) -> None:
     """Key and verb of what matters here; never a key that does nothing now."""
+    footer.help_key = lambda: screen.onggi.key_of("help") or "?"
     if screen.keyboard_inside:
         footer.show_hints(_OUT, [join((words, "$muted")) for words in _INSIDE])
         return

@@ -14,7 +14,7 @@ from textual.widgets import Static
 from tui import keymaps
 from tui.paint import EMPTY, cut, ends, fit, join, wrap
 from tui.safe import crop_middle, safe, safe_plain
-from tui.screens.dialog import Dialog
+from tui.screens.dialog import Dialog, Words, clickable
 from tui.text import size, size_prose
 from tui.widgets.frame import Titles
 
@@ -82,7 +82,7 @@ class Confirm(Dialog[str]):
         return Titles(self.heading(), note)
 
     def parts(self) -> list[Widget]:
-        return [Static(self._text(self.WIDTH - 8, self.app.size.height), id="question")]
+        return [Words(self._text(self.WIDTH - 8, self.app.size.height), id="question")]
 
     def on_resize(self, event: events.Resize) -> None:
         text = self._text(min(self.WIDTH, event.size.width) - 8, event.size.height)
@@ -128,17 +128,18 @@ class Confirm(Dialog[str]):
         parts: list[Content] = []
         if asked.victims:
             number = f" {len(asked.victims)}" if len(asked.victims) > 1 else ""
-            parts.append(
-                join(
-                    (f"  {asked.verb}{number}  ", "bold $on-accent on $failed"), f" {keymaps.shown(asked.keys[0])}"
-                )
+            verb = (f"  {asked.verb}{number}  ", "bold $on-accent on $failed")
+            parts.append(clickable(asked.keys[0], verb, f" {keymaps.shown(asked.keys[0])}"))
+        parts.append(
+            clickable(
+                "escape", ("▸ ", "$accent on $cursor"), ("Keep  ", "bold on $cursor"), (" enter, esc", "$muted")
             )
-        parts.append(join(("▸ ", "$accent on $cursor"), ("Keep  ", "bold on $cursor"), (" enter, esc", "$muted")))
+        )
         if asked.forced:
-            parts.append(join(("F", "bold $accent"), (" stops first and takes all", "$muted")))
+            parts.append(clickable("F", ("F", "bold $accent"), (" stops first and takes all", "$muted")))
         if asked.other is not None:
             key, words, _ = asked.other
-            parts.append(join((key, "bold $accent"), (f" {words}", "$muted")))
+            parts.append(clickable(key, (key, "bold $accent"), (f" {words}", "$muted")))
         gap = next((gap for gap in ("     ", "  ") if sum(p.cell_length + len(gap) for p in parts) <= width), "")
         return [Content(gap).join(parts)] if gap else parts
 

@@ -10,13 +10,26 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
+from textual.style import Style
 from textual.widget import Widget
+from textual.widgets import Static
 from textual.worker import Worker
 
-from tui.paint import EMPTY
+from tui.paint import EMPTY, Part, join
 from tui.widgets.frame import Framed, Titles
 
 Answer = TypeVar("Answer")
+
+
+def clickable(key: str, *parts: Part) -> Content:
+    """Parts that a click presses `key` on; for a widget with `auto_links` off, or they are underlined."""
+    return join(*parts).stylize(Style.from_meta({"@click": f"screen.type({key!r})"}))
+
+
+class Words(Static):
+    """Finished lines; what a click does in them is not underlined, for a key stands there already."""
+
+    auto_links = False
 
 
 class DialogBox(Framed, Vertical):
@@ -106,6 +119,10 @@ class Dialog(ModalScreen[Answer]):
         if event.key == "escape":
             event.stop()
             self.leave()
+
+    def action_type(self, key: str) -> None:
+        """What a click on a key does: as if it were pressed."""
+        self.pressed(events.Key(key, key if len(key) == 1 else None))
 
     def leave(self) -> None:
         """Give up; the answer is None."""

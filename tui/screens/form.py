@@ -17,7 +17,7 @@ from tui.glyphs import Glyphs
 from tui.paint import EMPTY, join
 from tui.panes.inspect import fold
 from tui.safe import safe_plain
-from tui.screens.dialog import Dialog
+from tui.screens.dialog import Dialog, clickable
 from tui.widgets.fields import SLIM_ENTRY, SLIM_LABEL, Field, Options, Rule, Text
 from tui.widgets.frame import Titles
 
@@ -182,7 +182,8 @@ class Form(Dialog[Mapping[str, str]]):
 
     def _buttons(self, ready: bool) -> Content:
         verb = join((f"  {self.verb}  ", "bold $on-accent on $accent" if ready else "$muted on $pane"))
-        return join(verb, ("  enter", "$muted"), "      ", "Cancel", ("  esc", "$muted"))
+        cancel = clickable("escape", "Cancel", ("  esc", "$muted"))
+        return join(clickable("enter", verb, ("  enter", "$muted")), "      ", cancel)
 
     def on_field_changed(self, event: Field.Changed) -> None:
         event.stop()

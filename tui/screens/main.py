@@ -75,7 +75,7 @@ class MainScreen(FactScreen):
         self._loader: Loader | None = None
 
     def compose(self) -> ComposeResult:
-        yield Bar(id="header")
+        yield bars.Head(self.onggi.key_of)
         yield Bar(id="banner1")
         yield Bar(id="banner2")
         yield bars.ListTabs()

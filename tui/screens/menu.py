@@ -14,7 +14,7 @@ from tui import keymaps
 from tui.paint import EMPTY, join
 from tui.panes.inspect import fold
 from tui.safe import crop_middle, safe, safe_plain
-from tui.screens.dialog import Dialog
+from tui.screens.dialog import Dialog, Words, clickable
 from tui.widgets.frame import Titles
 
 
@@ -45,7 +45,7 @@ class Menu(Dialog[str]):
         )
 
     def parts(self) -> list[Widget]:
-        return [Static(self._text(), id="menu")]
+        return [Words(self._text(), id="menu")]
 
     def _text(self) -> Content:
         lines = []
@@ -56,7 +56,8 @@ class Menu(Dialog[str]):
                 (f" {item.key} ", "bold $accent"), (item.label.ljust(12), "bold" if n == self._at else ""), value
             )
             line = line.pad_right(max(room - line.cell_length, 0))
-            lines.append(line.stylize("on $cursor") if n == self._at else line)
+            line = line.stylize("on $cursor") if n == self._at else line
+            lines.append(clickable(item.key, line))
         return Content("\n").join(lines)
 
     def on_resize(self, event: events.Resize) -> None:
@@ -128,14 +129,9 @@ class Leave(Dialog[bool]):
             lines += [EMPTY] if lines else []
             lines.append(join(("This work is cancelled:", "bold")))
             lines += [join("  ", ("◌ ", "$restarting"), safe(title)) for title in self._jobs]
-        keys = join(
-            ("  Quit  ", "bold $on-accent on $accent"),
-            (" q, enter", "$muted"),
-            "      ",
-            "Stay",
-            (" esc", "$muted"),
-        )
-        return [Static(Content("\n").join([*lines, EMPTY, keys]), id="leave")]
+        leave = clickable("enter", ("  Quit  ", "bold $on-accent on $accent"), (" q, enter", "$muted"))
+        keys = join(leave, "      ", clickable("escape", "Stay", (" esc", "$muted")))
+        return [Words(Content("\n").join([*lines, EMPTY, keys]), id="leave")]
 
     def pressed(self, event: events.Key) -> None:
         event.stop()

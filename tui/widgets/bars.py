@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from textual import events
@@ -65,6 +65,8 @@ class Hints(Bar):
         self._spots: list[tuple[int, int, str]] = []
         self._hints: tuple[Hint, ...] = ()
         self._tails: tuple[Content, ...] = ()
+        self.help_key: Callable[[], str] = lambda: "?"
+        """The key that shows the rest."""
 
     def show_hints(self, hints: Sequence[Hint], tails: Sequence[Content] = ()) -> None:
         """Show as many as fit, the first ones first. The first of `tails` that leaves room for all of them
@@ -78,8 +80,10 @@ class Hints(Bar):
         used = sum(part.cell_length for part in parts)
         tail = next((tail for tail in self._tails if used + 2 + tail.cell_length <= width), EMPTY)
         if not self._tails and len(spots) < len(self._hints):
-            parts, spots = self._fitting(width - 8)
-            tail = join(("?", "bold $accent"), (" more", "$muted"))
+            key = self.help_key()
+            tail = join((key, "bold $accent"), (" more", "$muted"))
+            parts, spots = self._fitting(width - tail.cell_length - 2)
+            spots.append((width + 1 - tail.cell_length, width + 1, "help"))
         self._spots = spots
         self.show(join(*parts), tail)
 

@@ -27,6 +27,7 @@ SLIM_ENTRY = 24
 class Text(Widget):
     """One line of Content that the owner changes."""
 
+    auto_links = False
     DEFAULT_CSS = "Text { height: 1; background: $raised; color: $ink; }"
 
     def __init__(self, content: Content = EMPTY, *, id: str | None = None, right: bool = False) -> None:
