@@ -17,7 +17,8 @@ from core.paths import Paths
 from core.wire.streams import STDERR, STDOUT, frame
 
 HANDED = 200  # segments of a log that are handed over; the kernel's limit is 253 descriptors (SCM_MAX_FD)
-BATCH = 512  # records a step: enough to be quick, few enough not to hold a worker
+BATCH = 512  # records of the first step; each takes twice as many as the last
+MOST_BATCH = 8192  # on a busy machine it is the turns that take time; more would hold worker and memory too long
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +104,10 @@ class Logs:
         self, reader: LogReader, record: ContainerRecord, options: LogOptions
     ) -> AsyncGenerator[bytes, None]:
         lines = reader.lines(since=options.since, until=options.until, streams=options.streams)
-        while piece := await off_loop_to_end(_batch, lines, record.config.tty, options.timestamps):
+        count = BATCH
+        while piece := await off_loop_to_end(_batch, lines, count, record.config.tty, options.timestamps):
             yield piece
+            count = min(2 * count, MOST_BATCH)
 
 
 async def _watch(task: Task, change: int) -> None:
@@ -118,11 +121,11 @@ async def _watch(task: Task, change: int) -> None:
             pass  # it is ending: the last reading comes anyway
 
 
-def _batch(lines: Iterator[Line], tty: bool, timestamps: bool) -> bytes:
+def _batch(lines: Iterator[Line], count: int, tty: bool, timestamps: bool) -> bytes:
     pieces = []
     for line in lines:
         data = f"{line.time} ".encode() + line.data if timestamps else line.data
         pieces.append(data if tty else frame(STDERR if line.stream == "stderr" else STDOUT, data))
-        if len(pieces) == BATCH:
+        if len(pieces) == count:
             break
     return b"".join(pieces)
