@@ -137,7 +137,7 @@ async def stats(engine: Engine, request: Request) -> Answer:
 async def export(engine: Engine, request: Request) -> Answer:
     """GET /containers/{id}/export"""
     record = engine.records.get(request.id)
-    return Stream(await engine.exporting.export(record), "application/octet-stream")
+    return Stream(await engine.exporting.export(record), "application/octet-stream", held=True)
 
 
 ROUTES = (

@@ -75,7 +75,7 @@ async def save(engine: Engine, request: Request) -> Answer:
     if not names:
         raise InvalidArgument("no image to save: give at least one name")
     engine.images.check_saved(names)
-    return Stream(pipe_out(lambda write: engine.images.save(names, write)), TAR)
+    return Stream(pipe_out(lambda write: engine.images.save(names, write)), TAR, held=True)
 
 
 async def create(engine: Engine, request: Request) -> Answer:

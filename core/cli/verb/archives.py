@@ -152,15 +152,23 @@ def import_(context: Context, given: Arguments) -> int:
     if not given.operands:
         raise IMPORT.miscounted(given.path, 1)
     source, *reference = given.operands
+    remote = source.startswith(("http://", "https://"))
     query: Query = {
-        "fromSrc": source if source.startswith(("http://", "https://")) else "-",
+        "fromSrc": "-",
         "repo": reference[0] if reference else None,
-        "message": given.text("message") or None,
+        "message": given.text("message") or (f"Imported from {source}" if remote else None),
         "changes": given.texts("change"),
     }
-    if query["fromSrc"] != "-":
-        response = context.engine.open("POST", "/images/create", query)
-        progress.follow(response.values())
+    if remote:
+        from core.client.remotecontext import downloaded
+        from core.errors import Unavailable
+
+        try:
+            file, _ = downloaded(source)
+        except Unavailable as error:
+            raise CommandFailed(error.message) from error
+        with file:
+            _send(context, "/images/create", query, file, quiet=False)
         return 0
     with _source(source) as file:
         if not _handed_over(context, "/onggi/v1/images/import", query, file, quiet=False):

