@@ -8,6 +8,7 @@ what it missed when it reads again. A viewer (`viewer=1`) never holds the contai
 from __future__ import annotations
 
 import os
+import socket
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from core.shim.loop import GONE, READ, WRITE, Loop, Timer
 STALL_LIMIT = 10.0  # seconds
 VIEWER_LIMIT = 1024 * 1024  # bytes queued for a viewer before it is passed over
 _READ_SIZE = 64 * 1024
+_IN_FLIGHT = 32 * 1024  # bytes, of which the kernel makes twice as many; socket(7), SO_SNDBUF
 _IOV = 64
 
 
@@ -69,6 +71,8 @@ class Client:
 
     def __init__(self, loop: Loop, fd: int, options: AttachOptions, *, tty: bool, room: Room) -> None:
         os.set_blocking(fd, False)
+        if tty:
+            _keep_little_in_flight(fd)
         self._loop = loop
         self._fd = fd
         self._room = room
@@ -279,6 +283,18 @@ class Client:
         for timer in (self._release, self._stall):
             if timer:
                 timer.cancel()
+
+
+def _keep_little_in_flight(fd: int) -> None:
+    """In a flood all that lies in the socket is shown before the answer to a Ctrl-C: let that not be 200 KiB."""
+    copy = os.dup(fd)
+    try:
+        peer = socket.socket(fileno=copy)
+    except OSError:
+        os.close(copy)  # no socket
+        return
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _IN_FLIGHT)
+    peer.close()
 
 
 def frame_header(stream: int, size: int) -> bytes:

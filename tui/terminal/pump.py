@@ -18,7 +18,7 @@ from tui.terminal.source import TerminalSource
 from tui.terminal.stream import FastStream
 
 _READ: Final = 65536
-_BATCH: Final = 262144
+_BATCH: Final = 262144  # what is in hand is in front of the answer to a key, so less where it takes long
 _BUDGET: Final = 0.006
 _WINDOW: Final = 0.02  # seconds over which a flood is measured
 _FLOOD: Final = 65536  # bytes in a window with which one begins
@@ -56,6 +56,7 @@ class Pump:
         self._loop = asyncio.get_running_loop()
         self._again: asyncio.Handle | None = None
         self._window = (0.0, 0)
+        self._most = _BATCH
         self._fd = source.fileno()
         self._reading = True
         self._writing = False
@@ -94,7 +95,7 @@ class Pump:
     def _readable(self) -> None:
         parts: list[bytes] = []
         size = 0
-        while size < _BATCH:
+        while size < self._most:
             data = self._source.read_nonblocking(_READ)
             if data is None:
                 break
@@ -107,6 +108,7 @@ class Pump:
         self._measure(size, now)
         if self.outlet is not None and data:
             self.outlet.pass_through(data)
+        self._most = min(2 * self._most, _BATCH)
         self._execute(data, now)
 
     def _measure(self, size: int, now: float) -> None:
@@ -125,6 +127,7 @@ class Pump:
         if self._done:  # on_output may have stopped us
             return
         if not done:
+            self._most = _READ
             self._listen(False)
             self._again = self._loop.call_soon(self._execute, b"", begun)
         elif self._ended:
