@@ -76,11 +76,11 @@ def undoing(screen: FastScreen) -> str:
 
     The main buffer keeps what is on it, with the cursor below it; the title is the one before.
     """
-    out = [_CUT, "\x1b[<u" * len(screen.kitty), "\x1b[>4m" if screen.modify_other_keys else "", _OFF, _PLAIN]
+    out = [_CUT, "\x1b[<u" * len(screen.kitty), "\x1b[>4m" if screen.modify_other_keys else ""]
+    # first of all, since with the cursor come the charset and origin mode that were saved
+    out += ["\x1b[?1049l" if screen.alternate else "", _OFF, _PLAIN]
     if screen.palette.changed:
         out.append(_COLOURS)
-    if screen.alternate:
-        out.append("\x1b[?1049l\x1b[r\x1b[0m")
     if screen.tabstops != set(range(8, screen.columns, 8)):
         out.append("\x1b[?5W")
     out.append("\x1b[23;0t\x1b[999;1H\n")
@@ -146,17 +146,16 @@ def _keyboard(screen: FastScreen) -> str:
 
 def _cursor(screen: FastScreen) -> str:
     """Last of all, since margins and origin mode move it. A wrap that is pending is made by writing anew."""
-    cursor = screen.cursor
-    x, y = cursor.x, cursor.y
+    cursor, row = screen.cursor, screen.rows[screen.cursor.y]
+    x, y, left, top = min(cursor.x, screen.columns - 1), cursor.y, 0, 0
     out = []
-    if x >= screen.columns and screen.rows[y].chars[-1]:
-        row = screen.rows[y]
-        out += [_placed(screen.columns - 1, y, row.attrs[-1]), row.chars[-1], f"\x1b[{rendition(cursor.attrs)}m"]
-    elif DECOM in screen.mode:
-        left = screen.sides[0] if screen.sides else 0
-        out += ["\x1b[?6h", _placed(min(x, screen.columns - 1) - left, y - screen.region[0], cursor.attrs)]
+    if DECOM in screen.mode:
+        left, top = screen.sides[0] if screen.sides else 0, screen.region[0]
+        out.append("\x1b[?6h")
+    if cursor.x >= screen.columns and row.chars[-1]:
+        out += [_placed(x - left, y - top, row.attrs[-1]), row.chars[-1], f"\x1b[{rendition(cursor.attrs)}m"]
     else:
-        out.append(_placed(min(x, screen.columns - 1), y, cursor.attrs))
+        out.append(_placed(x - left, y - top, cursor.attrs))
     if DECAWM not in screen.mode:
         out.append("\x1b[?7l")
     out.append(f"\x1b[{screen.cursor_shape} q" if screen.cursor_shape else "")
