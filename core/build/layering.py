@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Sequence
 
@@ -10,6 +11,8 @@ from core.errors import EngineError, NotFound
 from core.images.capture import Capture, Released
 from core.images.room import ImageRoom
 from core.oci.digest import Digest, chain_ids
+
+_PAUSE = 0.5  # seconds between two syncs of the disk: quick steps share one
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +30,7 @@ class StoreLayering:
         self._capture = Capture(room)
         self._settling: asyncio.Task[None] | None = None
         self._unsettled = False
+        self._over = asyncio.Event()
 
     async def prepare(self, key: str, parent: str | None) -> None:
         """Make active snapshot `key` on top of `parent`. Raises NotFound."""
@@ -43,22 +47,25 @@ class StoreLayering:
     async def settle(self) -> None:
         """Have every layer on the disk: to be done before the image is named."""
         if self._settling is not None:
+            self._over.set()
             await asyncio.wait([self._settling])
         await self._room.unpacker.settle()
 
     def _settle_aside(self) -> None:
-        """While the next step runs: what is done outlives the engine, and no step waits for a disk."""
+        """While the next steps run: what is done outlives the engine, and no step waits for a disk."""
         self._unsettled = True
         if self._settling is None or self._settling.done():
             self._settling = asyncio.create_task(self._settle_all())
 
     async def _settle_all(self) -> None:
-        while self._unsettled:
+        while self._unsettled and not self._over.is_set():
             self._unsettled = False
             try:
                 await self._room.unpacker.settle()
             except (OSError, EngineError) as error:  # the one at the end tells the client
                 log.warning("settle the layers of a build: %s", error)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._over.wait(), _PAUSE)
 
     async def discard(self, key: str) -> None:
         """Remove active snapshot `key`; a missing one is fine."""
