@@ -1,8 +1,8 @@
 """What the steps of the last builds came to, for who wants a shell in it: also of the step that failed, as it fell.
 
-The snapshots of the last four failed steps are kept, for half an hour; of other steps nothing but their state is, for
-their layers are in the cache. Whoever asks gets an image without a name, so that all one can do with images can be
-done with it; it goes when its time is over and no container needs it. A new engine keeps none of it.
+The snapshots of the last four failed steps are kept, for half an hour; of other steps nothing but their state is,
+for their layers are in the cache. Whoever asks gets an image without a name, so that all one can do with images can
+be done with it; it goes when its time is over and no container needs it. A new engine keeps none of it.
 """
 
 from __future__ import annotations
