@@ -79,11 +79,18 @@ def _checked_out(git: _Git, url: str, ref: str) -> tuple[str, int]:
         git.run("fetch", "-q", "--no-tags", "--depth=1", "--no-recurse-submodules", "--", url, ref)
         wanted = "FETCH_HEAD"
     except Unavailable as error:
+        if "shallow" in error.message:  # a server of plain files
+            git.run("fetch", "-q", "--no-tags", "--no-recurse-submodules", "--", url, ref)
+            return _at(git, url, "FETCH_HEAD")
         if not _COMMIT.fullmatch(ref):  # a server gives away commits only where it wants to, and never short ones
             raise error
         everything = ("+refs/heads/*:refs/there/heads/*", "+refs/tags/*:refs/there/tags/*")
         git.run("fetch", "-q", "--no-tags", "--no-recurse-submodules", "--", url, *everything)
         wanted = ref
+    return _at(git, url, wanted)
+
+
+def _at(git: _Git, url: str, wanted: str) -> tuple[str, int]:
     commit = git.run("rev-parse", "--verify", "--end-of-options", f"{wanted}^{{commit}}").split()[-1]
     git.run("checkout", "-q", "--detach", commit)
     if git.has(".gitmodules"):
