@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import faulthandler
 import os
-import re
 import shutil
 import signal
-import subprocess
 from collections.abc import Iterator
 from types import FrameType
 
@@ -17,10 +15,11 @@ from hypothesis import HealthCheck
 from hypothesis import settings as profiles
 from pytest_timeout import Settings as Limit
 
+from tests.support.dockerd import WORDS, client_version
+
 _LAST_RESORT = 400  # seconds; for what is deaf to signals, and for a tear-down that hangs too
 _AGAIN = 20.0  # seconds between calls to a test whose time is over
 _LEAVING = 60  # seconds from the last report to the end of the process
-_WORDS = 28  # the version of Docker's client whose words ours are; older ones say some things in others
 _PROGRAMS = {"docker": "docker", "skopeo": "skopeo", "tmux": "tmux"}
 
 # How long an example takes says how busy the machine is. Where `CI` is set, each run tries the same examples.
@@ -36,8 +35,8 @@ class TookTooLong(BaseException):
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     compared = [item for item in items if item.get_closest_marker("docker_words")]
-    if compared and (version := _client_version()) < _WORDS:
-        reason = f"compares words with those of Docker's client {_WORDS}, and here is {version or 'none'}"
+    if compared and (version := client_version()) < WORDS:
+        reason = f"compares words with those of Docker's client {WORDS}, and here is {version or 'none'}"
         for item in compared:
             item.add_marker(pytest.mark.skip(reason=reason))
     for item in items:
@@ -46,15 +45,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for marker, program in _PROGRAMS.items():
             if item.get_closest_marker(marker) and shutil.which(program) is None:
                 item.add_marker(pytest.mark.skip(reason=f"needs {program}"))
-
-
-def _client_version() -> int:
-    """The first number of the version of Docker's client, 0 where there is none."""
-    if shutil.which("docker") is None:
-        return 0
-    said = subprocess.run(["docker", "--version"], capture_output=True, text=True, timeout=60, check=False).stdout
-    found = re.search(r"version (\d+)\.", said)
-    return int(found.group(1)) if found else 0
 
 
 @pytest.hookimpl(wrapper=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PATIENCE = 60.0  # seconds until it must answer, or have ended
+WORDS = 28  # the version of Docker's client whose words ours are; older ones say some things in others
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,15 @@ class Dockerd:
         if check and done.returncode:
             raise AssertionError(f"docker {' '.join(words)}: {done.stderr.decode()}")
         return done.stdout + (b"" if check else done.stderr)
+
+
+def client_version() -> int:
+    """The first number of the version of Docker's client, 0 where there is none."""
+    if shutil.which("docker") is None:
+        return 0
+    said = subprocess.run(["docker", "--version"], capture_output=True, text=True, timeout=60, check=False).stdout
+    found = re.search(r"version (\d+)\.", said)
+    return int(found.group(1)) if found else 0
 
 
 def available() -> bool:

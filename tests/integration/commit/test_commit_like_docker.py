@@ -118,6 +118,7 @@ def test_the_config_is_dockers(pair: tuple[EngineUnderTest, Dockerd], changes: s
     assert mine["history"][-1]["created"] == mine["created"]
 
 
+@pytest.mark.docker_words
 @pytest.mark.parametrize(
     "words",
     [
