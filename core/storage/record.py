@@ -40,7 +40,8 @@ def run_job(args: dict[str, Any], fds: list[int]) -> dict[str, Any]:
         recipe = not stream.compression and recording.write(source.read_at, stream.size, source.crc, folder, out)
     except OSError as error:
         raise SyscallFailed.of("record layer: read", error) from error
-    return {"diff_id": known or stream.digest, "size": stream.size, "recipe": recipe}
+    diff_id = stream.digest if stream.compression or not known else known
+    return {"diff_id": diff_id, "size": stream.size, "recipe": recipe}
 
 
 def _look_for_files(reader: TarReader, recording: Recording, folder: int) -> None:
