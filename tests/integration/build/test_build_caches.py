@@ -130,7 +130,9 @@ def test_a_registry_carries_steps_and_images_do(
         elsewhere.ok("undo", "--forget")
         found, _, _ = steps(elsewhere, "--cache-from", name, place)
         assert found == [False, False, True, True, True, True, True]  # the last stage's steps are in it
-        cli.ok("push", name)
+        meta = tmp_path / "meta"
+        cli.ok("build", "-q", "--push", "-t", name, "--metadata-file", str(meta), place)
+        assert json.loads(meta.read_text())["containerimage.digest"] in cli.ok("images", "--digests", "-a")
         cli.ok("tag", "busybox", f"{address}/images/plain:1")
         cli.ok("push", f"{address}/images/plain:1")
         notes = steps(elsewhere, "--cache-from", f"{address}/images/plain:1", place)[2]
