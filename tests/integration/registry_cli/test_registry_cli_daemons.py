@@ -18,7 +18,7 @@ from tests.support.registry import available, free_port, running_registry
 
 pytestmark = [
     pytest.mark.root,
-    pytest.mark.docker,
+    pytest.mark.docker_words,
     pytest.mark.skipif(not (available() and has_dockerd()), reason="needs docker-registry, dockerd and docker"),
 ]
 

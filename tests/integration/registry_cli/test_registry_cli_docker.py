@@ -19,7 +19,7 @@ from tests.support.registry import PASSWORD, USER, available, running_registry
 
 pytestmark = [
     pytest.mark.root,
-    pytest.mark.docker,
+    pytest.mark.docker_words,
     pytest.mark.skipif(not (available() and has_dockerd()), reason="needs docker-registry, dockerd and docker"),
 ]
 
