@@ -8,6 +8,7 @@ import shutil
 import signal
 import sqlite3
 import subprocess
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -109,11 +110,15 @@ def test_dockers_client_that_leaves_ends_its_build(engine: EngineUnderTest, tmp_
     command = ["docker", "build", "--no-cache", str(tmp_path / "c")]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None
-        for line in process.stdout:
-            if line.startswith(moment):
-                break
-        process.send_signal(signal.SIGINT)
-        process.wait(20)
+        bound = threading.Timer(60, process.kill)  # a word that never comes must not hold anybody up
+        bound.start()
+        try:
+            assert any(line.startswith(moment) for line in process.stdout), "the step has not said its word"
+            process.send_signal(signal.SIGINT)
+            process.wait(20)
+        finally:
+            bound.cancel()
+            process.kill()
     nothing_left(engine, leftovers)
 
 
