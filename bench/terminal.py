@@ -25,7 +25,8 @@ _CHUNK = 65536
 _PATIENCE = 60.0  # seconds
 _PROMPT = b"@@>"
 _MARK = b"all-of-it"
-_SHELL = ["sh", "-c", "PS1='@@> ' exec sh -i"]
+# an interrupted program may leave a string open, which would swallow the prompt
+_SHELL = ["sh", "-c", "PS1=\"$(printf '\\033\\134@@> ')\" exec sh -i"]
 _MEGABYTES = 20
 _ARGUMENT = 60_000  # bytes; a program's argument may have twice as many
 _BURST = 0.003  # seconds without a byte between two frames

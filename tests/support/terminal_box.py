@@ -13,7 +13,7 @@ import sysconfig
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.integration.conftest import EngineUnderTest
@@ -72,6 +72,7 @@ class Pair:
     ground: tuple[int, int] = (0, 0)  # the pane's colours of text and of what lies behind
     whole: tuple[int, int] = (0, 0)
     size: tuple[int, int] = (0, 0)
+    sizes: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)  # by the whole terminal's
 
     def type(self, *pieces: bytes) -> None:
         """Type into the app as a person: keys by their names, so that the outer terminal spells them."""
@@ -132,21 +133,29 @@ class Pair:
         columns, lines = int(size[1]), int(size[2])
         self.tmux.resize(columns, lines)
         self.whole, self.size = (width, height), (columns, lines)
+        self.sizes[self.whole] = self.size
         self.corner = width - 1 - columns, height - 3 - lines
 
     def resize(self, width: int, height: int) -> None:
         """Give the app's terminal another size, and tmux that of the pane.
 
-        What was painted between the two is wrong there; so the app leaves and comes back: the program paints anew.
+        tmux first, where the size is known already, so that the program paints with it there; the app then leaves
+        and comes back, which brings it what it has missed.
         """
+        if known := self.sizes.get((width, height)):
+            self.tmux.resize(*known)
+            time.sleep(_SETTLE)
         self.app.resize(width, height)
         self.find()
         self.leave()
         self.back()
 
     def clear(self) -> None:
-        """Kill what the shell runs, so that it is back at its prompt."""
-        for child in Path(f"/proc/{self.shell}/task/{self.shell}/children").read_text().split():
+        """Bring the shell to its prompt. What it runs has a moment to end: a key for it may be on its way."""
+        running, end = Path(f"/proc/{self.shell}/task/{self.shell}/children"), time.monotonic() + 2
+        while running.read_text().split() and time.monotonic() < end:
+            time.sleep(0.02)
+        for child in running.read_text().split():
             os.kill(int(child), signal.SIGKILL)
         self.type(b"\x15tput reset\r")
         self.step(b"\r", "at the prompt")

@@ -8,7 +8,7 @@ where bytes come from, `pump` moves them, `session` holds one session together.
 On the screen (Textual): `view.TerminalView` with `messages`, `paint`, `frames`, `keys`, `mouse`, `pointed`.
 `atonce` paints without waiting for Textual's timer, `output` writes without its thread. Looking back: `history`
 lays out, `paper` numbers its rows, `looking` is the keyboard's part of it, `pointer` the mouse's, `clipboard` where
-a selection goes. `zoom` gives the reader's own terminal to the program, `handover` is what is written to it.
+a selection goes. `zoom` gives the reader's own terminal to the program; `handover` is what it is written for that.
 
 The keyboard: while a `TerminalView` with a source has the focus, every key belongs to the program. An app that
 hosts one must

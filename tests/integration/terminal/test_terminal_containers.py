@@ -18,6 +18,7 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed"),
 ]
 SIZE = (120, 40)
+SMALLER = (100, 30)
 RESIZED = ("vim", "less", "htop", "nano", "mc", "top")
 
 
@@ -29,6 +30,8 @@ def both(engine: EngineUnderTest, tmp_path_factory: pytest.TempPathFactory) -> I
     programs.fill(home)
     start_box(engine, home)
     with pair(engine, folder) as found:
+        found.resize(*SMALLER)  # so that both sizes are known
+        found.resize(*SIZE)
         yield found
 
 
@@ -48,7 +51,7 @@ def test_a_program_in_a_container_looks_as_in_tmux(both: Pair, name: str) -> Non
             both.back()
             both.same("attached again")
         if number == 2 and name in RESIZED:
-            both.resize(100, 30)
+            both.resize(*SMALLER)
             both.same("smaller")
     both.type(keys[-1])  # the last one ends it
 
