@@ -152,8 +152,9 @@ def _cursor(screen: FastScreen) -> str:
     if DECOM in screen.mode:
         left, top = screen.sides[0] if screen.sides else 0, screen.region[0]
         out.append("\x1b[?6h")
-    if cursor.x >= screen.columns and row.chars[-1]:
-        out += [_placed(x - left, y - top, row.attrs[-1]), row.chars[-1], f"\x1b[{rendition(cursor.attrs)}m"]
+    if cursor.x >= screen.columns:
+        last = x if row.chars[x] else x - 1  # a wide one has two cells
+        out += [_placed(last - left, y - top, row.attrs[last]), row.chars[last], f"\x1b[{rendition(cursor.attrs)}m"]
     else:
         out.append(_placed(x - left, y - top, cursor.attrs))
     if DECAWM not in screen.mode:
