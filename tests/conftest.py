@@ -28,6 +28,10 @@ profiles.register_profile(
 )
 profiles.load_profile("onggi")
 
+# A shell leaves SIGINT ignored in what it starts in the background, and then in everything that the tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 class TookTooLong(BaseException):
     """No `Exception`, nor pytest's: hypothesis takes those for findings, and tries again what hangs."""

@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any, Final, Literal, Protocol
 from core.client.address import Value, quote
 from core.errors import EngineError, NotModified
 from tui.logs import Stream
-from tui.state import Json
+from tui.state import Container, Json, container_of_inspect
 
 if TYPE_CHECKING:
     from core.client.aclient import HijackedSocket
@@ -74,6 +74,10 @@ class Calls:
 
     def __init__(self, client: Client) -> None:
         self.client = client
+
+    async def container(self, container: str) -> Container:
+        """All that is known of a container, which its row in the list is not."""
+        return container_of_inspect(await self.document("containers", container))
 
     async def document(self, kind: Kind, ref: str) -> Json:
         """Everything the engine says of one object."""

@@ -17,7 +17,7 @@ from tui.paint import EMPTY, join
 from tui.panes import containers, images, inspect, isolation, stats
 from tui.panes.detail import Subject, trouble, waiting
 from tui.safe import safe, safe_plain
-from tui.state import Container, Usage, World, container_of_inspect
+from tui.state import Container, Usage, World
 from tui.text import ago
 from tui.widgets.linesview import Builder
 
@@ -115,7 +115,7 @@ class Loader:
         one = self._screen.world.containers.get(container)
         if one is not None and one.whole:
             return one
-        return container_of_inspect(await self._screen.onggi.calls.document("containers", container))
+        return await self._screen.onggi.calls.container(container)
 
     async def _new_log(self) -> LogView:
         from tui.logview import LogView

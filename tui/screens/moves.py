@@ -164,7 +164,7 @@ class Moves:
         if screen.detail.pane is not None and screen.detail.pane.zoom():
             return True
         one = screen.container()
-        if one is None or one.status != "running" or not one.tty:
+        if one is None or one.status != "running" or (one.whole and not one.tty):
             return False
         screen.sessions.zoom(one)
         return True

@@ -73,7 +73,8 @@ class Sessions:
     async def _zoom(self, one: Container) -> None:
         await self._attach(one)
         pane = await self._screen.detail.terminals()
-        if pane.current is not None and pane.current.container == one.id:
+        session = pane.find("attach", one.id)
+        if session is not None and session is pane.current and session.resize_path:
             pane.zoom()
 
     def back_to(self, session: Session) -> None:
@@ -113,14 +114,15 @@ class Sessions:
         if session.live:
             await self._show(session)
             return
-        if not one.tty:
-            # Without a terminal of its own the container needs our command to echo and to make lines of keys.
-            await self._command(["attach", one.name], session)
-            return
         try:
-            stream = await screen.onggi.calls.attach(one.id)
+            known = one if one.whole else await screen.onggi.calls.container(one.id)
+            stream = await screen.onggi.calls.attach(one.id) if known.tty else None
         except (EngineError, OSError) as error:
             screen.say_error(f"attach to {one.name}: {error}")
+            return
+        if stream is None:
+            # Without a terminal of its own the container needs our command to echo and to make lines of keys.
+            await self._command(["attach", one.name], session)
             return
         session.resize_path = f"/containers/{one.id}"
         await self.open_stream(session, stream)

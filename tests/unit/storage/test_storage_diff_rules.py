@@ -162,4 +162,10 @@ def test_every_tree_can_be_read_back(files: dict[tuple[bytes, ...], bytes]) -> N
                     body = tar.extractfile(item)
                     assert body is not None
                     read[os.fsencode(item.name)] = body.read()
-        assert read == {name: data for name, data in written.items() if b"/.wh." not in b"/" + name}
+        assert read == {name: data for name, data in written.items() if not left_out(name, data)}
+
+
+def left_out(name: bytes, data: bytes) -> bool:
+    """What would delete something, and the empty files that a start makes for its mounts."""
+    places = (b".dockerenv", b"etc/hosts", b"etc/hostname", b"etc/resolv.conf")
+    return b"/.wh." in b"/" + name or (not data and name in places)
