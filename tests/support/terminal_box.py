@@ -164,6 +164,7 @@ class Pair:
         """Detach."""
         self.app.press("C-p")
         self.app.press("C-q")
+        self.app.see("detached, it keeps running")
         self.app.see("enter open")
 
     def back(self) -> None:
