@@ -67,8 +67,9 @@ async def _some(repository: Repository, descriptor: Descriptor, sink: Sink, adva
                     )
                 gathered += piece
                 if len(gathered) >= PIECE:
-                    await sink.write(bytes(gathered))
-                    gathered.clear()
+                    whole = bytes(gathered)
+                    gathered.clear()  # before: a write that is cancelled has been done all the same
+                    await sink.write(whole)
                     advance(sink.size)
         except (httpx.HTTPError, TimeoutError) as error:
             url = repository.session.url(f"{repository.path}/blobs/{descriptor.digest}")
