@@ -140,9 +140,9 @@ def _part_painter(part: Part, job: Job, glyphs: Glyphs) -> Callable[[int], Conte
     return paint
 
 
-def outcome(job: Job, now: float) -> Content:
-    """What the command line says of a job that goes on: `running, 5 s left`."""
+def outcome(job: Job, now: float, key: str) -> Content:
+    """What the command line says of a job that goes on: `running, 5 s left`; `key` shows the jobs, "" = none."""
     if job.state == "paused":
-        return join(("paused", "$paused"), (", J shows it", "$muted"))
+        return join(("paused", "$paused"), (f", {key} shows it" if key else "", "$muted"))
     left = 0.0 if job.stays else job.left(now)
     return join(("running", "$restarting"), (f", {span(left)} left" if left else "", "$muted"))

@@ -113,7 +113,7 @@ class Runner:
                 screen.arrange_frames()
         for job in self.board.live:
             if job.command == screen.line.command:
-                screen.line.show(job.command, outcome(job, screen.onggi.now()))
+                screen.line.show(job.command, outcome(job, screen.onggi.now(), screen.onggi.key_of("jobs")))
 
     # The pane
 

@@ -104,9 +104,10 @@ def test_an_outcome_says_how_long_or_that_it_rests() -> None:
     job = Job("load x", "", NOW)
     job.moved(0, 10 * MEGA, NOW)
     job.moved(5 * MEGA, 10 * MEGA, NOW + 5)
-    assert outcome(job, NOW + 5).plain == "running, 5 s left"
+    assert outcome(job, NOW + 5, "J").plain == "running, 5 s left"
     job.state = "paused"
-    assert outcome(job, NOW + 5).plain == "paused, J shows it"
+    assert outcome(job, NOW + 5, "ctrl-j").plain == "paused, ctrl-j shows it"
+    assert outcome(job, NOW + 5, "").plain == "paused"
 
 
 def test_a_paused_job_holds_the_thread_that_reads_its_file() -> None:
