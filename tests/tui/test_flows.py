@@ -517,3 +517,21 @@ async def test_keys_typed_while_a_terminal_opens_are_the_terminals() -> None:
             typed += await asyncio.to_thread(ends[1].recv, 64)
         assert typed == b"sdq"
         assert not [call for call in app.calls.client.stage.calls if call[1].endswith("/stop")]  # type: ignore[attr-defined]
+
+
+async def test_keys_typed_faster_than_a_dialog_goes_away_reach_what_lies_below() -> None:
+    async with playing(potters_shop()) as (app, pilot):
+        await pilot.press("question_mark")
+        page = app.screen.focused
+        assert isinstance(app.screen, Help) and page is not None
+        for key in ("enter", "enter"):  # both are the page's: the app hears of neither before it has gone
+            page.post_message(Key(key, None))
+        await until(pilot, lambda: app.main.place == "logs")
+        assert app.screen is app.main
+        await pilot.press("question_mark")
+        help_page = app.screen
+        assert isinstance(help_page, Help)
+        help_page.leave()
+        help_page.leave()
+        await pilot.pause()
+        assert app.screen is app.main

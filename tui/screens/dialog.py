@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from textual import events
 from textual.app import ComposeResult
+from textual.await_complete import AwaitComplete
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
@@ -112,7 +113,15 @@ class Dialog(ModalScreen[Answer]):
             (self.focused or self).post_message(event)
 
     def on_key(self, event: events.Key) -> None:
-        self.pressed(event)
+        if self in self.app.screen_stack:
+            self.pressed(event)
+        else:  # typed before it had gone: meant for what lies below
+            event.stop()
+            self.app.post_message(events.Key(event.key, event.character))
+
+    def dismiss(self, result: Answer | None = None) -> AwaitComplete:
+        """Close it, once: Textual would pop whatever lies below, and at the bottom end the app."""
+        return super().dismiss(result) if self in self.app.screen_stack else AwaitComplete()
 
     def pressed(self, event: events.Key) -> None:
         """What a key does. Textual runs the `on_key` of every base class, so dialogs override this instead."""
