@@ -164,8 +164,7 @@ class Pair:
         """Detach."""
         self.app.press("C-p")
         self.app.press("C-q")
-        self.app.see("detached, it keeps running")
-        self.app.see("enter open")
+        self.app.miss("the keyboard is in the container")
 
     def back(self) -> None:
         """Attach again."""

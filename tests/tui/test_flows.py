@@ -17,6 +17,7 @@ from core.client.aclient import HijackedSocket
 from core.errors import Conflict, NotFound
 from core.wire.http import ResponseHead
 from tui import keymaps
+from tui.actions import BY_ID
 from tui.app import OnggiApp
 from tui.panes.detail import TABS
 from tui.screens.confirm import Confirm
@@ -315,6 +316,28 @@ async def test_attach_asks_for_history_and_tells_its_size_and_closing_detaches()
         await until(pilot, lambda: not app.main.keyboard_inside)
         await until(pilot, lambda: app.main.place == "containers")
         assert "box · attach" in text_of(app)
+
+
+async def test_a_terminal_that_has_just_been_left_is_attached_to_anew() -> None:
+    """The stream is over, and nobody has been told yet: neither the pane, nor has the engine been asked."""
+    async with attached() as (app, pilot, ends):
+        stage = app.calls.client.stage  # type: ignore[attr-defined]
+        pane = app.main.detail.pane
+        assert pane is not None and pane.current is not None
+        session = pane.current
+        ends[0].close()
+        while app.main.keyboard_inside:  # noqa: ASYNC110  # turn by turn: no message has been handled since
+            await asyncio.sleep(0)
+        app.main.do(BY_ID["attach"])
+        await until(pilot, lambda: app.main.keyboard_inside and len(ends) == 2)
+        ends[1].sendall(b"as it was")
+        await until(pilot, lambda: "as it was" in text_of(app))
+        await pilot.pause(0.1)
+        assert pane.sessions == [session] and session.live and not session.note
+        assert app.main.keyboard_inside
+        await pilot.press("x")
+        assert ends[1].recv(8) == b"x"
+        assert len([call for call in stage.calls if call[0] == "HIJACK"]) == 2
 
 
 async def test_a_shell_left_is_attached_to_again_with_its_history() -> None:

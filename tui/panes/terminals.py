@@ -37,7 +37,6 @@ class Session:
     name: str
     what: str
     resize_path: str = ""
-    live: bool = False
     note: str = ""
     held: bool = False
     opened: bool = False
@@ -45,6 +44,11 @@ class Session:
     over: bool = False
     """It has ended, so there is nothing to come back to."""
     view: TerminalView = field(default_factory=TerminalView)
+
+    @property
+    def live(self) -> bool:
+        """Its program can be typed into. No more from the moment its stream is over, whoever has heard of that."""
+        return self.view.live
 
     @property
     def exec_id(self) -> str:
@@ -182,11 +186,11 @@ class TerminalPane(Vertical, can_focus=True):
         if not session.opened:
             await self.query_one("#screens", Box).mount(session.view)
         self.current = session
-        session.live, session.opened, session.over, session.note = True, True, False, ""
-        self._arrange()
+        session.opened, session.over, session.note = True, False, ""
         if history:
             session.view.feed_history(_RESET + history)  # it holds what the screen showed when it was left, too
         session.view.attach(source)
+        self._arrange()
         session.view.focus()
         self.post_message(self.Changed())
 
@@ -293,8 +297,8 @@ class TerminalPane(Vertical, can_focus=True):
 
     def on_terminal_view_closed(self, event: TerminalView.Closed) -> None:
         session = self._session(event.view)
-        if session is not None:
-            session.live, session.held = False, False
+        if session is not None and not session.live:  # else it has been attached to again since
+            session.held = False
             self._arrange()
             self.post_message(self.Ended(session))
 

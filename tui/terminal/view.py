@@ -166,14 +166,15 @@ class TerminalView(Pointed, can_focus=True):
     @property
     def captures_keys(self) -> bool:
         """Whether keys go to a program or move the look back: the app must run no binding."""
-        return self._look is not None or self._live
+        return self._look is not None or self.live
 
     @property
     def _wants_mouse(self) -> bool:
-        return self._live and self._look is None
+        return self.live and self._look is None
 
     @property
-    def _live(self) -> bool:
+    def live(self) -> bool:
+        """Whether there is a program at the other end, as far as is known."""
         return self._session.source is not None
 
     # -- what the session tells (tui.terminal.session.Watcher)
@@ -246,7 +247,7 @@ class TerminalView(Pointed, can_focus=True):
         if driver is None or not self.has_focus or self.zoom.active:
             return
         screen = self.terminal
-        if DECTCEM not in screen.mode or self._history.offset or not self._live or self._look is not None:
+        if DECTCEM not in screen.mode or self._history.offset or not self.live or self._look is not None:
             driver.hide_cursor()
             return
         x = min(screen.cursor.x, screen.columns - 1)
@@ -259,8 +260,7 @@ class TerminalView(Pointed, can_focus=True):
         return driver_of(self.app) if self.is_attached else None
 
     def _backlog(self) -> int:
-        driver = self._driver
-        return 0 if driver is None else driver.backlog
+        return self._driver.backlog if self._driver is not None else 0
 
     def get_line_filters(self) -> list[LineFilter]:
         """Palette colours stay palette colours: the reader's terminal shows them as it would bare."""
@@ -345,7 +345,7 @@ class TerminalView(Pointed, can_focus=True):
         driver = self._driver
         if driver is None:
             return
-        if on and self._live and self._look is None and not self.zoom.active:
+        if on and self.live and self._look is None and not self.zoom.active:
             self._mirror = self._mirror or ModeMirror(driver.write)
             self._mirrored = self.terminal.revision
             self._mirror.update(self.terminal)
@@ -367,7 +367,7 @@ class TerminalView(Pointed, can_focus=True):
         if self._look is not None:
             take(event)
             self._looked(self._look, self._look.key(event.key, event.character))
-        elif self._live:  # here come only keys without a raw tap
+        elif self.live:  # here come only keys without a raw tap
             take(event)
             if event.key == "shift+pageup" and not self.terminal.alternate:
                 self.look()
@@ -395,6 +395,6 @@ class TerminalView(Pointed, can_focus=True):
         self._place_cursor()
 
     def _on_paste(self, event: events.Paste) -> None:
-        if self._live and self._look is None:
+        if self.live and self._look is None:
             take(event)
             self.send(keys.paste(event.text, bracketed=PASTE in self.modes))
