@@ -162,6 +162,7 @@ class OnggiApp(App[None], inherit_bindings=False):
         at = names.index(self.theme) if self.theme in names else -1
         name = names[(at + 1) % len(names)]
         self.use_theme(name)
+        self.config = replace(self.config, theme=name)
         return name
 
     def get_line_filters(self) -> Sequence[LineFilter]:

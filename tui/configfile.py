@@ -1,7 +1,8 @@
-"""Writes the keys into the user's settings, and leaves the rest of the file as it was, remarks too."""
+"""Writes keys and theme into the user's settings, and leaves the rest of the file as it was, remarks too."""
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -17,19 +18,19 @@ from tui.config import BadConfig, Config
 
 _TABLE: Final = re.compile(r"^[ \t]*\[")
 _KEYS: Final = re.compile(r"^[ \t]*\[[ \t]*keys[ \t]*\][ \t]*(#.*)?$")
-_KEYMAP: Final = re.compile(r"^[ \t]*keymap[ \t]*=")
+_LINE: Final = r"^([ \t]*%s[ \t]*=[ \t]*)(?:\"[^\"\\]*\"|'[^']*')?(.*)$"
+_WRITE: Final = 0o222
 
 
 def save_keys(path: Path, keymap: str, keys: Mapping[str, tuple[str, ...]]) -> str:
     """Write keymap and own keys into the file at `path`; a remark about what became of it, "" for none.
 
     Beside the file, then renamed over it, so that there is never half of one. What a link points to is written. A
-    file that cannot be used is kept beside as `config.toml~`. Raises OSError.
+    file that cannot be used is kept beside as `config.toml~`. Raises OSError, for a file that is read-only too.
     """
-    target = Path(os.path.realpath(path))
+    target = _writable(path)
     try:
-        text = config.read(target) or ""
-        known = config.parse(config.document_of(text, str(target)), str(target))
+        text, known = _known(target)
         new, remark = rewritten(text, replace(known, keymap=keymap, keys=dict(keys))), ""
     except BadConfig:
         new, remark = whole(Config(keymap=keymap, keys=dict(keys))), _put_aside(target)
@@ -37,30 +38,70 @@ def save_keys(path: Path, keymap: str, keys: Mapping[str, tuple[str, ...]]) -> s
     return remark
 
 
+def save_theme(path: Path, theme: str) -> None:
+    """Write the theme's name into the file at `path`, as `save_keys` does; but a file that cannot be used stays.
+
+    Raises OSError and BadConfig.
+    """
+    target = _writable(path)
+    text, known = _known(target)
+    if known.theme != theme:
+        _write(target, rewritten(text, replace(known, theme=theme)))
+
+
+def _writable(path: Path) -> Path:
+    """What is written. Who takes the write permission away means it, though a rename would not ask (EACCES)."""
+    target = Path(os.path.realpath(path))
+    with suppress(FileNotFoundError, NotADirectoryError):
+        if not target.stat().st_mode & _WRITE:
+            raise PermissionError(errno.EACCES, "it is read-only", str(target))
+    return target
+
+
+def _known(target: Path) -> tuple[str, Config]:
+    text = config.read(target) or ""
+    return text, config.parse(config.document_of(text, str(target)), str(target))
+
+
 def rewritten(text: str, wanted: Config) -> str:
-    """The file's text with these keys in it: only their lines change, where that can be told from the rest."""
+    """The file's text, which can be read, with these settings in it: only the lines of those that differ change,
+    where that can be told from the rest."""
+    known = config.parse(config.document_of(text, ""), "")
     lines = text.splitlines()
-    outside, inside = [], False
-    for line in lines:
-        if _TABLE.match(line):
-            inside = bool(_KEYS.match(line))
-        if not inside:
-            outside.append(line)
-    top = next((n for n, line in enumerate(outside) if _TABLE.match(line)), len(outside))
-    named = [line for line in outside[:top] if not _KEYMAP.match(line)]
-    if wanted.keymap != Config().keymap or len(named) != top:
-        at = next((n for n, line in enumerate(outside[:top]) if _KEYMAP.match(line)), 0)
-        named.insert(at, f"keymap = {_quoted(wanted.keymap)}")
-    rest = [*named, *outside[top:]]
-    while rest and not rest[-1].strip():
-        rest.pop()
-    made = "\n".join([*rest, *([""] if rest and wanted.keys else []), *_table(wanted)]) + "\n"
+    if wanted.keys != known.keys:
+        lines = _with_keys(lines, wanted)
+    for name in ("keymap", "theme"):
+        if (value := getattr(wanted, name)) != getattr(known, name):
+            lines = _with_text(lines, name, value)
+    made = "\n".join(lines) + "\n"
     try:
         if config.parse(config.document_of(made, ""), "") == wanted:
             return made
     except BadConfig:
-        pass  # the keys stand there in a way of their own: dotted, or inside a text of several lines
+        pass  # it stands there in a way of its own: dotted, or inside a text of several lines
     return whole(wanted)
+
+
+def _with_keys(lines: list[str], wanted: Config) -> list[str]:
+    rest, inside = [], False
+    for line in lines:
+        if _TABLE.match(line):
+            inside = bool(_KEYS.match(line))
+        if not inside:
+            rest.append(line)
+    while rest and not rest[-1].strip():
+        rest.pop()
+    return [*rest, *([""] if rest and wanted.keys else []), *_table(wanted)]
+
+
+def _with_text(lines: list[str], name: str, value: str) -> list[str]:
+    """With `name = "value"` in its line, whose remark stays, or in a first one."""
+    top = next((n for n, line in enumerate(lines) if _TABLE.match(line)), len(lines))
+    line = re.compile(_LINE % name)
+    for n, found in enumerate(map(line.match, lines[:top])):
+        if found is not None:
+            return [*lines[:n], f"{found[1]}{_quoted(value)}{found[2]}", *lines[n + 1 :]]
+    return [f"{name} = {_quoted(value)}", *lines]
 
 
 def whole(wanted: Config) -> str:

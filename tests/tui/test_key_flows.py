@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -159,6 +160,40 @@ async def test_the_theme_key_walks_through_all_there_are_and_each_one_is_drawn()
         assert sorted(seen) == sorted(themes.available())
         assert {"onggi", "cheongja", "baekja", "heukja", "mine", "ansi"} == set(seen)
         assert len(grounds) == 5  # mine is baekja's
+
+
+async def kept(theme: str) -> None:
+    """Until the file says so."""
+    async with asyncio.timeout(60):
+        while config.load().theme != theme:  # noqa: ASYNC110  # a file has no event
+            await asyncio.sleep(0.01)
+
+
+async def test_a_theme_is_kept_in_the_file_and_the_last_of_several_wins() -> None:
+    path = config.place()
+    path.parent.mkdir(parents=True)
+    path.write_text('# mine\nkeymap = "lazydocker" # so\ntheme = "onggi" # brown\n')
+    async with playing(potters_shop(), theme="onggi") as (app, pilot):
+        await pilot.press("T", "T", "T")
+        await kept(app.theme)
+        assert app.theme == "heukja"
+        assert path.read_text() == '# mine\nkeymap = "lazydocker" # so\ntheme = "heukja" # brown\n'
+    async with playing(potters_shop(), theme=config.load().theme) as (app, _):
+        assert app.theme == "heukja"
+
+
+@pytest.mark.parametrize("broken", [False, True], ids=["read-only", "broken"])
+async def test_a_theme_that_cannot_be_kept_holds_and_that_is_said(broken: bool) -> None:
+    path = config.place()
+    path.parent.mkdir(parents=True)
+    path.write_text("theme = [\n" if broken else 'theme = "onggi"\n')
+    path.chmod(0o644 if broken else 0o444)
+    before = path.read_text()
+    async with playing(potters_shop()) as (app, pilot):
+        await pilot.press("T")
+        await shows(app, "theme cheongja not kept in the file: " + ("read" if broken else "it is read-only"))
+        assert app.theme == "cheongja"
+    assert path.read_text() == before
 
 
 async def test_a_theme_of_ones_own_is_drawn_anew_when_its_file_is_saved() -> None:

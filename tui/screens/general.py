@@ -25,6 +25,7 @@ class General:
     def __init__(self, screen: MainScreen, acts: Acts) -> None:
         self._screen = screen
         self._acts = acts
+        self._saving = asyncio.Lock()  # the file is written by one at a time
         self.table: dict[str, Callable[[], None]] = {
             "palette": self._palette,
             "help": self._help,
@@ -118,7 +119,33 @@ class General:
             self._screen.line.say(join(("copied ", "$muted"), safe(value)))
 
     def _theme(self) -> None:
-        self._screen.line.say(join(("theme ", "$muted"), self._screen.onggi.next_theme()))
+        """The next theme, which is kept in the user's file."""
+        from tui import config
+        from tui.config import BadConfig
+        from tui.configfile import save_theme
+
+        screen, path = self._screen, config.place()
+        name = screen.onggi.next_theme()
+        screen.line.say(join(("theme ", "$muted"), name))
+
+        async def save() -> None:
+            async with self._saving:
+                if screen.onggi.theme != name:
+                    return  # another one since
+                try:
+                    await asyncio.to_thread(save_theme, path, name)
+                except (BadConfig, OSError) as error:
+                    reason = (getattr(error, "strerror", None) or str(error)).lower()
+                    screen.line.say(
+                        join(
+                            ("theme ", "$muted"),
+                            name,
+                            " ",
+                            safe(f"not kept in the file: {reason}", style="$failed"),
+                        )
+                    )
+
+        screen.work(save(), group="theme")
 
     def _keys(self) -> None:
         """The keys' editor: what is changed there holds at once, and is kept in the user's file."""
@@ -128,11 +155,10 @@ class General:
         from tui.screens.keyeditor import KeyEditor
 
         onggi, path = self._screen.onggi, config.place()
-        saving = asyncio.Lock()
 
         async def save(draft: Draft) -> None:
             try:
-                async with saving:
+                async with self._saving:
                     remark = await asyncio.to_thread(save_keys, path, draft.preset, draft.own)
             except (OSError, UnicodeEncodeError) as error:
                 reason = getattr(error, "strerror", None) or str(error)

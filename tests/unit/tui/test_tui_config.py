@@ -66,7 +66,7 @@ def test_only_the_keys_of_a_file_change(tmp_path: Path) -> None:
     path.chmod(0o600)
     assert configfile.save_keys(path, "k9s", {"start": ("A", "ctrl+a"), "stop": ()}) == ""
     assert path.read_text() == (
-        '# mine\ntheme = "heukja"\n\nkeymap = "k9s"\n\n[keys]\nstart = ["A", "ctrl+a"]\nstop = []\n'
+        '# mine\ntheme = "heukja"\n\nkeymap = "k9s" # at first\n\n[keys]\nstart = ["A", "ctrl+a"]\nstop = []\n'
     )
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [one.name for one in tmp_path.iterdir()] == ["config.toml"]
@@ -102,6 +102,46 @@ def test_a_file_that_could_not_be_read_is_kept_beside(tmp_path: Path) -> None:
     assert config.load(path) == Config(keymap="k9s")
 
 
+def test_only_the_theme_of_a_file_changes(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(
+        "# mine\nkeymap='k9s'\n\ntheme   =   'heukja'   # at night\n\n[keys]\n# stop it\nstop = 'Q'\n\n\n"
+    )
+    configfile.save_theme(path, "baekja")
+    assert path.read_text() == (
+        "# mine\nkeymap='k9s'\n\ntheme   =   \"baekja\"   # at night\n\n[keys]\n# stop it\nstop = 'Q'\n\n\n"
+    )
+    before = path.stat().st_ino
+    configfile.save_theme(path, "baekja")
+    assert path.stat().st_ino == before  # nothing to write
+
+
+def test_the_first_theme_is_the_first_line(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("# mine\n[keys]\nstop = 'Q' # so\n")
+    configfile.save_theme(path, "cheongja")
+    assert path.read_text() == "theme = \"cheongja\"\n# mine\n[keys]\nstop = 'Q' # so\n"
+
+
+def test_a_theme_never_replaces_a_file_that_cannot_be_used(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("theme = [")
+    with pytest.raises(BadConfig):
+        configfile.save_theme(path, "baekja")
+    assert path.read_text() == "theme = ["
+
+
+def test_a_file_without_write_permission_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("theme = 'heukja'\n")
+    path.chmod(0o444)
+    with pytest.raises(PermissionError, match="it is read-only"):
+        configfile.save_theme(path, "baekja")
+    with pytest.raises(PermissionError, match="it is read-only"):
+        configfile.save_keys(path, "k9s", {})
+    assert path.read_text() == "theme = 'heukja'\n"
+
+
 def test_a_folder_that_cannot_be_made_is_an_error_and_no_half_file(tmp_path: Path) -> None:
     (tmp_path / "onggi").write_text("a file")
     with pytest.raises(OSError, match=r"Not a directory|File exists"):
@@ -109,9 +149,15 @@ def test_a_folder_that_cannot_be_made_is_an_error_and_no_half_file(tmp_path: Pat
     assert [one.name for one in tmp_path.iterdir()] == ["onggi"]
 
 
-@given(KEYS, KEYS, st.sampled_from(["lazydocker", "k9s"]), st.text("\n# \t'\"[]=keysmap", max_size=60))
+@given(
+    KEYS,
+    KEYS,
+    st.sampled_from(["lazydocker", "k9s"]),
+    st.sampled_from(["", "baekja", 'm"y']),
+    st.text("\n# \t'\"[]=keysmap", max_size=60),
+)
 def test_what_is_written_is_what_is_read(
-    before: dict[str, tuple[str, ...]], after: dict[str, tuple[str, ...]], keymap: str, more: str
+    before: dict[str, tuple[str, ...]], after: dict[str, tuple[str, ...]], keymap: str, theme: str, more: str
 ) -> None:
     first = configfile.whole(Config(theme="baekja", registries=("a", "b\x7f"), keys=before))
     for text in (first, first + more, more + first):
@@ -119,5 +165,5 @@ def test_what_is_written_is_what_is_read(
             known = config.parse(config.document_of(text, ""), "")
         except BadConfig:
             continue
-        wanted = Config(known.theme, keymap, known.glyphs, after, known.registries)
+        wanted = Config(theme or known.theme, keymap, known.glyphs, after, known.registries)
         assert config.parse(config.document_of(configfile.rewritten(text, wanted), ""), "") == wanted
