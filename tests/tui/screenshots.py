@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent.parent)]
@@ -36,7 +37,8 @@ async def main(folder: Path) -> None:
 
 if __name__ == "__main__":
     os.environ["TZ"] = "UTC"
-    os.environ["XDG_CONFIG_HOME"] = os.devnull
     os.environ.pop("NO_COLOR", None)
     time.tzset()
-    asyncio.run(main(Path(sys.argv[1]) if len(sys.argv) > 1 else HERE.parent.parent / "screenshots"))
+    with TemporaryDirectory() as home:  # the app writes its settings there
+        os.environ["XDG_CONFIG_HOME"] = home
+        asyncio.run(main(Path(sys.argv[1]) if len(sys.argv) > 1 else HERE.parent.parent / "screenshots"))
