@@ -18,6 +18,8 @@ from typing import ClassVar
 CHUNK = 256 * 1024  # bytes of a member, unpacked
 LEVEL = 6
 _MEMBERS = 16_000  # an extra field holds no more: larger files have larger members
+MOST = _MEMBERS * (2 << 20)
+"""Bytes of the largest file that is worth packing: whoever reads a line of it unpacks a member."""
 _MEMBER_LIMIT = 64 << 20  # bytes; more is no file of ours
 _MAGIC = b"\x1f\x8b\x08"
 _FIXED = struct.Struct("<IQ")

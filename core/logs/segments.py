@@ -10,11 +10,10 @@ from __future__ import annotations
 import fcntl
 import os
 
-from core.gzipped import Gzipped, Plain, pack, readable
+from core.gzipped import MOST, Gzipped, Plain, pack, readable
 
 PACKED = ".gz"
 _PART = ".part"
-_MOST_PACKED = 1 << 31  # bytes; larger ones stay as they are
 
 
 def name(path: str, number: int) -> str:
@@ -116,7 +115,7 @@ def unpacked(path: str) -> list[int]:
 
 
 def pack_all(path: str) -> None:
-    """Compress what waits to be. For a process of its own, at low priority. Raises OSError.
+    """Compress what waits to be; larger ones than `MOST` stay. For a process of its own, niced. Raises OSError.
 
     Two of them do not meet on a segment: the lock is on the file itself, flock(2).
     """
@@ -128,7 +127,7 @@ def pack_all(path: str) -> None:
             continue
         try:
             fcntl.flock(source, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.fstat(source).st_nlink and os.fstat(source).st_size <= _MOST_PACKED:
+            if os.fstat(source).st_nlink and os.fstat(source).st_size <= MOST:
                 _exchange(plain, source)
         except BlockingIOError:
             pass

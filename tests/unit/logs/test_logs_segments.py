@@ -149,6 +149,27 @@ def test_compressed_segments_read_as_the_others(tmp_path: Path) -> None:
         file.close()
 
 
+def test_a_file_with_too_many_members_has_larger_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gzipped, "_MEMBERS", 3)
+    data = os.urandom(8) * (7 * gzipped.CHUNK // 8) + b"the end"
+    plain, packed = plain_and_packed(data)
+    assert packed.size == len(data)
+    for at in (0, gzipped.CHUNK - 5, 4 * gzipped.CHUNK - 5, len(data) - 9):
+        assert packed.pread(9, at) == plain.pread(9, at)
+    plain.close()
+    packed.close()
+
+
+def test_a_segment_too_large_to_be_worth_it_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "log"
+    fill(path, 12)
+    least = min((tmp_path / f"log.{number}").stat().st_size for number in segments.numbers(str(path)))
+    monkeypatch.setattr(segments, "MOST", least - 1)
+    segments.pack_all(str(path))
+    assert not list(tmp_path.glob("*.gz"))
+    assert seen(path) == lines(12)
+
+
 def test_a_follower_loses_nothing_over_rotation_and_compression(tmp_path: Path) -> None:
     path = str(tmp_path / "log")
     log = LogWriter(path, max_size=300, max_file=50)
