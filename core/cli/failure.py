@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from core.errors import EngineError, EngineUnreachable
 
+NO_REFERENCE = ("invalid reference format", "invalid repository name")
+
 PROGRAM = "onggi"
 
 
@@ -25,6 +27,6 @@ def engine_says(error: EngineError) -> str:
     """The line for a failure: the engine's own words are marked as such, as Docker marks them."""
     if isinstance(error, CommandFailed | EngineUnreachable):
         return error.message
-    if error.message.startswith("invalid reference format"):  # Docker's client finds these by itself
+    if error.message.startswith(NO_REFERENCE):  # Docker's client finds these by itself
         return error.message
     return f"Error response from daemon: {error.message}"

@@ -34,14 +34,12 @@ class Reference:
     def parse(cls, text: str) -> Reference:
         """Parse what a user typed. Raises BadReference with Docker's words."""
         if _IDENTIFIER.fullmatch(text):
-            raise BadReference(f"invalid reference format: cannot specify 64-byte hexadecimal strings: {text}")
+            raise BadReference(f"invalid repository name ({text}), cannot specify 64-byte hexadecimal strings")
         name, at, digest_text = text.partition("@")
         name, tag = _split_tag(name)
         domain, path = _split_domain(name)
         if path != path.lower() and _PATH.fullmatch(path.lower()):
-            raise BadReference(
-                f"invalid reference format: repository name ({_shown(domain, path)}) must be lowercase"
-            )
+            raise BadReference(f"invalid reference format: repository name ({path}) must be lowercase")
         if not _PATH.fullmatch(path) or not _DOMAIN.fullmatch(domain) or len(path) > 255:
             raise BadReference("invalid reference format")
         if tag is not None and not _TAG.fullmatch(tag):
@@ -97,10 +95,6 @@ def _split_domain(name: str) -> tuple[str, str]:
     if domain == HUB and "/" not in path:
         path = f"library/{path}"
     return domain, path
-
-
-def _shown(domain: str, path: str) -> str:
-    return path if domain == HUB else f"{domain}/{path}"
 
 
 def _digest(text: str) -> Digest:

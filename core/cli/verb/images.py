@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from core.cli import listing, units, values, words
 from core.cli.context import Context
-from core.cli.failure import CommandFailed, engine_says
+from core.cli.failure import NO_REFERENCE, CommandFailed, engine_says
 from core.cli.parser import Arguments, Command, option, several, switch
 from core.client.address import quote
 from core.errors import InvalidArgument
@@ -107,13 +107,13 @@ def tag(context: Context, given: Arguments) -> int:
     source, target = given.operands
     last = target.rsplit("/", 1)[-1]
     repository, name = target, ""
-    if ":" in last:
+    if ":" in last and not last.endswith(":"):  # "a:" goes as it is: the engine refuses it
         repository, _, name = target.rpartition(":")
     try:
         context.engine.post(f"/images/{quote(source)}/tag", {"repo": repository, "tag": name or None})
     except InvalidArgument as error:
         message = f'Error parsing reference: "{target}" is not a valid repository/tag: {error}'
-        raise CommandFailed(message if "reference format" in error.message else engine_says(error)) from error
+        raise CommandFailed(message if error.message.startswith(NO_REFERENCE) else engine_says(error)) from error
     return 0
 
 
