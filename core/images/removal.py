@@ -45,7 +45,7 @@ class Remover:
         if not last and str(reference) in image.references:
             return self._untag(str(reference))
         done = self._untag_all(image)
-        if users:  # forced: containers keep the image, which now has no name
+        if any(map(self._running, users)):  # forced: they keep the image, which now has no name
             return done
         return [*done, *self._delete(image)]
 

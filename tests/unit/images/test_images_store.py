@@ -120,10 +120,15 @@ def test_a_name_goes_and_with_the_last_one_the_image(room: Room) -> None:
         'conflict: unable to remove repository reference "a:2" (must force) - '
         f"container cccccccccccc is using its referenced image {ident.hex[:12]}"
     )
-    assert remove(room, "a:2", users=USER, force=True) == [{"Untagged": "a:2"}]
+    assert remove(room, "a:2", users=USER, running=True, force=True) == [{"Untagged": "a:2"}]
     assert room.store.find(ident).references == ()
     assert remove(room, ident.hex[:12]) == [{"Deleted": ident}]
     assert room.store.all() == ()
+
+
+def test_a_stopped_container_does_not_keep_an_image_whose_last_name_is_forced_away(room: Room) -> None:
+    ident = room.add("x", "a:1")
+    assert remove(room, "a:1", users=USER, force=True) == [{"Untagged": "a:1"}, {"Deleted": ident}]
 
 
 def test_an_id_takes_all_names_of_one_repository(room: Room) -> None:
