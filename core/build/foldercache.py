@@ -14,7 +14,7 @@ from core.aio import off_loop_to_end
 from core.build.cachedoc import CACHE_CONFIG, Known, Trodden, document, made_layers, manifest_of
 from core.build.imports import WHOLE, known_of, take_in
 from core.errors import CorruptStore, DataLoss, DigestMismatch
-from core.images.push import compress
+from core.images.packing import compress
 from core.images.room import ImageRoom
 from core.oci.digest import Digest
 from core.oci.document import convert, decode, encode, plain

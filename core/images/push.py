@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
-from functools import partial
 
 import msgspec
 
 from core.aio import off_loop_to_end
-from core.errors import CorruptStore, DataLoss, NoSuchImage
+from core.errors import CorruptStore, DataLoss, NoSuchImage, Unavailable
 from core.images.layers import Layer
+from core.images.packing import Packing
 from core.images.pull import is_blob_of
 from core.images.remote import Pushed, Report
 from core.images.room import ImageRoom
@@ -26,13 +25,11 @@ from core.oci.image import OCI_CONFIG, OCI_LAYER_GZIP, OCI_LAYER_ZSTD, OCI_MANIF
 from core.oci.reference import Reference
 from core.registry.answers import Refused
 from core.registry.repository import Repository
-from core.registry.upload import upload
-from core.storage.compression import Stream
+from core.registry.session import Stumbled
+from core.registry.upload import finish, stream, upload
 
-# Of zlib; the same for all, or the same layer would be pushed under several digests. For a large image 4 takes
-# 0.6 of the time of Docker's 6, and 1.4 % more bytes; below, bytes grow faster than time shrinks.
-LEVEL = 4
-_PIECE = 1 << 20
+_SMALL = 4 << 20  # bytes of a layer that is packed before anything is sent: that takes no time
+_WORTH = 1 << 20  # bytes still to be sent that are worth a question whether they are there already
 _COMPRESSED = (OCI_LAYER_GZIP, OCI_LAYER_ZSTD)
 
 
@@ -172,15 +169,40 @@ class Pusher:
                 if url is None:
                     self._report(Progress(id=name, status=f"Mounted from {source}"))
                     return known
-            found = await self._compressed(layer, name) if known is None or not self._here(known) else known
-            if wanted is not None and found.digest != wanted.digest:
-                raise _OtherBytes(f"layer {diff_id} compresses to other bytes than it was pushed as")
-            if known is None and await self._exists(found.digest):
+            if known is None or not self._here(known):
+                return await self._packed(layer, wanted, url or "", name)
+            await self._upload(known, url or "", name)
+            self._report(Progress(id=name, status="Pushed"))
+            return known
+
+    async def _packed(self, layer: Layer, wanted: Descriptor | None, url: str, name: str) -> Descriptor:
+        """Push a plain layer, which is sent while it is compressed; the blob stays until the push is over.
+
+        Figures are bytes of the plain layer, as Docker's are.
+        """
+        self._report(Progress(id=name, status="Pushing", current=0, total=layer.size))
+        packing = await Packing.begin(self._room, layer)
+        sending = _Sending(self._repository, packing, url, self._teller(name, layer.size))
+        begun = asyncio.create_task(sending.run()) if layer.size > _SMALL else None
+        try:
+            digest, size = await packing.make()
+            self._room.layers.remember_compressed(layer.diff_id, digest, size)
+            found = Descriptor(media_type=OCI_LAYER_GZIP, digest=digest, size=size)
+            if wanted is not None and digest != wanted.digest:
+                raise _OtherBytes(f"layer {layer.diff_id} compresses to other bytes than it was pushed as")
+            unsent = begun is None or packing.size - sending.sent > _WORTH
+            if wanted is None and unsent and await self._exists(digest):
                 self._report(Progress(id=name, status="Layer already exists"))
                 return found
-            await self._upload(found, url or "", name)
+            if begun is None or not await begun or not await sending.ends(digest):
+                await self._upload(found, sending.url, name, packing=packing, broken=sending.broken)
             self._report(Progress(id=name, status="Pushed"))
             return found
+        finally:
+            if begun is not None:
+                begun.cancel()
+                await asyncio.gather(begun, return_exceptions=True)
+            packing.close()
 
     async def _exists(self, digest: Digest) -> bool:
         """Whether the repository has a blob. Who may not look hears why at the upload: HEAD has no words."""
@@ -220,26 +242,30 @@ class Pusher:
         except DataLoss:
             return set()
 
-    async def _compressed(self, layer: Layer, name: str) -> Descriptor:
-        """Compress a plain layer, the same way each time; the blob stays until the push is over."""
-        self._report(Progress(id=name, status="Preparing", current=0, total=layer.size))
-        digest, size = await compress(self._room, layer)
-        self._room.layers.remember_compressed(layer.diff_id, digest, size)
-        return Descriptor(media_type=OCI_LAYER_GZIP, digest=digest, size=size)
-
-    async def _upload(self, blob: Descriptor, url: str, name: str) -> None:
-        def advance(current: int) -> None:
-            if name:
-                self._report(Progress(id=name, status="Pushing", current=current, total=blob.size))
-
+    async def _upload(
+        self, blob: Descriptor, url: str, name: str, *, packing: Packing | None = None, broken: bool = False
+    ) -> None:
+        """Send a blob that is here; with `packing` the figures are the layer's. `broken` = as `upload` has it."""
+        tell = self._teller(name, blob.size if packing is None else packing.total)
         begun = url or await self._repository.begin(blob.digest)
         if begun is None:
             return
+
+        def advance(sent: int) -> None:
+            tell(sent if packing is None else packing.plain(sent))
+
         fd = await off_loop_to_end(self._room.content.open, blob.digest)
         try:
-            await upload(self._repository, fd, blob.digest, blob.size, begun, throttled(advance, blob.size))
+            await upload(self._repository, fd, blob.digest, blob.size, begun, advance, broken=broken)
         finally:
             os.close(fd)
+
+    def _teller(self, name: str, total: int) -> Callable[[int], None]:
+        def advance(current: int) -> None:
+            if name:
+                self._report(Progress(id=name, status="Pushing", current=current, total=total))
+
+        return throttled(advance, total)
 
     async def _config(self, ident: Digest, data: bytes) -> None:
         if not await self._exists(ident):
@@ -255,34 +281,51 @@ class Pusher:
         return Descriptor(media_type=OCI_MANIFEST, digest=Digest.of(data), size=len(data)), data
 
 
-async def compress(room: ImageRoom, layer: Layer) -> tuple[Digest, int]:
-    """Store a layer as gzip, which is the same bytes on every machine with the same zlib: digest and size.
+class _Sending:
+    """A layer that goes out while it is compressed. What fails here the usual upload does again, from there on."""
 
-    In a pass of its own, before the upload: only with its digest can the registry be asked whether it has the blob,
-    and an upload that breaks off go on.
+    def __init__(self, repository: Repository, packing: Packing, url: str, advance: Callable[[int], None]) -> None:
+        self.url = url
+        self.sent = 0  # bytes of the packed layer
+        self.broken = False  # the upload is there, and some of the layer in it
+        self._repository = repository
+        self._packing = packing
+        self._advance = advance
 
-    Raises CorruptStore where the layer is damaged.
-    """
-    source = room.content.source(layer.blob)
-    writer = await off_loop_to_end(room.content.writer)
-    try:
-        stream = await off_loop_to_end(Stream, source.read_some, limit=layer.size)
-        # No name and no time in the head (RFC 1952): nothing but the layer goes into the digest.
-        packer = zlib.compressobj(LEVEL, zlib.DEFLATED, 31)
+    async def run(self) -> bool:
+        """Send what there is until there is no more of it: whether that went well. Raises Refused, Unavailable."""
+        if not self.url:
+            self.url = await self._repository.begin() or ""
+        if not self.url:
+            raise Unavailable("the registry mounts a blob that nobody asked it to")
+        try:
+            self.url = await stream(self._repository, self._pieces, self.url)
+        except (Refused, Stumbled) as error:
+            return self._is_for_the_usual_way(error)
+        return True
 
-        def step() -> bool:
-            piece = stream.read(_PIECE)
-            writer.write(packer.compress(piece) if piece else packer.flush())
-            return bool(piece)
+    async def ends(self, digest: Digest) -> bool:
+        """Have the registry check and keep it: whether that went well. Raises Refused, Unavailable."""
+        try:
+            await finish(self._repository, digest, self.url)
+        except (Refused, Stumbled) as error:
+            return self._is_for_the_usual_way(error)
+        return True
 
-        while await off_loop_to_end(step):
-            pass
-        if stream.digest != layer.diff_id:
-            raise CorruptStore(f"layer {layer.diff_id} is damaged in the store")
-        return await off_loop_to_end(partial(writer.commit, settled=False))
-    finally:
-        writer.abort()
-        source.close()
+    def _is_for_the_usual_way(self, error: Refused | Stumbled) -> bool:
+        if isinstance(error, Refused) and error.http_status in (401, 403):
+            raise error
+        self.broken = isinstance(error, Stumbled)
+        if not self.broken:  # it does not take a layer like that, and may take it whole
+            self.url = ""
+        return False
+
+    async def _pieces(self) -> AsyncIterator[bytes]:
+        self.sent = 0
+        async for piece in self._packing.pieces():
+            yield piece
+            self.sent += len(piece)
+            self._advance(self._packing.plain(self.sent))
 
 
 def throttled(advance: Callable[[int], None], total: int, every: int = 1 << 20) -> Callable[[int], None]:

@@ -89,15 +89,17 @@ class Repository:
             length = response.headers.get("content-length", "0")
             return int(length) if length.isascii() and length.isdigit() else 0
 
-    async def begin(self, digest: Digest, mount_from: str = "") -> str | None:
-        """Open an upload, or have the registry take the blob from its repository `mount_from`: None = it has.
+    async def begin(self, digest: Digest | None = None, mount_from: str = "") -> str | None:
+        """Open an upload, or have the registry take `digest` from its repository `mount_from`: None = it has.
 
         "Mounting a blob from another repository", "Pushing a blob in chunks". The upload's URL otherwise.
         """
         return await self.session.again(lambda: self._begin(digest, mount_from))
 
-    async def _begin(self, digest: Digest, mount_from: str) -> str | None:
-        query = f"?mount={quote(digest, safe='')}&from={quote(mount_from, safe='')}" if mount_from else ""
+    async def _begin(self, digest: Digest | None, mount_from: str) -> str | None:
+        query = (
+            f"?mount={quote(digest, safe='')}&from={quote(mount_from, safe='')}" if digest and mount_from else ""
+        )
         scope = self._scope + (f" repository:{mount_from}:pull" if mount_from else "")
         url = self.session.url(f"{self.path}/blobs/uploads/")
         fields = {"Content-Length": "0"}

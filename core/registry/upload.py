@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import AsyncIterator, Callable
 from urllib.parse import quote, urlsplit
 
@@ -14,18 +15,52 @@ from core.registry.repository import Repository
 from core.registry.session import TRIES, Stumbled
 
 PIECE = 1 << 16  # bytes read at once, and that must go out within the stall time: lines may be slow, not dead
+LARGEST_PIECE = 1 << 19
 CHUNK = 8 << 20  # bytes of one PATCH, once a whole blob would not go through
 
 Advance = Callable[[int], None]
+_QUICK, _SLOW = 0.05, 1.0  # seconds that a piece takes
+_CERTAIN = 8  # quick pieces in a row that are more than a socket's buffer
 
 
-async def upload(repository: Repository, fd: int, digest: Digest, size: int, url: str, advance: Advance) -> None:
+class Pace:
+    """How much to send at once: a piece of `size` is sent inside of `with`, and the next is as large as suits."""
+
+    def __init__(self) -> None:
+        self.size = PIECE
+        self._since = 0.0
+        self._quick = 0
+
+    def __enter__(self) -> None:
+        self._since = time.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        took = time.monotonic() - self._since
+        self._quick = self._quick + 1 if took < _QUICK else 0
+        if self._quick >= _CERTAIN:
+            self.size, self._quick = min(self.size * 2, LARGEST_PIECE), 0
+        elif took > _SLOW:
+            self.size = PIECE
+
+
+async def upload(
+    repository: Repository,
+    fd: int,
+    digest: Digest,
+    size: int,
+    url: str,
+    advance: Advance,
+    *,
+    broken: bool = False,
+) -> None:
     """Send the `size` bytes of `fd` to the upload at `url`. `advance` hears the bytes so far.
 
-    Raises Refused, Unavailable.
+    `broken` = it was begun, and broke off: it goes on where it was. Raises Refused, Unavailable.
     """
     sent = 0
-    for number in range(TRIES):
+    if broken:
+        url, sent = await _where(repository, digest, url)
+    for number in range(int(broken), TRIES):
         try:
             if number == 0:
                 await _whole(repository, fd, digest, size, url, advance)
@@ -44,6 +79,20 @@ async def upload(repository: Repository, fd: int, digest: Digest, size: int, url
             if number or error.http_status not in (404, 413, 416):
                 raise
             url, sent = await _where(repository, digest, "")
+
+
+async def stream(repository: Repository, pieces: Callable[[], AsyncIterator[bytes]], url: str) -> str:
+    """Send what is not known yet, neither its size nor its digest, in one request, as Docker does; see `finish`.
+
+    Where the upload goes on. Raises Refused, Stumbled.
+    """
+    _, following = await repository.send("PATCH", url, pieces, {"Content-Type": "application/octet-stream"})
+    return following or url
+
+
+async def finish(repository: Repository, digest: Digest, url: str) -> None:
+    """All the bytes of an upload are there, and they are `digest`. Raises Refused, Stumbled."""
+    await repository.send("PUT", _with_digest(url, digest), b"", {"Content-Length": "0"})
 
 
 async def _whole(repository: Repository, fd: int, digest: Digest, size: int, url: str, advance: Advance) -> None:
@@ -69,7 +118,7 @@ async def _in_chunks(
 
         _, following = await repository.send("PATCH", url, body, fields)
         url, sent = following or url, end
-    await repository.send("PUT", _with_digest(url, digest), b"", {"Content-Length": "0"})
+    await finish(repository, digest, url)
     advance(size)
 
 
@@ -93,10 +142,12 @@ def _with_digest(url: str, digest: Digest) -> str:
 
 
 async def _pieces(fd: int, start: int, end: int, advance: Advance) -> AsyncIterator[bytes]:
+    pace = Pace()
     while start < end:
-        data = await off_loop(os.pread, fd, min(PIECE, end - start), start)
+        data = await off_loop(os.pread, fd, min(pace.size, end - start), start)
         if not data:
             raise OSError(5, "the blob has become shorter")
         start += len(data)
-        yield data
+        with pace:
+            yield data
         advance(start)

@@ -74,6 +74,10 @@ class BlobWriter:
         self._hash.update(data)
         self.size += len(data)
 
+    def reader(self) -> int:
+        """A descriptor for reading what has been written so far, the caller's to close. Raises OSError."""
+        return os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+
     @property
     def digest(self) -> Digest:
         """The digest of what has been written so far."""

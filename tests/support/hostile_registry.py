@@ -61,6 +61,8 @@ class HostileRegistry:
         self.uploads: dict[str, bytearray] = {}
         self.cuts: list[int] = []  # bytes after which the next uploads break off
         self.silent = False  # what breaks off goes silent instead
+        self.gate = asyncio.Event()  # set: what comes without a size is read
+        self.gate.set()
 
     def put_image(self, layers: list[bytes], tag: str = "1", **config: Any) -> dict[str, Any]:
         """An image of plain tars, served as gzip; its manifest."""
@@ -144,12 +146,16 @@ class HostileRegistry:
                 method, target, _ = first.split(" ")
                 headers = {name.lower(): value for name, _, value in (one.partition(": ") for one in lines if one)}
                 parts = urlsplit(target)
-                length = int(headers.get("content-length", 0))
-                if length and self.cuts and "/uploads/" in parts.path:
-                    self.uploads[parts.path.rpartition("/")[2]] += await reader.readexactly(self.cuts.pop(0))
+                chunked = headers.get("transfer-encoding") == "chunked"
+                long = chunked or int(headers.get("content-length", 0)) > 0
+                if long and self.cuts and "/uploads/" in parts.path:
+                    most = self.cuts.pop(0)
+                    self.uploads[parts.path.rpartition("/")[2]] += (await _body(reader, headers, most))[:most]
                     await asyncio.sleep(60 if self.silent else 0)
                     return
-                body = await reader.readexactly(length)
+                if chunked:
+                    await self.gate.wait()
+                body = await _body(reader, headers)
                 asked = Asked(method, parts.path, parse_qs(parts.query), headers, body)
                 self.asked.append(asked)
                 if not await self._say(self.answer(asked) or self._serve(asked), method, writer):
@@ -173,6 +179,24 @@ class HostileRegistry:
         if say.hang:
             await asyncio.sleep(60)
         return say.stop_after is None and not say.hang and say.length is None
+
+
+async def _body(reader: asyncio.StreamReader, headers: dict[str, str], most: int | None = None) -> bytes:
+    """A request's body; no more is read than gives `most` bytes of it. RFC 9112, 7.1."""
+    if headers.get("transfer-encoding") != "chunked":
+        length = int(headers.get("content-length", 0))
+        return await reader.readexactly(length if most is None else min(length, most))
+    body = bytearray()
+    while most is None or len(body) < most:
+        size = int(await reader.readline(), 16)
+        missing = size if most is None else min(size, most - len(body))
+        body += await reader.readexactly(missing)
+        if missing < size:
+            break
+        await reader.readexactly(2)
+        if not size:
+            break
+    return bytes(body)
 
 
 @asynccontextmanager

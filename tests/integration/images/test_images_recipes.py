@@ -17,7 +17,7 @@ from store_kit import Store, docker_archive, ignore, make_tar, oci_archive, sha2
 
 from core.errors import BadArchive, CorruptStore, SyscallFailed
 from core.images.capture import Capture
-from core.images.push import compress
+from core.images.packing import compress
 from core.images.receive import Receiver
 from core.images.send import Sender
 from core.images.verify import Finding, Verifier

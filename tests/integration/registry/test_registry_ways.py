@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from store_kit import docker_archive, make_tar
 
-from core.images import push
+from core.images import packing
 from core.model.registry import Credentials
 from core.oci.digest import Digest
 from core.registry import upload
@@ -80,7 +80,7 @@ async def test_layers_that_another_zlib_has_compressed(tmp_path: Path, monkeypat
     tar = make_tar({"a": bytes(range(256)) * 2000})
     end = RemoteEnd(tmp_path)
     room, diff_id = end.store.room, Digest.of(tar)
-    monkeypatch.setattr(push, "LEVEL", 1)
+    monkeypatch.setattr(packing, "LEVEL", 1)
     await end.store.load(docker_archive([tar], ["x:1"], packed=False))
     plain = room.layers.get(diff_id)
     assert plain is not None
@@ -92,7 +92,7 @@ async def test_layers_that_another_zlib_has_compressed(tmp_path: Path, monkeypat
     room.content.put(tar)
     room.layers.add(plain)
     room.content.delete(packed.blob)
-    monkeypatch.setattr(push, "LEVEL", 9)
+    monkeypatch.setattr(packing, "LEVEL", 3)
     with running_registry() as registry:
         name = f"{registry.address}/x:1"
         await end.store.images.tag("x:1", name)
