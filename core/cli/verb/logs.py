@@ -9,12 +9,14 @@ from core.cli.context import Context, is_terminal
 from core.cli.failure import CommandFailed
 from core.cli.parser import Arguments, Command, moment, option, switch
 from core.client.address import quote
+from core.errors import EngineUnreachable
 from core.wire.streams import STDERR, Unframer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import re
     from collections.abc import Callable, Sequence
+    from typing import Any
 
     from core.cli.logstreams import Line
     from core.client.address import Value
@@ -27,8 +29,6 @@ _PATIENCE = 2.0  # seconds of matching that some hundred lines may take; they ne
 
 def logs(context: Context, given: Arguments) -> int:
     """What containers have written, each stream to its own; with --follow until the last of them ends."""
-    from core.cli.output import shown
-
     found = [context.engine.get(f"/containers/{quote(name)}/json") for name in given.operands]
     query: dict[str, Value] = {
         "stdout": given.value("stream") != "stderr",
@@ -45,10 +45,24 @@ def logs(context: Context, given: Arguments) -> int:
         query["timestamps"] = True
     answers = [context.engine.open("GET", f"/containers/{one['Id']}/logs", query) for one in found]
     sys.stdout.flush()
-    if not in_lines:
-        _copy(answers[0], tty=found[0]["Config"]["Tty"])
-        return 0
+    try:
+        if in_lines:
+            _merge(answers, found, given)
+        else:
+            _copy(answers[0], tty=found[0]["Config"]["Tty"])
+    except EngineUnreachable:
+        if not given.on("follow"):
+            raise
+        raise CommandFailed(
+            "follow logs: the engine went away; the containers go on, and so do their logs"
+        ) from None
+    return 0
+
+
+def _merge(answers: Sequence[Response], found: Sequence[dict[str, Any]], given: Arguments) -> None:
+    """Write lines in the order of their times, those that are wanted."""
     from core.cli.logstreams import Source, merged
+    from core.cli.output import shown
 
     names = [shown(str(one["Name"]).removeprefix("/")) for one in found]
     ttys = [one["Config"]["Tty"] for one in found]
@@ -57,7 +71,6 @@ def logs(context: Context, given: Arguments) -> int:
     wanted = _filter(given)
     for batch in merged(sources, follow=given.on("follow")):
         _print(wanted(batch), prefixes, timestamps=given.on("timestamps"))
-    return 0
 
 
 def _copy(response: Response, *, tty: bool) -> None:
