@@ -23,6 +23,7 @@ _FORMATTING: Final = re.compile(
     "\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff]"
 )
 
+_MODIFIERS: Final = "\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff"  # the colours of skin
 
 _SPELLED: Final = (
     (attrs.CURLY_UNDERLINE, "4:3"),
@@ -147,5 +148,10 @@ def _measured(run: Run) -> str:
     if cell_len(text) == run.cells:
         return text
     # the tables of both sides differ somewhere: show what they agree on
-    fixed = "".join(char if cell_len(char) == widths.width(char) else "?" * widths.width(char) for char in text)
+    fixed = "".join(char if cell_len(char) == widths.width(char) else _stand_in(char) for char in text)
     return fixed if cell_len(fixed) == run.cells else "?" * run.cells
+
+
+def _stand_in(char: str) -> str:
+    """Emoji modifiers colour what is before them where a terminal joins them; where not, they take two cells."""
+    return (" " if char in _MODIFIERS else "?") * widths.width(char)

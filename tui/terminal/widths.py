@@ -15,10 +15,19 @@ from wcwidth import wcwidth
 from wcwidth.table_wide import WIDE_EASTASIAN
 from wcwidth.table_zero import ZERO_WIDTH
 
+# Two of them are a flag, of two cells in terminals that join them; wcwidth(3) counts each as one, which is the same
+# in sum, but wcwidth's tables count each as two.
+_FLAG_LETTERS: Final = range(0x1F1E6, 0x1F200)
+
 
 def _char_class(tables: Mapping[str, Iterable[tuple[int, int]]]) -> str:
     newest = list(tables)[-1]
-    return "".join(f"{chr(first)}-{chr(last)}" for first, last in tables[newest] if first > 0xFF)
+    ranges = [
+        (_FLAG_LETTERS.stop if first in _FLAG_LETTERS else first, last)
+        for first, last in tables[newest]
+        if first > 0xFF
+    ]
+    return "".join(f"{chr(first)}-{chr(last)}" for first, last in ranges if first <= last)
 
 
 _WIDE: Final = _char_class(WIDE_EASTASIAN)
@@ -43,4 +52,4 @@ find_runs: Final = re.compile(f"([^{_WIDE}{_ZERO}]+)|([{_WIDE}]+)|([{_ZERO}]+)")
 @lru_cache(4096)
 def width(char: str) -> int:
     """Cells taken by one printable character: 0, 1 or 2."""
-    return max(0, int(wcwidth(char)))
+    return 1 if ord(char) in _FLAG_LETTERS else max(0, int(wcwidth(char)))

@@ -172,3 +172,8 @@ def test_resize_does_not_cut_a_wide_character(fed: Fed) -> None:
 def test_a_hostile_size_is_bounded() -> None:
     screen = FastScreen(10**9, 10**9)
     assert screen.columns <= 1000 and screen.lines <= 1000
+
+
+def test_a_flag_takes_two_cells_as_wcwidth_counts_it(fed: Fed) -> None:
+    screen = fed("🇰🇷|🈁|".encode())
+    assert screen.rows[0].chars[:7] == ["🇰", "🇷", "|", "🈁", "", "|", " "]

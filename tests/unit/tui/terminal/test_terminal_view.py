@@ -252,3 +252,15 @@ async def test_all_kinds_of_underline_a_link_and_a_changed_palette_reach_the_ter
         assert "file:" not in drawn
         colours = [s.style.color.triplet for s in app.view.render_line(0) if s.text == "red" and s.style]
         assert colours == [(0x12, 0x34, 0x56)]
+
+
+async def test_emoji_are_drawn_and_never_break_their_row(peer: Peer) -> None:
+    source, theirs = peer
+    app = Host()
+    async with app.run_test(size=(40, 10)) as pilot:
+        app.view.attach(source)
+        theirs.send("🇰🇷|👍🏽|👩\u200d💻|❤\ufe0f|👍🏽\x1b[31m🏽|.".encode())
+        await settle(pilot, lambda: rows(app.view)[0].endswith("."))
+        strip = app.view.render_line(0)
+        assert strip.text.rstrip() == "🇰🇷|👍  |👩💻|❤|👍    |."  # a colour of skin alone is of no agreed width
+        assert sum(segment.cell_length for segment in strip) == strip.cell_length == 40
