@@ -35,10 +35,12 @@ class Layout:
     def update(self, shown: Sequence[int], height: Callable[[int], int] | None, changed: int | None = None) -> None:
         """Show these line numbers (ascending). `height` gives the rows of a line, None means one row each.
 
-        Of lines before number `changed` nothing but the dropping of the oldest is new; None: all is new.
+        Of lines before number `changed` nothing but the dropping of the oldest is new; None: all is new, as it is
+        where older ones have come in front.
         """
         self._shown = shown
-        if height is None or changed is None or not self._wrapped:
+        older = bool(shown) and self._low < len(self._numbers) and shown[0] < self._numbers[self._low]
+        if height is None or changed is None or not self._wrapped or older:
             self._numbers, self._tops, self._low, self._end = [], [], 0, 0
         self._wrapped = height is not None
         if height is None:
@@ -47,12 +49,12 @@ class Layout:
         if self._low > _COMPACT:
             del self._numbers[: self._low], self._tops[: self._low]
             self._low = 0
-        cut = bisect_left(self._numbers, changed or 0, self._low)
+        cut = bisect_left(self._numbers, changed, self._low) if changed is not None else 0
         if cut < len(self._tops):
             self._end = self._tops[cut]
             del self._numbers[cut:], self._tops[cut:]
-        known = self._numbers[-1] + 1 if self._low < len(self._numbers) else 0
-        for at in range(bisect_left(shown, known), len(shown)):
+        new = bisect_right(shown, self._numbers[-1]) if self._low < len(self._numbers) else 0
+        for at in range(new, len(shown)):
             self._numbers.append(shown[at])
             self._tops.append(self._end)
             self._end += height(shown[at])

@@ -103,18 +103,30 @@ def test_the_words_of_a_search() -> None:
 
 
 @settings(max_examples=400)
-@given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=15))
-@example([(4, 2, 0), (0, 2, 0), (3, 0, 0)])  # everything dropped, then new lines
-def test_wrapped_layout_is_as_if_laid_out_anew(steps: list[tuple[int, int, int]]) -> None:
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 6), st.integers(0, 9), st.integers(0, 9), st.integers(0, 3)),
+        min_size=1,
+        max_size=15,
+    ),
+    st.sampled_from([0, -7]),
+)
+@example([(4, 2, 0, 0), (0, 2, 0, 0), (3, 0, 0, 0)], 0)  # everything dropped, then new lines
+@example([(4, 0, 0, 0)], -7)  # what was there at the opening counts down to 0
+@example([(0, 0, 0, 3), (2, 0, 0, 2)], 0)  # the index comes to older ones
+def test_wrapped_layout_is_as_if_laid_out_anew(steps: list[tuple[int, int, int, int]], begin: int) -> None:
     heights: dict[int, int] = {}
-    layout, first, end = Layout(), 0, 0
+    layout, first, end = Layout(), begin, begin
     layout.update(range(0), lambda n: heights[n], None)
-    for grow, drop, back in steps:
+    for grow, drop, back, older in steps:
         changed = max(first, end - back)
         end += grow
         for number in range(changed, end):
             heights[number] = 1 + (number * 7 + grow) % 3
         first = min(first + drop, end)
+        for number in range(first - older, first):
+            heights.setdefault(number, 2)
+        first -= older
         layout.update(range(first, end), lambda n: heights[n], changed)
         anew = [(n, row) for n in range(first, end) for row in range(heights[n])]
         assert [layout.at(y) for y in range(layout.rows)] == anew

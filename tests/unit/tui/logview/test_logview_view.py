@@ -1,9 +1,13 @@
 import asyncio
+import os
 
 from textual.app import App, ComposeResult
 from textual.widgets import Static
 
+from core.logs.jsonfile import escape, records, timestamp
 from tui.logview import LogView
+from tui.logview.filestore import FileStore, step_back
+from tui.logview.logfile import LogFile
 
 
 class Host(App[None]):
@@ -222,3 +226,34 @@ async def test_new_lines_are_told_below_and_only_those_that_are_shown() -> None:
         await pilot.press("escape", "G")
         await pilot.pause(0.2)
         assert view.render_line(5).text.rstrip() == "│ line 21" and view.follow
+
+
+async def test_what_was_there_at_the_opening_is_wrapped_and_unfolded_too() -> None:
+    """Lines of a file that were there before count down from 0."""
+    fd = os.memfd_create("log")
+    long = b"order placed by somebody who has a long name"
+    said = [b"line %d %b" % (n, long) for n in range(40)]
+    said[3] = b'{"level": "warn", "msg": "kiln busy", "order": 3, "after": "15 min", "slot": 7}'
+    os.write(fd, b"".join(records("stdout", escape(text + b"\n"), timestamp(0)) for text in said))
+    store = FileStore([LogFile([fd])])
+    app = Host()
+    async with app.run_test(size=(40, 9)) as pilot:
+        view = app.view
+        view.show_store(store)
+        while not store.complete:
+            store.look_back(step_back(store.files, store.front))
+            view.more()
+        await pilot.pause(0.1)
+        for key in "wx":
+            await pilot.press(key)
+            await pilot.press("/", *"line 39", "enter")
+            assert "line 39" in "".join(rows(view))
+            await pilot.press("g")
+            first, second, *_ = rows(view)
+            assert first.startswith("│ line 0 order")
+            assert second.endswith("long name") is view.wrap
+            await pilot.press("escape", key)
+        await pilot.press("x")
+        await pilot.press("g")
+        assert "kiln busy" in "".join(rows(view)) and '"msg"' not in "".join(rows(view))
+    store.close()
