@@ -274,6 +274,8 @@ class TerminalPane(Vertical, can_focus=True):
         session = self.current
         if session is None or not session.opened:
             return EMPTY
+        if session.live and session.view.gate.asking:
+            return join(("clipboard? shift+pgup, a allows", "bold $accent"))
         size = session.view.size
         return join((f"{size.width}×{size.height} · shift+pgup looks back", "$muted"))
 
@@ -318,7 +320,11 @@ class TerminalPane(Vertical, can_focus=True):
             self.post_message(self.Changed())
 
     def on_terminal_view_clipboard_requested(self, event: TerminalView.ClipboardRequested) -> None:
-        self._say(event.view, f"wants to write your clipboard ({len(event.text):,}) · shift+pgup, then a, allows")
+        self._say(event.view, "wants to write your clipboard")
+        self.post_message(self.Changed())
+
+    def on_terminal_view_clipboard_answered(self, event: TerminalView.ClipboardAnswered) -> None:
+        self.post_message(self.Changed())
 
     def on_terminal_view_copied(self, event: TerminalView.Copied) -> None:
         count = event.text.count("\n") + 1

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
+from tui.terminal.clipboard import Gate
 from tui.terminal.paper import Paper, Place, Selection
 
 Effect = Literal["", "leave", "copy", "allow"]
@@ -17,8 +18,9 @@ KEYS: Final = "/ search · v select · y copy · esc back"
 class Look:
     """`cursor` is a place on the paper; `lines` the height of the view."""
 
-    def __init__(self, paper: Paper, cursor: Place, lines: int) -> None:
+    def __init__(self, paper: Paper, cursor: Place, lines: int, gate: Gate | None = None) -> None:
         self._paper = paper
+        self._gate = gate or Gate()
         self.cursor = cursor
         self.lines = lines
         self._anchor: Place | None = None
@@ -40,9 +42,11 @@ class Look:
         """What the lowest line of the view says."""
         if self.prompt is not None:
             return f"/{self.prompt}▏"
+        if self._gate.asking:
+            return f"a lets the program write your clipboard ({len(self._gate.wanted):,}) · esc does not"
         paper = self._paper
-        up = paper.live + self.lines - 1 - self.cursor.row
-        out = f"looking back {up:,} of {paper.live - paper.first:,}" if up > 0 else "looking back"
+        up = paper.last - self.cursor.row
+        out = f"looking back {up:,} of {paper.last - paper.first:,}" if up > 0 else "looking back"
         if self.wanted:
             count = f"{self._at + 1:,} of {len(self.found):,}" if self.found else "not found"
             out += f" · {self.wanted}: {count}"

@@ -47,6 +47,10 @@ class ClipboardRequested(About, namespace="terminal_view"):
         self.text = text
 
 
+class ClipboardAnswered(About, namespace="terminal_view"):
+    """The reader has answered the program's wish to write the clipboard."""
+
+
 class Held(About, namespace="terminal_view"):
     """Whether typed bytes are being held back as the possible beginning of the detach keys."""
 

@@ -17,16 +17,17 @@ from tui.terminal.modal import (
     MOUSE_X10,
 )
 
-Kind = Literal["press", "release", "move", "up", "down"]
+Kind = Literal["press", "release", "move", "up", "down", "left", "right"]
 
 _NO_BUTTON: Final = 3
+_WHEEL: Final = {"up": 64, "down": 65, "left": 66, "right": 67}
 
 
 def report(event: events.MouseEvent, kind: Kind, modes: set[int]) -> bytes | None:
     """The report for `event`, or None where the program did not ask for it or Shift keeps it from it."""
     if event.shift or not _asked(event, kind, modes):
         return None
-    button = {"up": 64, "down": 65}.get(kind)
+    button = _WHEEL.get(kind)
     if button is None:
         button = event.button - 1 if 1 <= event.button <= 3 else _NO_BUTTON
     if kind == "move":

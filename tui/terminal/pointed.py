@@ -58,6 +58,12 @@ class Pointed(Widget):
     def _on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         self._wheel(event, -_WHEEL)
 
+    def _on_mouse_scroll_left(self, event: events.MouseScrollLeft) -> None:
+        self._report(event, "left")
+
+    def _on_mouse_scroll_right(self, event: events.MouseScrollRight) -> None:
+        self._report(event, "right")
+
     def _report(self, event: events.MouseEvent, kind: mouse.Kind) -> bool:
         """Give the event to the program if it asked for it."""
         if not self._pointer.report(event, kind, live=self._wants_mouse):

@@ -13,7 +13,8 @@ from textual.geometry import Offset, Region
 from textual.strip import Strip
 
 from tui.safe import safe_plain
-from tui.terminal import atonce, clipboard, keys, messages
+from tui.terminal import atonce, keys, messages
+from tui.terminal.clipboard import Gate
 from tui.terminal.driver import TerminalDriver, driver_of, joined
 from tui.terminal.frames import FrameClock
 from tui.terminal.grid import DECSCNM, DECTCEM
@@ -22,9 +23,10 @@ from tui.terminal.looking import Look
 from tui.terminal.modal import DECCKM, FOCUS, PASTE, SYNCHRONIZED
 from tui.terminal.modes import ModeMirror
 from tui.terminal.paint import Painter
-from tui.terminal.paper import Paper, Place
-from tui.terminal.pointed import Pointed, take
+from tui.terminal.paper import Paper
+from tui.terminal.pointed import take
 from tui.terminal.pointer import Pointer
+from tui.terminal.reading import Reading
 from tui.terminal.session import DETACH_KEYS, Session
 from tui.terminal.source import TerminalSource
 from tui.terminal.zoom import Zoom
@@ -34,7 +36,7 @@ _BELL: Final = 0.2  # seconds between two bells
 _LOOK: Final = b"\x1b[5;2~"  # Shift+PageUp, which terminals keep for their reader
 
 
-class TerminalView(Pointed, can_focus=True):
+class TerminalView(Reading, can_focus=True):
     """Shows `source` and types into it. Without a source it shows the last screen and takes no keys.
 
     Shift+PageUp (or `look`) stops typing and looks back: a cursor, search, selection, copying.
@@ -48,6 +50,7 @@ class TerminalView(Pointed, can_focus=True):
     TitleChanged: TypeAlias = messages.TitleChanged
     Copied: TypeAlias = messages.Copied
     ClipboardRequested: TypeAlias = messages.ClipboardRequested
+    ClipboardAnswered: TypeAlias = messages.ClipboardAnswered
     Held: TypeAlias = messages.Held
     Resized: TypeAlias = messages.Resized
 
@@ -78,8 +81,7 @@ class TerminalView(Pointed, can_focus=True):
         self._pointer = Pointer(self._paper, self)
         self._look: Look | None = None
         self.zoom = Zoom(self._session, self)
-        self._allowed = False  # whether the program may write the clipboard
-        self._wanted = ""
+        self.gate = Gate()
         self._mirror: ModeMirror | None = None
         self._mirrored = -1
         self._last_bell = 0.0
@@ -132,27 +134,6 @@ class TerminalView(Pointed, can_focus=True):
             self.refresh()
             self._place_cursor()
 
-    def look(self) -> None:
-        """Stop typing and look back; Escape or `q` returns."""
-        if self._look is None:
-            self._capture(False)
-            self._pointer.forget()
-            bottom = Place(self._paper.live + self.terminal.cursor.y, 0)
-            self._look = Look(self._paper, bottom, self.size.height)
-            self.refresh()
-
-    def copy(self, text: str) -> None:
-        """Put `text` on the reader's clipboard."""
-        clipboard.copy(self.app, text)
-        self._tell(self.Copied(self, text))
-
-    def allow_clipboard(self) -> None:
-        """The program may write the clipboard from now on, as long as this view lives; what it wanted is done."""
-        self._allowed = True
-        if self._wanted:
-            clipboard.copy(self.app, self._wanted)
-            self._wanted = ""
-
     @property
     def modes(self) -> set[int]:
         """The modes set by the program, numbered as in `tui.terminal.modal`."""
@@ -203,17 +184,6 @@ class TerminalView(Pointed, can_focus=True):
     def keys_held(self, held: bool) -> None:
         """The engine holds typed bytes back, or no longer."""
         self._tell(self.Held(self, held))
-
-    def _tell(self, message: messages.About) -> None:
-        if self.is_attached:
-            self.post_message(message)
-
-    def _clipboard(self, text: str) -> None:
-        if self._allowed:
-            clipboard.copy(self.app, text)
-        else:
-            self._wanted = text
-            self._tell(self.ClipboardRequested(self, text))
 
     def _bell(self) -> None:
         now = monotonic()
@@ -358,7 +328,7 @@ class TerminalView(Pointed, can_focus=True):
 
     def _typed(self, data: bytes) -> None:
         """Bytes from the keyboard, in the input thread."""
-        if data.endswith(_LOOK) and not self.terminal.alternate and self._loop is not None:
+        if data.endswith(_LOOK) and self._may_look and self._loop is not None:
             data = data[: -len(_LOOK)]
             self._loop.call_soon_threadsafe(self.look)
         self.send(data)
@@ -369,30 +339,10 @@ class TerminalView(Pointed, can_focus=True):
             self._looked(self._look, self._look.key(event.key, event.character))
         elif self.live:  # here come only keys without a raw tap
             take(event)
-            if event.key == "shift+pageup" and not self.terminal.alternate:
+            if event.key == "shift+pageup" and self._may_look:
                 self.look()
             else:
                 self.send(keys.encode(event.key, event.character, application_cursor=DECCKM in self.modes))
-
-    def _looked(self, look: Look, effect: str) -> None:
-        """After a key that moved the look back."""
-        if effect == "allow":
-            if not self._wanted:  # nothing was asked
-                return
-            self.allow_clipboard()
-        elif effect == "copy" and look.selection is not None:
-            self.copy(self._paper.text(look.selection))
-        if effect:
-            self._look = None
-            self._history.scroll(-self._history.offset)
-            self._capture(self.has_focus)
-        else:
-            above = self._paper.top - look.cursor.row
-            below = look.cursor.row - self._paper.top - (self.size.height - 2)
-            if above > 0 or below > 0:
-                self._history.scroll(above if above > 0 else -below)
-        self.refresh()
-        self._place_cursor()
 
     def _on_paste(self, event: events.Paste) -> None:
         if self.live and self._look is None:

@@ -165,6 +165,26 @@ async def test_a_program_writes_the_clipboard_only_when_allowed_for_its_session(
         assert app.asked == ["hello"]
 
 
+async def test_a_full_screen_program_is_allowed_or_refused_too_and_asks_once(peer: Peer) -> None:
+    app = Host()
+    async with app.run_test(size=(60, 8)) as pilot:
+        view = await begin(pilot, peer, b"\x1b[?1049hfull\x1b]52;c;aGVsbG8=\x07", "full")
+        await settle(pilot, lambda: app.asked == ["hello"])
+        assert view.gate.asking
+        await pilot.press("shift+pageup")
+        assert rows(view)[-1].startswith("a lets the program write your clipboard (5)")
+        await pilot.press("escape")
+        assert not view.gate.asking and app.copied == [] and typed(peer[1]) == b""
+        peer[1].send(b"\x1b]52;c;YWdhaW4=\x07\x1b]2;told\x07")
+        await settle(pilot, lambda: view.title == "told")
+        assert app.asked == ["hello"] and not view.gate.asking
+        await pilot.press("shift+pageup")
+        await settle(pilot, lambda: typed(peer[1]) == b"\x1b[5;2~")  # the program's own again
+        view.look()
+        await pilot.press("a")  # who has thought better of it
+        assert app.copied == ["again"]
+
+
 async def test_a_full_screen_program_gets_the_key_itself(peer: Peer) -> None:
     app = Host()
     async with app.run_test(size=(40, 8)) as pilot:

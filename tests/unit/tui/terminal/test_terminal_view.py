@@ -233,6 +233,8 @@ async def test_the_wheel_goes_where_it_means_something(peer: Peer) -> None:
         await settle(pilot, lambda: rows(view)[0] == "asks")
         wheel(view, False)  # a report, where it asked for the mouse
         assert await got() == b"\x1b[<65;5;3M"
+        view.post_message(events.MouseScrollLeft(view, 4, 2, -1, 0, 0, False, False, False))
+        assert await got() == b"\x1b[<66;5;3M"
 
 
 async def test_all_kinds_of_underline_a_link_and_a_changed_palette_reach_the_terminal(peer: Peer) -> None:
