@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from core.build.ancestry import Ancestry
 from core.build.cache import Entry
 from core.errors import DataLoss
 from core.oci.digest import Digest
@@ -63,11 +64,12 @@ class Trodden:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A document that was read: its steps by key."""
+    """What was read: a document's steps by key, and of an image how it came about."""
 
     entries: dict[str, Entry] = field(default_factory=dict)
     shorts: dict[str, tuple[str, str]] = field(default_factory=dict)
     blobs: dict[Digest, Descriptor] = field(default_factory=dict)
+    ancestry: Ancestry | None = None
 
 
 def document(steps: Iterable[Trodden], blobs: Sequence[tuple[Digest, Descriptor]]) -> CacheDocument:

@@ -6,6 +6,7 @@ moby builder/dockerfile/dispatchers.go. Steps that run nothing stand behind the 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 
 from core.dockerfile.instructions import (
@@ -28,6 +29,8 @@ from core.dockerfile.words import Expander
 from core.images.instruct import DEFAULT_SHELL
 from core.oci.image import ExecutionConfig
 
+_SOURCE = re.compile(r"(file|dir|multi):[0-9a-f]{64}")
+
 
 def created_by(instruction: Instruction, config: ExecutionConfig, expander: Expander) -> str:
     """For an instruction that only changes the config; `config` as it is after it."""
@@ -38,6 +41,16 @@ def created_by_copy(name: str, source: str, target: str, *, chown: str, shell: t
     """For COPY and ADD; `source` is `file:HASH`, `dir:HASH` or `multi:HASH`."""
     owner = f"--chown={chown} " if chown else ""
     return f"{_shell(shell)} #(nop) {name} {owner}{source} in {target} "
+
+
+def source_of(text: str, name: str, target: str, *, chown: str, shell: tuple[str, ...]) -> str:
+    """What a line of an image's history calls the source of this copy; "" where it is of something else."""
+    head, tail = f"{_shell(shell)} #(nop) {name} ", f" in {target} "
+    owner = f"--chown={chown}" if chown else ""
+    if not text.startswith(head + owner) or not text.endswith(tail):
+        return ""
+    source = text[len(head + owner) : -len(tail)].lstrip(" ")  # older versions write no blank behind an owner
+    return source if _SOURCE.fullmatch(source) else ""
 
 
 def created_by_workdir(path: str, shell: tuple[str, ...]) -> str:

@@ -51,7 +51,7 @@ class Repositories(Protocol):
 class _Part:
     """Sources that lie in one tree. `tree` None with `folder` None = nothing can be copied.
 
-    `commit` names what a repository has: its files need not be looked at.
+    `commit` names what a repository has: its files need not be looked at. `local` = of the context or an image.
     """
 
     sources: tuple[str, ...]
@@ -59,6 +59,7 @@ class _Part:
     folder: Path | None = None
     unpack: bool = False
     commit: str = ""
+    local: bool = False
 
 
 class BuildFiles:
@@ -92,7 +93,7 @@ class BuildFiles:
                 count, directory = count + 1, True
                 files[part.commit] = part.commit
                 continue
-            answer, digests = await self._look(part, work.instruction)
+            answer, digests = await self._look(part, work)
             count, directory = count + int(answer["count"]), bool(answer["directory"])
             files |= digests
         sha = hashlib.sha256()
@@ -102,6 +103,15 @@ class BuildFiles:
         kind = "multi" if count > 1 else "dir" if directory else "file"
         return Fingerprint(sha.hexdigest(), kind, files)
 
+    async def names(self, work: CopyWork) -> frozenset[str]:
+        """What Docker's builder calls the sources: of files that lie in one tree, and nothing of others."""
+        parts = await self._parts(work)
+        if len(parts) != 1 or not parts[0].local:
+            return frozenset()
+        part = parts[0]
+        args = {"sources": list(part.sources), "rootfs": None if part.rootfs is None else dict(part.rootfs)}
+        return frozenset((await self._job("sum-sources", args, part))["sums"])
+
     async def copy(self, work: CopyWork, key: str) -> None:
         """Copy into active snapshot `key`. Raises EngineError."""
         copy = work.instruction
@@ -109,7 +119,7 @@ class BuildFiles:
             args = {
                 "rootfs": dict(self._snapshots.rootfs(key)), "sources": list(part.sources), "target": work.target,
                 "folder": work.target_is_folder, "chown": work.chown, "chmod": work.chmod,
-                "exclude": list(copy.exclude), "unpack": part.unpack,
+                "exclude": list(copy.exclude), "unpack": part.unpack, "owners": work.keeps_owners,
                 "tree": None if part.rootfs is None else dict(part.rootfs),
             }  # fmt: skip
             await self._job("place", args, part)
@@ -144,12 +154,12 @@ class BuildFiles:
         add = work.instruction
         unpack = add.add if add.unpack is None else add.unpack
         if work.tree is not None and work.tree.folder is None and work.tree.snapshot:
-            return _Part(sources, rootfs=self._snapshots.rootfs(work.tree.snapshot))
+            return _Part(sources, rootfs=self._snapshots.rootfs(work.tree.snapshot), local=True)
         if work.tree is not None:
             return _Part(sources, folder=work.tree.folder or self._empty())
         if self._context is None:
             raise InvalidArgument(f"{_verb(work.instruction)} failed: there is no build context")
-        return _Part(sources, folder=self._context, unpack=unpack)
+        return _Part(sources, folder=self._context, unpack=unpack, local=True)
 
     def _write(self, name: str, text: str) -> _Part:
         folder = self._scratch / secrets.token_hex(8)
@@ -188,9 +198,10 @@ class BuildFiles:
         folder.mkdir(mode=0o700, exist_ok=True)
         return folder
 
-    async def _look(self, part: _Part, copy: Copy) -> tuple[dict[str, Any], dict[str, str]]:
+    async def _look(self, part: _Part, work: CopyWork) -> tuple[dict[str, Any], dict[str, str]]:
+        copy = work.instruction
         args = {
-            "sources": list(part.sources), "exclude": list(copy.exclude),
+            "sources": list(part.sources), "exclude": list(copy.exclude), "owners": work.keeps_owners,
             "rootfs": None if part.rootfs is None else dict(part.rootfs),
         }  # fmt: skip
         listing = os.open(self._scratch, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.build.cache import Cache
-from core.build.hits import Imported
+from core.build.hits import Imported, Told
 from core.build.state import State
 from core.build.work import Bases, Files, Inside, Layering, Programs
 from core.errors import EngineError
@@ -56,6 +56,7 @@ class Prepared:
     """A step thought through. `parts` make its key, but `files`, which only tell what has changed.
 
     `state` is what follows it but for key, layer and history; `do` makes its layer, None where it makes none.
+    `told` says whether a line of an image's history is of this step; None where none could say enough.
     """
 
     state: State
@@ -63,3 +64,4 @@ class Prepared:
     created_by: str
     do: Do | None = None
     files: Mapping[str, str] = field(default_factory=dict)
+    told: Told | None = None

@@ -6,15 +6,18 @@ What is found elsewhere has its layers elsewhere; they come when a step, a copy 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
+from core.build.ancestry import Past
 from core.build.cache import Cache, Entry
 from core.build.cachedoc import Trodden
+from core.build.state import State
 from core.build.work import Layering
 from core.errors import CorruptStore, EngineError
 from core.oci.digest import Digest, chain_ids
 
+Told = Callable[[str], Awaitable[bool]]  # whether a line of an image's history is of a step
 Tell = Callable[[str, str, int, int], None]  # which layer, what happens, bytes so far, of how many
 
 
@@ -27,12 +30,15 @@ class ImportFailed(EngineError):
 
 
 class Imported(Protocol):
-    """A cache from elsewhere."""
+    """A cache from elsewhere. One that `leads` is asked for its history before anything else is looked for."""
 
     @property
     def name(self) -> str: ...
+    @property
+    def leads(self) -> bool: ...
     def find(self, key: str) -> Entry | None: ...
     def short(self, key: str) -> tuple[str, str] | None: ...
+    def after(self, state: State) -> Past | None: ...
     def holds(self, diff_id: Digest) -> bool: ...
     async def bring(self, diff_ids: Sequence[Digest], tell: Tell) -> None:
         """Have these layers in the store, unpacked. Raises ImportFailed."""
@@ -50,23 +56,31 @@ class Hits:
         self._chains: dict[str, tuple[Digest, ...]] = {}
         self.trail: list[Trodden] = []
 
-    def find(self, key: str) -> Entry | None:
-        """The step with this key, whose layers are here or can be brought."""
+    def find(self, key: str, under: tuple[Digest, ...]) -> Entry | None:
+        """The step with this key on the layers `under`; its own are here or can be brought."""
         entry = self._cache.find(key)
-        if entry is not None and self._layering.has(entry.diff_ids):
+        if entry is not None and _stands_on(entry, under) and self._layering.has(entry.diff_ids):
             return entry
         for imported in self._imports:
             entry = imported.find(key)
-            if entry is not None and self._can_be_had(entry.diff_ids, imported):
+            if entry is not None and _stands_on(entry, under) and self._can_be_had(entry.diff_ids, imported):
                 return entry
         return None
 
-    def by_short(self, short: str) -> tuple[Entry, str] | None:
+    async def find_past(self, state: State, told: Told, *, leading: bool) -> Past | None:
+        """The step in the history of an image that was once where `state` is, of those that lead or the others."""
+        for imported in self._imports:
+            past = imported.after(state) if imported.leads is leading else None
+            if past is not None and self._can_be_had(past.diff_ids, imported) and await told(past.line.created_by):
+                return past
+        return None
+
+    def by_short(self, short: str, under: tuple[Digest, ...]) -> tuple[Entry, str] | None:
         """The step with this second key, and what its history says."""
         finders = [self._cache.short, *(imported.short for imported in self._imports)]
         for find in finders:
             found = find(short)
-            entry = self.find(found[0]) if found is not None else None
+            entry = self.find(found[0], under) if found is not None else None
             if found is not None and entry is not None:
                 return entry, found[1]
         return None
@@ -105,3 +119,8 @@ class Hits:
 
     def _can_be_had(self, diff_ids: Sequence[Digest], imported: Imported) -> bool:
         return all(imported.holds(diff_id) or self._layering.has_layer(diff_id) for diff_id in diff_ids)
+
+
+def _stands_on(entry: Entry, under: tuple[Digest, ...]) -> bool:
+    """A step may have been done twice: layers of the one time do not lie on those of the other."""
+    return (entry.diff_ids[:-1] if entry.made_layer else entry.diff_ids) == under

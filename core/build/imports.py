@@ -10,15 +10,17 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Protocol
 
 from core.aio import off_loop_to_end
+from core.build.ancestry import Past, ancestry_of
 from core.build.cache import Entry
 from core.build.cachedoc import CACHE_CONFIG, INLINE, Known, read
 from core.build.hits import ImportFailed, Tell
+from core.build.state import State
 from core.errors import DataLoss, DiskFull, EngineError
 from core.images.room import ImageRoom
 from core.model.events import Progress
 from core.oci.digest import Digest
-from core.oci.document import encode
-from core.oci.image import Descriptor, Manifest
+from core.oci.document import decode, encode
+from core.oci.image import Descriptor, ImageConfig, Manifest
 
 Advance = Callable[[int], None]
 WHOLE = 4 << 20  # bytes of a document
@@ -33,10 +35,11 @@ class Blobs(Protocol):
 
 
 class StoreImport:
-    """One cache from elsewhere, for builds that are `working` at the collector."""
+    """One cache from elsewhere, for builds that are `working` at the collector. `leads` as in Imported."""
 
-    def __init__(self, name: str, known: Known, room: ImageRoom, blobs: Blobs) -> None:
+    def __init__(self, name: str, known: Known, room: ImageRoom, blobs: Blobs, *, leads: bool = False) -> None:
         self.name = name
+        self.leads = leads
         self._known = known
         self._room = room
         self._blobs = blobs
@@ -48,6 +51,10 @@ class StoreImport:
     def short(self, key: str) -> tuple[str, str] | None:
         """The key of the step with this second key, and what its history says."""
         return self._known.shorts.get(key)
+
+    def after(self, state: State) -> Past | None:
+        """The step that follows `state` in the image's history."""
+        return None if self._known.ancestry is None else self._known.ancestry.after(state)
 
     def holds(self, diff_id: Digest) -> bool:
         """Whether it says that it has the layer."""
@@ -80,7 +87,7 @@ class StoreImport:
 
 
 def known_of(manifest: Manifest, config: bytes) -> Known | None:
-    """What a manifest from elsewhere knows of steps: a cache's own, or an image's with one inside; None = nothing.
+    """What a manifest from elsewhere knows of steps: a cache's own, or an image's; None = nothing.
 
     Raises DataLoss.
     """
@@ -88,25 +95,25 @@ def known_of(manifest: Manifest, config: bytes) -> Known | None:
         raise DataLoss("build cache is not acceptable: its config is not the one that its manifest names")
     if manifest.config.media_type == CACHE_CONFIG:
         return _only_named(read(config), manifest)
-    return inline_of(config, manifest)
+    return image_cache(config, manifest)
 
 
-def inline_of(config: bytes, manifest: Manifest) -> Known | None:
-    """What an image's config tells of its steps. Raises DataLoss."""
+def image_cache(config: bytes, manifest: Manifest) -> Known | None:
+    """What an image's config tells of its steps: a cache inside, and its history. Raises DataLoss."""
     try:
         whole = json.loads(config)
         told = whole.get(INLINE) if isinstance(whole, dict) else None
     except (ValueError, RecursionError) as error:
         raise DataLoss("image config is not valid JSON") from error
-    if told is None:
-        return None
-    known = read(encode(told))
-    layers = whole.get("rootfs", {}).get("diff_ids", ()) if isinstance(whole.get("rootfs"), dict) else ()
-    if not isinstance(layers, list) or len(layers) != len(manifest.layers):
+    known = Known() if told is None else read(encode(told))
+    image = decode(config, ImageConfig, what="image config", error=DataLoss)
+    if len(image.rootfs.diff_ids) != len(manifest.layers):
         raise DataLoss("image has another number of layers than its config")
-    for name, blob in zip(layers, manifest.layers, strict=True):
-        known.blobs[Digest(str(name))] = blob
-    return known
+    ancestry = ancestry_of(image)
+    if told is None and ancestry is None:
+        return None
+    blobs = known.blobs | dict(zip(image.rootfs.diff_ids, manifest.layers, strict=True))
+    return Known(known.entries, known.shorts, blobs, ancestry)
 
 
 def _only_named(known: Known, manifest: Manifest) -> Known:

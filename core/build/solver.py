@@ -21,20 +21,17 @@ from core.build.causes import Causes
 from core.build.hands import Hands, Made, Options, Prepared, StepFailed
 from core.build.hits import Hits, ImportFailed, Tell
 from core.build.plan import Plan, PlannedStage, source_stage
+from core.build.preparing import is_told_whole, prepare_words, tells, without_triggers
 from core.build.scope import Scope
 from core.build.state import State, created_text, step_key, with_path
 from core.build.steps import Step, copy_parts, copy_work, run_words, steps_of
 from core.build.work import Fingerprint, RunWork, Tree
 from core.dockerfile.errors import DockerfileError
 from core.dockerfile.instructions import (
-    Arg,
-    Cmd,
     Copy,
     Dockerfile,
-    Entrypoint,
     From,
     Instruction,
-    Maintainer,
     Mount,
     Run,
     Workdir,
@@ -43,7 +40,7 @@ from core.dockerfile.parser import parse_trigger
 from core.errors import EngineError, InvalidArgument
 from core.images.instruct import instruct, set_variables
 from core.model.build import Failed, Finished, Output, Planned, Progressed, Started
-from core.oci.image import Platform
+from core.oci.image import History, Platform
 from core.oci.platform import parse_platform
 
 KEY = "build-"  # active snapshots of builds: what a crash leaves is swept by this name
@@ -103,7 +100,7 @@ class Solver:
     async def _stage(self, planned: PlannedStage) -> State:
         first, *rest = self._steps[planned.stage.index]
         state = await self._told(first, None, self._begin(planned, first))
-        triggers, state = state.config.on_build, _without_triggers(state)
+        triggers, state = state.config.on_build, without_triggers(state)
         for trigger in triggers:
             instruction = parse_trigger(trigger)
             state = await self._told(first, state, self._step(planned, state, first, instruction))
@@ -179,15 +176,14 @@ class Solver:
         if isinstance(instruction, Copy) and (tree := await self._tree(planned, step, instruction.from_)):
             work = copy_work(instruction, state, tree)
             short = "" if tree.folder else step_key(state.key, {**copy_parts(work), "from": tree.snapshot, **epoch})
-            if short and not no_cache and (found := self._hits.by_short(short)):
+            if short and not no_cache and (found := self._hits.by_short(short, state.diff_ids)):
                 return self._taken(step, state, found[0], found[1], short)
             await self._hits.ensure_snapshot(tree.snapshot, self._tell(step))
         prepared = await self._prepare(planned, state, step, instruction)
         key = step_key(state.key, {**prepared.parts, **epoch})
         cause = self._cause(planned, step, state, prepared)
-        entry = None if no_cache else self._hits.find(key)
-        if entry is not None:
-            return self._taken(step, prepared.state, entry, prepared.created_by, short)
+        if not no_cache and (known := await self._known(key, state, step, prepared)):
+            return self._taken(step, prepared.state, known[0], prepared.created_by, short, known[1])
         began = time.monotonic()
         self._hands.report(Started(id=step.told.id, cause="--no-cache" if no_cache else cause, key=key))
         layer, size = (await prepared.do() if prepared.do else None) or (None, 0)
@@ -203,8 +199,23 @@ class Solver:
         )  # fmt: skip
         return after
 
-    def _taken(self, step: Step, state: State, entry: Entry, created_by: str, short: str) -> State:
-        """A step that was done before; `state` is what follows it but for key, layer and history."""
+    async def _known(
+        self, key: str, state: State, step: Step, prepared: Prepared
+    ) -> tuple[Entry, History | None] | None:
+        """The step if it was done before; with what its history says where that is an image's own."""
+        told = prepared.told if self._options.epoch is None else None
+        past = await self._hits.find_past(state, told, leading=True) if told else None
+        entry = None if past else self._hits.find(key, state.diff_ids)
+        if told and not past and not entry:
+            past = await self._hits.find_past(state, told, leading=False)
+        if past:
+            return past.entry(key, step.instruction.text), past.line
+        return (entry, None) if entry else None
+
+    def _taken(
+        self, step: Step, state: State, entry: Entry, created_by: str, short: str, line: History | None = None
+    ) -> State:
+        """A step that was done before; `state` is what follows it but for key, layer and history, `line` that."""
         self._hits.done(entry, short, created_by, cached=True)
         self._hands.report(
             Finished(
@@ -212,6 +223,8 @@ class Solver:
                 size=entry.size,
             )
         )  # fmt: skip
+        if line is not None:
+            return state.followed(entry.key, line, entry.layer)
         return state.next(
             entry.key, layer=entry.layer, created_by=created_by, created=created_text(entry.created_at)
         )
@@ -236,7 +249,7 @@ class Solver:
             case From():
                 raise InvalidArgument("FROM isn't allowed as an ONBUILD trigger")
             case _:
-                return _prepare_words(state, instruction)
+                return prepare_words(state, instruction)
 
     async def _prepare_run(self, planned: PlannedStage, state: State, step: Step, run: Run) -> Prepared:
         if run.security != "sandbox":  # CVE-2024-23653: no file and no client makes a step privileged
@@ -268,7 +281,9 @@ class Solver:
         if digests := [found.digest for found in mounted if found]:
             parts["mounted"] = digests
             files = {name: digest for found in mounted if found for name, digest in found.files.items()}
-        return Prepared(state=state, parts=parts, created_by=created_by, do=do, files=files)
+        plain = not run.mounts and run.network == "default"  # of others history does not tell all
+        told = tells(created_by) if plain else None
+        return Prepared(state=state, parts=parts, created_by=created_by, do=do, files=files, told=told)
 
     async def _mounted(self, run: Run, state: State, mount: Mount, tree: Tree | None) -> Fingerprint | None:
         """What a step sees of a folder that it mounts: with other files there it is another step."""
@@ -306,8 +321,15 @@ class Solver:
         async def do() -> Made:
             return await self._in_snapshot(state, step, lambda key: self._hands.files.copy(work, key))
 
+        async def told(text: str) -> bool:
+            source = describe.source_of(text, name, work.shown, chown=work.chown, shell=state.config.shell)
+            return text == created_by or (source != "" and source in await self._hands.files.names(work))
+
         parts = {**copy_parts(work), "digest": found.digest}
-        return Prepared(state=state, parts=parts, created_by=created_by, do=do, files=found.files)
+        return Prepared(
+            state=state, parts=parts, created_by=created_by, do=do, files=found.files,
+            told=told if is_told_whole(copy) else None,
+        )  # fmt: skip
 
     def _prepare_workdir(self, state: State, step: Step, instruction: Workdir) -> Prepared:
         config = instruct(state.config, instruction, state.expander)
@@ -318,8 +340,9 @@ class Solver:
 
         created_by = describe.created_by_workdir(path, state.config.shell)
         return Prepared(
-            state=replace(state, config=config), parts={"text": created_by}, created_by=created_by, do=do
-        )
+            state=replace(state, config=config), parts={"text": created_by}, created_by=created_by, do=do,
+            told=tells(created_by),
+        )  # fmt: skip
 
     async def _tree(self, planned: PlannedStage, step: Step, name: str) -> Tree | None:
         """The file system that `--from=name` means; None for the build context."""
@@ -364,30 +387,8 @@ class Solver:
             await layering.discard(key)
 
 
-def _prepare_words(state: State, instruction: Instruction) -> Prepared:
-    """What changes nothing but words: the config, the variables, the author."""
-    expander = state.expander
-    match instruction:
-        case Arg():
-            after = replace(state, scope=state.scope.declare(instruction, state.env))
-        case Maintainer():
-            after = replace(state, author=expander.word(instruction.name))
-        case _:
-            after = replace(state, config=instruct(state.config, instruction, expander))
-    if isinstance(instruction, Cmd):
-        after = replace(after, has_command=True)
-    elif isinstance(instruction, Entrypoint) and not state.has_command:
-        after = replace(after, config=msgspec.structs.replace(after.config, cmd=()))
-    created_by = describe.created_by(instruction, after.config, expander)
-    return Prepared(state=after, parts={"text": created_by}, created_by=created_by)
-
-
 def _hear_nothing(name: str, status: str, current: int, total: int) -> None:
     pass
-
-
-def _without_triggers(state: State) -> State:
-    return replace(state, config=msgspec.structs.replace(state.config, on_build=()))
 
 
 def _first(failed: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -50,6 +50,10 @@ class State:
     def next(self, key: str, *, layer: Digest | None, created_by: str, created: str) -> State:
         """The state after a step that made `layer`, or none."""
         step = History(created=created, created_by=created_by, author=self.author, empty_layer=layer is None)
+        return self.followed(key, step, layer)
+
+    def followed(self, key: str, step: History, layer: Digest | None) -> State:
+        """The state after what history tells as `step`."""
         return replace(
             self, key=key,
             diff_ids=self.diff_ids if layer is None else (*self.diff_ids, layer), history=(*self.history, step),

@@ -80,7 +80,7 @@ def copy_parts(work: CopyWork) -> dict[str, Any]:
     """What makes a copy's key beside the digest of what it copies."""
     return {
         "text": work.instruction.text, "target": work.target, "folder": work.target_is_folder,
-        "chown": work.chown, "chmod": work.chmod,
+        "chown": work.chown, "chmod": work.chmod, "owners": work.keeps_owners,
     }  # fmt: skip
 
 

@@ -44,6 +44,11 @@ class CopyWork:
     chmod: str = ""
     variables: Mapping[str, str] = field(default_factory=dict)  # for heredocs that expand
 
+    @property
+    def keeps_owners(self) -> bool:
+        """Files of an image or a stage are copied with their owners; those of a context have none."""
+        return not self.chown and self.tree is not None and self.tree.folder is None
+
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
@@ -75,6 +80,10 @@ class Files(Protocol):
 
     async def fingerprint(self, work: CopyWork) -> Fingerprint:
         """Look at the sources. Raises InvalidArgument with Docker's words for one that is not there."""
+        ...
+
+    async def names(self, work: CopyWork) -> frozenset[str]:
+        """What the sources are called in the history of images by Docker's builder, in any of its versions."""
         ...
 
     async def copy(self, work: CopyWork, key: str) -> None:

@@ -16,7 +16,7 @@ from core.build import cachedoc
 from core.build.cachedoc import Known, Trodden
 from core.build.cachespecs import INLINE, LOCAL, CacheSpec
 from core.build.foldercache import Folder
-from core.build.imports import Blobs, StoreImport, inline_of
+from core.build.imports import Blobs, StoreImport, image_cache
 from core.engine.buildsessions import Session
 from core.errors import EngineError, InvalidArgument, Unavailable
 from core.images.room import ImageRoom
@@ -59,7 +59,7 @@ class Elsewhere:
         for spec in specs:
             if spec.here:
                 known = await off_loop_to_end(self._of_image, spec.ref) if spec.ref else None
-                found += [StoreImport(spec.name, known, self.room, _Nowhere())] if known else []
+                found += [StoreImport(spec.name, known, self.room, _Nowhere(), leads=True)] if known else []
                 continue
             self.report(Noted(f"importing cache from {spec.name}"))
             try:
@@ -117,7 +117,7 @@ class Elsewhere:
             return None
         config = self.room.content.read(image.id)
         manifest = decode(self.room.content.read(image.manifest.digest), Manifest, what="manifest")
-        return inline_of(config, manifest)
+        return image_cache(config, manifest)
 
     async def _export(self, spec: CacheSpec, steps: Sequence[Trodden]) -> Digest:
         if spec.kind == LOCAL:

@@ -42,7 +42,8 @@ def run_place(args: dict[str, Any], fds: list[int], owner: Owner) -> dict[str, A
     """The zygote's job `place`: `sources` of a tree (`tree`, or the directory `fds[0]`) into `rootfs` at `target`.
 
     `folder` = the target is a directory whatever is there; `chown`, `chmod` (octal) "" = root, as they are;
-    `exclude` = patterns; `unpack` = a source that is an archive is unpacked. Answers `{"size"}`, bytes of files.
+    `owners` = files keep theirs; `exclude` = patterns; `unpack` = a source that is an archive is unpacked. Answers
+    `{"size"}`, bytes of files.
     Raises NoSuchPath, InvalidArgument, BadArchive, SyscallFailed.
     """
     try:
@@ -50,7 +51,8 @@ def run_place(args: dict[str, Any], fds: list[int], owner: Owner) -> dict[str, A
         tree = open_tree_of({"rootfs": args.get("tree")}, fds)
         uid, gid = owner(root_fd, str(args["chown"])) if args.get("chown") else (0, 0)
         mode = int(str(args["chmod"]), 8) if args.get("chmod") else None
-        copier = Copier(root_fd, tree, uid, gid, mode, ignore_of([str(item) for item in args.get("exclude") or ()]))
+        exclude = ignore_of([str(item) for item in args.get("exclude") or ()])
+        copier = Copier(root_fd, tree, uid, gid, mode, exclude, keeps_owners=bool(args.get("owners")))
         sources = find(tree, [str(source) for source in args["sources"]])
         size = copier.copy(
             sources, inside(str(args["target"])), folder=bool(args.get("folder")), unpack=bool(args.get("unpack"))
@@ -142,6 +144,7 @@ class Copier:
     gid: int
     mode: int | None
     exclude: Ignore
+    keeps_owners: bool = False
 
     def copy(self, sources: Sequence[Source], target: tuple[bytes, ...], *, folder: bool, unpack: bool) -> int:
         """Bytes of files. Raises InvalidArgument where the target cannot hold the sources, OSError."""
@@ -207,6 +210,8 @@ class Copier:
     def _dress(self, member: Member) -> Member:
         keeps_mode = self.mode is None or stat.S_ISLNK(member.mode)
         mode = member.mode if keeps_mode else stat.S_IFMT(member.mode) | (self.mode or 0)
+        if self.keeps_owners:
+            return replace(member, mode=mode)
         return replace(member, uid=self.uid, gid=self.gid, mode=mode)
 
     def _is_archive(self, source: Source) -> bool:

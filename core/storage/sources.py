@@ -46,8 +46,8 @@ def run_look(args: dict[str, Any], fds: list[int]) -> dict[str, Any]:
     """The zygote's job `look-at-sources`: what `sources` of a tree are, and digests of all they hold.
 
     The tree is `rootfs`, or the directory `fds[1]`. Writes to `fds[0]`, an entry each: digest in hex, a space, path
-    from the source on, a NUL. `exclude` = patterns. Answers `{"count", "directory"}`: of sources,
-    and whether the last is one.
+    from the source on, a NUL. `exclude` = patterns; `owners` = digests are of owners, too. Answers
+    `{"count", "directory"}`: of sources, and whether the last is one.
     Raises NoSuchPath, InvalidArgument, SyscallFailed.
     """
     output, *given = fds
@@ -57,7 +57,7 @@ def run_look(args: dict[str, Any], fds: list[int]) -> dict[str, Any]:
         exclude = ignore_of([str(pattern) for pattern in args.get("exclude") or ()])
         with open(output, "wb", closefd=False) as file:
             for source in found:
-                for name, digest in hashes(root, source, exclude):
+                for name, digest in hashes(root, source, exclude, owners=bool(args.get("owners"))):
                     file.write(digest.encode() + b" " + name + b"\0")
     except OSError as error:
         raise SyscallFailed.of("read build context", error) from error
@@ -135,16 +135,16 @@ def _kind(root: int, parts: tuple[bytes, ...]) -> int | None:
     return None
 
 
-def hashes(root: int, source: Source, exclude: Ignore) -> Iterator[tuple[bytes, str]]:
+def hashes(root: int, source: Source, exclude: Ignore, *, owners: bool = False) -> Iterator[tuple[bytes, str]]:
     """Every entry of a source and its digest: kind, mode, link, extended attributes and contents; never times.
 
-    A parent comes before what it holds, in the order of names.
+    Of owners where they are asked for. A parent comes before what it holds, in the order of names.
     """
     if not source.is_directory:
         if not exclude.ignores(os.fsdecode(source.name)):
             folder = openat2(root, _joined(tuple(source.path.split(b"/")[:-1])), _DIRECTORY, 0, _RESOLVE)
             try:
-                yield source.name, _digest_through(root, folder, source)
+                yield source.name, _digest_through(root, folder, source, owners)
             finally:
                 os.close(folder)
         return
@@ -164,7 +164,7 @@ def hashes(root: int, source: Source, exclude: Ignore) -> Iterator[tuple[bytes, 
                 is_directory = stat.S_ISDIR(found.st_mode)
                 ignored = exclude.ignores(os.fsdecode(name))
                 if not ignored:
-                    yield name, _digest(folder, leaf, found)
+                    yield name, _digest(folder, leaf, found, owners)
                 if is_directory and (not ignored or exclude.may_hold(os.fsdecode(name))):
                     below.append((path + b"/" + leaf, name))
             waiting += reversed(below)
@@ -172,26 +172,26 @@ def hashes(root: int, source: Source, exclude: Ignore) -> Iterator[tuple[bytes, 
             os.close(folder)
 
 
-def _digest_through(root: int, folder: int, source: Source) -> str:
+def _digest_through(root: int, folder: int, source: Source, owners: bool) -> str:
     """Of a file that may be named by a link: what is copied is what the link leads to."""
     try:
         fd = openat2(root, os.fsdecode(source.path), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC, 0, _RESOLVE)
     except OSError:
-        return _digest(folder, source.name, os.stat(source.name, dir_fd=folder, follow_symlinks=False))
+        return _digest(folder, source.name, os.stat(source.name, dir_fd=folder, follow_symlinks=False), owners)
     try:
-        return _of_file(fd, os.fstat(fd))
+        return _of_file(fd, os.fstat(fd), owners)
     finally:
         os.close(fd)
 
 
-def _digest(folder: int, leaf: bytes, found: os.stat_result) -> str:
+def _digest(folder: int, leaf: bytes, found: os.stat_result, owners: bool) -> str:
     if stat.S_ISREG(found.st_mode):
         fd = os.open(leaf, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
         try:
-            return _of_file(fd, os.fstat(fd))
+            return _of_file(fd, os.fstat(fd), owners)
         finally:
             os.close(fd)
-    sha = hashlib.sha256(b"%o\0" % found.st_mode)
+    sha = hashlib.sha256(b"%o\0" % found.st_mode + _owner(found, owners))
     if stat.S_ISLNK(found.st_mode):
         sha.update(os.readlink(leaf, dir_fd=folder))
     elif not stat.S_ISDIR(found.st_mode):
@@ -199,8 +199,8 @@ def _digest(folder: int, leaf: bytes, found: os.stat_result) -> str:
     return sha.hexdigest()
 
 
-def _of_file(fd: int, found: os.stat_result) -> str:
-    sha = hashlib.sha256(b"%o\0%d\0" % (found.st_mode, found.st_size))
+def _of_file(fd: int, found: os.stat_result, owners: bool) -> str:
+    sha = hashlib.sha256(b"%o\0%d\0" % (found.st_mode, found.st_size) + _owner(found, owners))
     for name in ("security.capability",):
         try:
             sha.update(os.getxattr(fd, name))
@@ -209,6 +209,10 @@ def _of_file(fd: int, found: os.stat_result) -> str:
     while piece := os.read(fd, _CHUNK):
         sha.update(piece)
     return sha.hexdigest()
+
+
+def _owner(found: os.stat_result, asked: bool) -> bytes:
+    return b"%d:%d\0" % (found.st_uid, found.st_gid) if asked else b""
 
 
 def _joined(parts: Sequence[bytes]) -> str:

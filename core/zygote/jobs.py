@@ -20,6 +20,7 @@ the caller's side. It runs in a forked child of its own: it may enter namespaces
 | prefill | rootfs path | target directory | copied |
 | read-file | rootfs path limit | output | size mode |
 | look-at-sources | rootfs? sources exclude | output, directory? | count directory |
+| sum-sources | rootfs? sources | directory? | sums |
 | place | rootfs tree? sources target folder chown chmod exclude unpack | directory? | size |
 | make-folder | rootfs path | | |
 | remove-stubs | rootfs paths | | |
@@ -41,7 +42,7 @@ from core.errors import InvalidArgument, to_wire
 from core.linux import namespaces
 from core.runtime import users
 from core.shim import job as shim
-from core.storage import apply, archive, compare, copy, diff, flatten, peek, place, record, sources, tree
+from core.storage import apply, archive, compare, copy, diff, flatten, peek, place, record, sources, sums, tree
 from core.zygote import applets, repositories
 
 Args = dict[str, Any]
@@ -105,6 +106,10 @@ def _look_at_sources(args: Args, fds: list[int]) -> Answer:
     return sources.run_look(args, fds), []
 
 
+def _sum_sources(args: Args, fds: list[int]) -> Answer:
+    return sums.run_sums(args, fds), []
+
+
 def _place(args: Args, fds: list[int]) -> Answer:
     return place.run_place(args, fds, _owner), []
 
@@ -159,6 +164,7 @@ JOBS: dict[str, Callable[[Args, list[int]], Answer]] = {
     "prefill": _prefill,
     "read-file": _read_file,
     "look-at-sources": _look_at_sources,
+    "sum-sources": _sum_sources,
     "place": _place,
     "make-folder": _make_folder,
     "remove-stubs": _remove_stubs,

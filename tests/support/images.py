@@ -8,7 +8,7 @@ import json
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -65,8 +65,8 @@ def _add(
     tar.addfile(info, io.BytesIO(data))
 
 
-def archive(layers: list[bytes], tag: str, config: dict[str, Any]) -> bytes:
-    """A `docker save` archive in the layout before Docker 25."""
+def archive(layers: list[bytes], tag: str, config: dict[str, Any], steps: Sequence[str] = ()) -> bytes:
+    """A `docker save` archive in the layout before Docker 25. `steps` = what history says of each layer."""
     digests = [hashlib.sha256(layer).hexdigest() for layer in layers]
     document = json.dumps(
         {
@@ -75,7 +75,9 @@ def archive(layers: list[bytes], tag: str, config: dict[str, Any]) -> bytes:
             "created": "2026-01-01T00:00:00Z",
             "config": config,
             "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}" for digest in digests]},
-            "history": [{"created": "2026-01-01T00:00:00Z", "created_by": "test"} for _ in layers],
+            "history": [
+                {"created": "2026-01-01T00:00:00Z", "created_by": step} for step in steps or ["test"] * len(layers)
+            ],
         }
     ).encode()
     name = f"{hashlib.sha256(document).hexdigest()}.json"

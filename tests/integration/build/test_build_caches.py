@@ -135,7 +135,39 @@ def test_a_registry_carries_steps_and_images_do(
         assert json.loads(meta.read_text())["containerimage.digest"] in cli.ok("images", "--digests", "-a")
         cli.ok("tag", "busybox", f"{address}/images/plain:1")
         cli.ok("push", f"{address}/images/plain:1")
-        notes = steps(elsewhere, "--cache-from", f"{address}/images/plain:1", place)[2]
-        assert "holds no build cache: build it with --cache-to type=inline" in notes
+        found, _, notes = steps(elsewhere, "--cache-from", f"{address}/images/plain:1", place)
+        assert not any(found[2:]) and "not used" not in notes
         notes = steps(elsewhere, "--cache-from", f"{address}/no/such:1", place)[2]
         assert f"cache {address}/no/such:1 is not used: " in notes
+
+
+@pytest.mark.skipif(not available(), reason="docker-registry is not installed")
+def test_an_image_is_a_cache_by_its_own_history(
+    cli: Cli, elsewhere: Cli, tmp_path: Path, engine: EngineUnderTest, other: EngineUnderTest
+) -> None:
+    place = context(tmp_path / "c")
+    with ExitStack() as undo:
+        registry = undo.enter_context(running_registry(netns=engine.netns))
+        name = f"{registry.address}/images/plain:1"
+        port = int(registry.address.rpartition(":")[2])
+        undo.enter_context(forwarded(port, into=other.netns, out_of=engine.netns))
+        _, image, _ = steps(cli, "-t", name, place)
+        cli.ok("push", name)
+        found, _, _ = steps(elsewhere, "--cache-from", name, place)
+        assert found == [False, False, *[True] * 5]  # the other stage is not in it, but makes the same file
+        one = TEXT.replace("COPY --from=made /out /out", "COPY src/a /out")
+        _, image, _ = steps(cli, "-t", name, context(tmp_path / "c", one))
+        cli.ok("push", name)
+        elsewhere.ok("builder", "prune", "-af")
+        found, same, _ = steps(elsewhere, "--cache-from", name, "-t", "made:2", place)
+        assert found == [True] * 5 and same == image  # not from a cache of ours: to the nanosecond
+        assert steps(elsewhere, place)[0] == [False] * 5  # believed only where it is named
+        # A step that its line of history does not tell whole is done again.
+        mounted = one.replace("RUN date", "RUN --mount=type=tmpfs,target=/t date")
+        assert steps(elsewhere, "--cache-from", name, context(tmp_path / "c", mounted))[0] == [True] * 3 + [
+            False,
+            False,
+        ]
+        epoch = ("--build-arg", "SOURCE_DATE_EPOCH=1")
+        assert not any(steps(elsewhere, *epoch, "--cache-from", name, context(tmp_path / "c", one))[0])
+        assert elsewhere("verify").code == 0

@@ -10,6 +10,7 @@ import io
 import json
 import os
 import re
+import subprocess
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,6 +66,7 @@ COPY a relative
 WORKDIR /w
 COPY a .
 COPY sub/l /one
+COPY odd /odd
 """,
     "stages": """ARG BASE=busybox:latest
 FROM $BASE AS one
@@ -77,6 +79,14 @@ ENTRYPOINT ["/bin/true"]
 CMD ["x"]
 FROM one
 ENTRYPOINT ["e"]
+""",
+    "from a stage": """FROM busybox:latest AS one
+RUN mkdir -p /d/e && echo built > /d/e/out && ln -s e/out /d/link && ln -s /no/x /d/no
+RUN chmod 750 /d/e && chown 54321:54322 /d/e/out
+FROM busybox:latest
+COPY --from=one /d /got/
+COPY --from=one --chown=7 /d/e/out /by-name
+COPY --from=one /d/link /d/e/out /many/
 """,
     "slips": """FROM busybox:latest
 CMD ["a", b]
@@ -103,6 +113,11 @@ def context(tmp_path: Path) -> Path:
         (folder / name).chmod(mode)
     (folder / "sub/d").chmod(0o700)
     (folder / "sub/l").symlink_to("b")
+    (folder / "odd").mkdir()
+    (folder / "odd/nowhere").symlink_to("/not/there")
+    (folder / "odd/folder").symlink_to("../sub/d")
+    (folder / "odd/ü").write_text("ü")
+    (folder / "odd/empty").write_text("")
     with tarfile.open(folder / "t.tgz", "w:gz") as archive:
         archive.add(folder / "sub", "sub")
     return folder
@@ -164,3 +179,31 @@ def test_an_image_is_as_dockers_builder_makes_it(
     our_config, our_layers = read_image(ours.read_bytes())
     assert essence(our_config) == essence(theirs_config)
     assert our_layers == theirs_layers
+    taken(dockerd, engine, cli, tmp_path, asked)
+
+
+def taken(dockerd: Dockerd, engine: EngineUnderTest, cli: Cli, folder: Path, asked: tuple[str, ...]) -> None:
+    """The image that Docker has made is a cache for who names it, with Docker's client and with ours."""
+    theirs = folder / "theirs.tar"
+    dockerd.run("tag", "compared:1", "theirs:1")
+    theirs.write_bytes(dockerd.read("save", "theirs:1"))
+    cli.ok("rmi", "-f", "compared:1")
+    cli.ok("load", "-i", str(theirs))
+    cli.ok("builder", "prune", "-af")
+    environment = {
+        **os.environ,
+        "DOCKER_HOST": engine.host,
+        "DOCKER_CONFIG": "/nonexistent",
+        "DOCKER_BUILDKIT": "0",
+    }
+    command = ["docker", "build", "--network", "none", "--cache-from", "theirs:1", *asked]
+    said = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert said.returncode == 0, said
+    tops = {
+        name: cli.ok("image", "inspect", "-f", "{{json .RootFS.Layers}}", name)
+        for name in ("theirs:1", "compared:1")
+    }
+    assert tops["compared:1"] == tops["theirs:1"], said.stdout
+    steps = {int(step.split("/")[0]): step for step in re.split(r"(?m)^Step ", said.stdout)[1:]}
+    last = max(number for number, step in steps.items() if " : FROM" in step)  # what is below is not in the image
+    assert all("Using cache" in step for number, step in steps.items() if number > last), said.stdout
