@@ -73,6 +73,7 @@ class Finder:
         if self.keep:
             return f"{found:,} of {lines} lines{more}"
         at = bisect_left(hits.numbers, self.current) if self.current is not None else found
+        noun = "hit" if found == 1 else "hits"
         if at < found:
-            return f"{at + 1:,} of {found:,} hits{more} in {lines} lines"
-        return f"{found:,} {'hit' if found == 1 else 'hits'}{more} in {lines} lines"
+            return f"{at + 1:,} of {found:,} {noun}{more} in {lines} lines"
+        return f"{found:,} {noun}{more} in {lines} lines"

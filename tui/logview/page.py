@@ -32,7 +32,8 @@ class LogPage(ScrollView, can_focus=True):
     """Where lines stand. Feed it with `append` or a store; how rows look is its heirs' part."""
 
     DEFAULT_CSS = """
-    LogPage { width: 1fr; height: 1fr; overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1; }
+    LogPage { width: 1fr; height: 1fr; overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1;
+        scrollbar-gutter: stable; }
     """
     COMPONENT_CLASSES: ClassVar[set[str]] = set()
 
@@ -236,7 +237,7 @@ class LogPage(ScrollView, can_focus=True):
         fits = self._layout.rows + self.head <= self.size.height
         self._unseen = 0 if self.follow or fits else len(every) - bisect_left(every, self._seen)
         self._placing = True
-        self.virtual_size = Size(self.size.width, self._layout.rows + self.head + self.foot)
+        self.virtual_size = Size(self.cells, self._layout.rows + self.head + self.foot)
         if self.follow:
             self._seen = self._store.end
             self.scroll_to(y=self.virtual_size.height, animate=False, immediate=True, force=True)
@@ -297,6 +298,11 @@ class LogPage(ScrollView, can_focus=True):
         return self.unfold is not (number in self.unfolded)
 
     @property
+    def cells(self) -> int:
+        """What is left of a row beside the scroll bar, which stands on the last column."""
+        return self.scrollable_content_region.width
+
+    @property
     def _prefix(self) -> int:
         return 2 + self.sources.width + (13 if self._millis else 9) * self.times
 
@@ -306,7 +312,7 @@ class LogPage(ScrollView, can_focus=True):
 
     @property
     def _text_width(self) -> int:
-        return max(self.size.width - self._prefix, 8)
+        return max(self.cells - self._prefix, 8)
 
     def tell(self) -> None:
         """Draw, and let the words about the view be read again."""

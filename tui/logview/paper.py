@@ -104,7 +104,7 @@ class LogPaper(LogPage):
 
     def render_line(self, y: int) -> Strip:
         """One row."""
-        width = self.size.width
+        width = self.cells
         if y < self.head:
             row, _ = self.sources.strip(width, self.look)
             return self._strip(row).adjust_cell_length(width, self.rich_style)
@@ -144,9 +144,7 @@ class LogPaper(LogPage):
         if self._sideways:
             strip = strip.crop(self._sideways, max(strip.cell_length, self._sideways))
         strip = Strip.join([self._strip(self._gutter(line, row), base), strip])
-        return (
-            strip.extend_cell_length(self.size.width, base.rich_style) if base is not self.visual_style else strip
-        )
+        return strip.extend_cell_length(self.cells, base.rich_style) if base is not self.visual_style else strip
 
     def _parts(self, number: int, line: LogLine) -> list[Content]:
         """The rows of a line without gutter."""

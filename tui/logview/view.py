@@ -61,7 +61,7 @@ class LogView(LogReading):
     def render_line(self, y: int) -> Strip:
         """One row; the last one is the prompt while there is one."""
         if self.foot and y == self.size.height - 1:
-            return self._foot_line(self.size.width)
+            return self._foot_line(self.cells)
         return super().render_line(y)
 
     def act(self, act: str) -> bool:
@@ -208,7 +208,7 @@ class LogView(LogReading):
     def on_click(self, event: events.Click) -> None:
         """A name mutes its container, a JSON line unfolds."""
         if event.y < self.head:
-            _, places = self.sources.strip(self.size.width, self.look)
+            _, places = self.sources.strip(self.cells, self.look)
             for number, (start, stop) in enumerate(places):
                 if start <= event.x < stop:
                     self._heard(self.sources.solo(number) if event.shift else self.sources.mute(number))

@@ -157,7 +157,7 @@ async def test_json_unfolds_in_place() -> None:
         view = app.view
         view.append("stdout", None, b'{"level":"warn","msg":"kiln [b]busy","order":{"id":1041}}\nplain\n[1]\n')
         await pilot.pause(0.1)
-        assert rows(view)[0] == '│ {"level":"warn","msg":"kiln [b]busy",…'
+        assert rows(view)[0] == '│ {"level":"warn","msg":"kiln [b]busy"…'
         await pilot.click("#log", offset=(6, 0))
         unfolded = ["│ ▿ { level warn  msg kiln [b]busy", '│     order {"id": 1041}  }', "│ plain", "│ [1]"]
         assert rows(view)[:4] == unfolded
