@@ -217,4 +217,4 @@ class Collector:
                 self._layers.delete(layer.diff_id)
         for digest in list(self._content.walk()):
             if digest not in used:
-                self._content.delete(digest)
+                self._content.set_aside(digest)

@@ -163,14 +163,15 @@ class ContentStore:
         return blob
 
     def arrived(self, blob: PartialBlob, digest: Digest) -> None:
-        """It is whole: it waits beside its place for `settle`. Raises DigestMismatch."""
+        """It is whole: it waits beside its place for `settle`. Raises DigestMismatch.
+
+        It waits under the name of a part: should the engine end first, all of it is there for the next pull.
+        """
         blob.check()
-        whole = self._ingest / secrets.token_hex(16)
-        blob.path.rename(whole)
         if self.has(digest):
-            whole.unlink()
+            blob.path.unlink()
         else:
-            self._beside[digest] = whole
+            self._beside[digest] = blob.path
 
     def left(self, blob: PartialBlob) -> None:
         """Close it; what has not arrived whole stays for another time."""
@@ -179,8 +180,9 @@ class ContentStore:
 
     def drop_partials(self, older: float = KEPT) -> None:
         """Remove parts that nothing has been added to for `older` seconds."""
+        used = self._arriving | {path.name for path in self._beside.values()}
         for entry in os.scandir(self._ingest):
-            idle = entry.name.startswith(PREFIX) and entry.name not in self._arriving
+            idle = entry.name.startswith(PREFIX) and entry.name not in used
             if idle and time.time() - entry.stat().st_mtime >= older:
                 os.unlink(entry.path)
 
@@ -203,6 +205,7 @@ class ContentStore:
             return
         for digest, path in waiting.items():
             if self._beside.get(digest) == path:
+                path.chmod(0o444)
                 path.rename(self._blobs / digest.hex)
                 self._beside.pop(digest, None)
         sync_directory(self._blobs)
@@ -308,6 +311,14 @@ class ContentStore:
         if beside is not None:
             beside.unlink(missing_ok=True)
         (self._blobs / digest.hex).unlink(missing_ok=True)
+
+    def set_aside(self, digest: Digest) -> None:
+        """Remove a blob that nobody wants; what a pull has fetched that did not end well stays as a part."""
+        beside = self._beside.get(digest)
+        if beside is not None and beside.name.startswith(PREFIX) and beside.stat().st_size:
+            del self._beside[digest]
+        else:
+            self.delete(digest)
 
     def delete(self, digest: Digest) -> None:
         """Remove a blob; a missing one is fine."""

@@ -25,6 +25,7 @@ class PartialBlob:
         self._digest = digest
         self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         self._hash = hashlib.sha256()
+        self._whole = False
         self.size = 0
         try:
             while piece := os.read(self._fd, _CHUNK):
@@ -58,7 +59,7 @@ class PartialBlob:
         if found != self._digest:
             self.restart()
             raise DigestMismatch(self._digest, found)
-        os.fchmod(self._fd, 0o444)
+        self._whole = True
 
     def discard(self) -> None:
         """Throw it away."""
@@ -66,9 +67,9 @@ class PartialBlob:
         self.path.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Keep it for later; an empty one is not worth it."""
+        """Keep it for later; an empty part is not worth it."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
-            if not self.size:
+            if not self.size and not self._whole:
                 self.path.unlink(missing_ok=True)
