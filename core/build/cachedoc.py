@@ -15,12 +15,13 @@ import msgspec
 
 from core.build.ancestry import Ancestry
 from core.build.cache import Entry
-from core.errors import DataLoss
+from core.errors import DataLoss, Unsupported
 from core.oci.digest import Digest
 from core.oci.document import decode, encode, plain
-from core.oci.image import OCI_MANIFEST, Descriptor
+from core.oci.image import OCI_MANIFEST, Descriptor, Index, Manifest
 
 CACHE_CONFIG = "application/vnd.onggi.buildcache.v1+json"
+BUILDKIT = "application/vnd.buildkit.cacheconfig.v0"  # of BuildKit's own caches
 INLINE = "io.onggi.buildcache.v1"  # the member of an image's config
 STEPS, LAYERS, CHAIN = 10_000, 10_000, 127
 _KEY = re.compile(r"[0-9a-f]{64}")
@@ -104,6 +105,13 @@ def manifest_of(config: Descriptor, layers: Sequence[Descriptor]) -> bytes:
         "schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": plain(config),
         "layers": [plain(layer) for layer in layers],
     })  # fmt: skip
+
+
+def refuse_foreign(document: Manifest | Index) -> None:
+    """Raises Unsupported for a cache of BuildKit's: its steps go by digests of a graph that only BuildKit has."""
+    named = document.manifests if isinstance(document, Index) else (document.config,)
+    if any(one.media_type == BUILDKIT for one in named):
+        raise Unsupported("it is a cache of BuildKit's, which no other builder can read")
 
 
 def read(data: bytes) -> Known:

@@ -11,14 +11,14 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
 from core.aio import off_loop_to_end
-from core.build.cachedoc import CACHE_CONFIG, Known, Trodden, document, made_layers, manifest_of
+from core.build.cachedoc import CACHE_CONFIG, Known, Trodden, document, made_layers, manifest_of, refuse_foreign
 from core.build.imports import WHOLE, known_of, take_in
 from core.errors import CorruptStore, DataLoss, DigestMismatch
 from core.images.packing import compress
 from core.images.room import ImageRoom
 from core.oci.digest import Digest
 from core.oci.document import convert, decode, encode, plain
-from core.oci.image import OCI_LAYER, OCI_LAYER_GZIP, OCI_MANIFEST, Descriptor, Manifest
+from core.oci.image import INDEX_TYPES, OCI_LAYER, OCI_LAYER_GZIP, OCI_MANIFEST, Descriptor, Index, Manifest
 
 _PIECE = 1 << 20
 
@@ -47,11 +47,15 @@ class Folder:
         self._room = room
 
     async def look(self) -> Known | None:
-        """What it knows of steps. Raises InvalidArgument where it has none, DataLoss, Unavailable."""
+        """What it knows of steps. Raises InvalidArgument where it has none, Unsupported, DataLoss, Unavailable."""
         async with self._session.stream("name", Number=self._number) as stream:
             stream.finish()
             top = convert(await stream.answer(), Descriptor, what="build cache", error=DataLoss)
-        manifest = decode(await self._document(top), Manifest, what="build cache", error=DataLoss)
+        data = await self._document(top)
+        if top.media_type in INDEX_TYPES:
+            refuse_foreign(decode(data, Index, what="build cache", error=DataLoss))
+        manifest = decode(data, Manifest, what="build cache", error=DataLoss)
+        refuse_foreign(manifest)
         return known_of(manifest, await self._document(manifest.config))
 
     async def fetch(self, blob: Descriptor, advance: Callable[[int], None]) -> None:

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from core.build.cachedoc import CACHE_CONFIG, Known, Trodden, document, made_layers, manifest_of
+from core.build.cachedoc import (
+    BUILDKIT,
+    CACHE_CONFIG,
+    Known,
+    Trodden,
+    document,
+    made_layers,
+    manifest_of,
+    refuse_foreign,
+)
 from core.build.imports import known_of, take_in
 from core.errors import DataLoss, NotFound
 from core.images.room import ImageRoom
@@ -17,7 +26,7 @@ if TYPE_CHECKING:
     from core.images.push import Pusher
     from core.registry.repository import Repository
 
-_CONFIGS = frozenset({CACHE_CONFIG, OCI_CONFIG, DOCKER_CONFIG})
+_CONFIGS = frozenset({CACHE_CONFIG, OCI_CONFIG, DOCKER_CONFIG, BUILDKIT})
 
 
 async def look(repository: Repository, what: str, platform: Platform) -> Known | None:
@@ -28,6 +37,7 @@ async def look(repository: Repository, what: str, platform: Platform) -> Known |
     from core.registry.manifests import choose
 
     found = (await repository.manifest(what, configs=_CONFIGS)).content
+    refuse_foreign(found)
     if isinstance(found, Index):
         chosen = choose(found, platform)
         if chosen is None:
@@ -35,6 +45,7 @@ async def look(repository: Repository, what: str, platform: Platform) -> Known |
         found = (await repository.manifest(chosen.digest, configs=_CONFIGS)).content
     if isinstance(found, Index):
         raise DataLoss("it has too many indexes inside each other")
+    refuse_foreign(found)
     return known_of(found, await repository.document(found.config))
 
 

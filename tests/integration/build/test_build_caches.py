@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -171,3 +173,25 @@ def test_an_image_is_a_cache_by_its_own_history(
         epoch = ("--build-arg", "SOURCE_DATE_EPOCH=1")
         assert not any(steps(elsewhere, *epoch, "--cache-from", name, context(tmp_path / "c", one))[0])
         assert elsewhere("verify").code == 0
+
+
+@pytest.mark.parametrize("index", [False, True])
+def test_a_cache_of_another_builder_is_told_and_not_used(cli: Cli, tmp_path: Path, index: bool) -> None:
+    """BuildKit's, in a folder: as an image manifest, and as the index that it was before."""
+    cache = tmp_path / "cache/blobs/sha256"
+    cache.mkdir(parents=True)
+
+    def put(data: bytes, kind: str) -> dict[str, Any]:
+        name = hashlib.sha256(data).hexdigest()
+        (cache / name).write_bytes(data)
+        return {"mediaType": kind, "digest": f"sha256:{name}", "size": len(data)}
+
+    layer = put(b"layer", "application/vnd.oci.image.layer.v1.tar+gzip")
+    config = put(b'{"layers":[],"records":[]}', "application/vnd.buildkit.cacheconfig.v0")
+    kind = f"application/vnd.oci.image.{'index' if index else 'manifest'}.v1+json"
+    found: dict[str, Any] = {"manifests": [layer, config]} if index else {"config": config, "layers": [layer]}
+    top = put(json.dumps({"schemaVersion": 2, "mediaType": kind, **found}).encode(), kind)
+    (tmp_path / "cache/index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [top]}))
+    (tmp_path / "cache/oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
+    _, _, notes = steps(cli, "--cache-from", f"type=local,src={tmp_path}/cache", context(tmp_path / "c"))
+    assert "it is a cache of BuildKit's, which no other builder can read" in notes, notes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from typing import Any
 
 import pytest
@@ -10,14 +11,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.build.cache import Entry
-from core.build.cachedoc import CACHE_CONFIG, INLINE, Trodden, below, document, made_layers, manifest_of, read
+from core.build.cachedoc import (
+    BUILDKIT,
+    CACHE_CONFIG,
+    INLINE,
+    Trodden,
+    below,
+    document,
+    made_layers,
+    manifest_of,
+    read,
+)
 from core.build.cachespecs import CacheSpec, parse_from, parse_to
 from core.build.imports import known_of
+from core.build.registrycache import look
 from core.dockerfile.giturl import GitSource, parse_git
 from core.errors import DataLoss, EngineError, InvalidArgument, Unsupported
 from core.oci.digest import Digest
-from core.oci.document import decode, encode
-from core.oci.image import OCI_CONFIG, Descriptor, Manifest
+from core.oci.document import decode, encode, plain
+from core.oci.image import OCI_CONFIG, OCI_INDEX, OCI_LAYER_GZIP, OCI_MANIFEST, Descriptor, Manifest, Platform
+from core.registry.manifests import parse
 
 
 def digest(number: int) -> Digest:
@@ -150,3 +163,24 @@ def test_no_url_makes_an_option_or_a_way_out(text: str) -> None:
     assert not found.ref.startswith("-") and not found.url.startswith("-")
     assert ".." not in found.folder.split("/") and not found.folder.startswith("/")
     assert "\0" not in found.url + found.ref + found.folder
+
+
+class Served:
+    """A registry with one document."""
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        self._document = document
+
+    async def manifest(self, reference: str, *, configs: Collection[str]) -> Any:
+        kind = str(self._document["mediaType"])
+        return parse(json.dumps(self._document).encode(), kind, expected=None, configs=configs)
+
+
+async def test_buildkits_own_cache_is_named_as_what_it_is() -> None:
+    config = Descriptor(media_type=BUILDKIT, digest=digest(1), size=3)
+    layer = Descriptor(media_type=OCI_LAYER_GZIP, digest=digest(2), size=3)
+    image = {"mediaType": OCI_MANIFEST, "config": plain(config), "layers": [plain(layer)]}
+    index = {"mediaType": OCI_INDEX, "manifests": [plain(layer), plain(config)]}
+    for form in (image, index):
+        with pytest.raises(Unsupported, match="a cache of BuildKit's"):
+            await look(Served({"schemaVersion": 2, **form}), "latest", Platform())  # type: ignore[arg-type]

@@ -57,6 +57,9 @@ class Bench:
         digest = hashlib.sha256(repr((files, work.tree)).encode()).hexdigest()
         return Fingerprint(digest, "file", files)
 
+    async def names(self, work: CopyWork) -> frozenset[str]:
+        return frozenset()
+
     async def copy(self, work: CopyWork, key: str) -> None:
         self.copied.append(work)
         self.changed[key] = repr(work)
