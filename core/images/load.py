@@ -17,7 +17,7 @@ from core.model.events import Progress
 from core.oci.digest import Digest
 from core.oci.document import encode, plain
 from core.oci.image import OCI_CONFIG, OCI_MANIFEST, Descriptor, Manifest
-from core.storage.compression import MAGIC, detect
+from core.storage.compression import MAGIC, TooLong, detect
 from core.storage.content import ContentStore
 from core.storage.recording import SMALLEST
 
@@ -38,7 +38,7 @@ class Loader:
 
         Raises BadArchive with one line, and names nothing then.
         """
-        tar = await off_loop_to_end(seekable_tar, fd, self._content.scratch, limit=self._content.room())
+        tar = await self._tar(fd)
         try:
             archive = await off_loop_to_end(Archive, tar)
             images = await off_loop_to_end(read_images, archive, host_platform())
@@ -50,13 +50,35 @@ class Loader:
         self._store.register(new)
         return lines
 
+    async def _tar(self, fd: int) -> int:
+        room = self._content.room()
+        try:
+            return await off_loop_to_end(seekable_tar, fd, self._content.scratch, limit=room)
+        except TooLong as error:
+            raise self._content.shortage("unpack the archive", room, "more than") from error
+
     async def _take_in(self, archive: Archive, image: ArchivedImage, report: Report) -> NewImage:
+        self._foresee(archive, image, report)
         async with Pile(self._unpacker, image.config.rootfs.diff_ids, label=image.label, report=report) as pile:
             for number in range(len(image.layers)):
                 await pile.put(await self._layer(archive, image, number, report))
             size = await pile.size()
         manifest = await off_loop_to_end(self._documents, image)
         return NewImage(image.id, manifest, image.config, size, image.references)
+
+    def _foresee(self, archive: Archive, image: ArchivedImage, report: Report) -> None:
+        """Tell what there is to do. Raises DiskFull where the disk has no room for it."""
+        pairs = zip(image.config.rootfs.diff_ids, image.layers, strict=True)
+        missing = {
+            diff_id: archive.size(layer.name, what="a layer")
+            for diff_id, layer in pairs
+            if self._unpacker.known(diff_id) is None
+        }
+        needed = sum(missing.values())
+        if needed > self._content.room():
+            raise self._content.shortage(f"load {image.label}", needed, "at least")
+        for diff_id, size in missing.items():
+            report(Progress(id=diff_id.hex[:12], status="Loading layer", total=size))
 
     async def _layer(self, archive: Archive, image: ArchivedImage, number: int, report: Report) -> Source:
         """What to unpack one layer from: a blob that is stored now, or its place in the archive.
@@ -76,7 +98,6 @@ class Loader:
         if layer.blob in (None, diff_id):
             portion = await off_loop_to_end(_portion, archive, layer.name)
             if portion is not None:
-                advance(total)
                 return portion
         try:
             return await self._unpacker.take_in(archive.reader(layer.name, what="a layer"), layer.blob, advance)

@@ -68,8 +68,7 @@ class Pile:
                 await self._unpacker.verify(diff_id, name, source, label)
             return
         async with self._unpacker.slots:
-            self._report(Progress(id=diff_id.hex[:12], status="Unpacking layer"))
-            applied = await self._unpacker.apply(source, label)
+            applied = await self._unpacker.apply(source, label, self._advance(diff_id, source))
         try:
             if before is not None:
                 await asyncio.wait([before])  # not the task itself: cancelling us must not cancel it
@@ -80,6 +79,17 @@ class Pile:
         await self._unpacker.check(applied, diff_id, label)
         await self._unpacker.stack(applied, source, name, self._chain[number - 1] if number else None)
         self._stacked(diff_id)
+
+    def _advance(self, diff_id: Digest, source: Source) -> Callable[[int], None]:
+        """Tells of a layer on its way; what is read from an archive now is *loaded*, as Docker calls it."""
+        status = "Unpacking layer" if isinstance(source, Digest) else "Loading layer"
+        total = self._unpacker.size(source)
+
+        def advance(current: int) -> None:
+            self._report(Progress(id=diff_id.hex[:12], status=status, current=min(current, total), total=total))
+
+        advance(0)
+        return advance
 
     async def __aenter__(self) -> Pile:
         return self

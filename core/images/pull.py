@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from core.aio import off_loop_to_end
-from core.errors import DataLoss, DigestMismatch, DiskFull, InvalidArgument, NotFound
+from core.errors import DataLoss, DigestMismatch, InvalidArgument, NotFound
 from core.images.fetches import Advance, Fetches
 from core.images.load import store_manifest
 from core.images.pile import Pile
@@ -157,14 +157,14 @@ class Puller:
 
         def report(step: Progress) -> None:  # of the pile: by diffID
             name = next((name for diff_id, name in names.items() if diff_id.hex[:12] == step.id), step.id)
-            self._report(Progress(id=name, status="Extracting"))
+            self._report(Progress(id=name, status="Extracting", current=step.current, total=step.total))
 
         def stacked(diff_id: Digest) -> None:
             self._report(Progress(id=names[diff_id], status="Pull complete"))
 
-        self._check_room(found)
+        self._check_room(found, label)
         for layer in layers:
-            self._report(Progress(id=layer.digest.hex[:12], status="Pulling fs layer"))
+            self._report(Progress(id=layer.digest.hex[:12], status="Pulling fs layer", total=layer.size))
         coming = [
             asyncio.create_task(self._layer(diff_id, layer))
             for diff_id, layer in zip(diff_ids, layers, strict=True)
@@ -178,15 +178,15 @@ class Puller:
                 task.cancel()
             await asyncio.gather(*coming, return_exceptions=True)
 
-    def _check_room(self, found: _Found) -> None:
+    def _check_room(self, found: _Found, label: str) -> None:
         content = self._room.content
         missing = sum(
             layer.size
             for diff_id, layer in zip(found.config.rootfs.diff_ids, found.manifest.layers, strict=True)
             if self._room.unpacker.known(diff_id) is None and not content.has(layer.digest)
         )
-        if missing > (room := content.room()):
-            raise DiskFull(f"pull image: {missing} bytes are to come, and the disk has room for {room}")
+        if missing > content.room():
+            raise content.shortage(f"pull {label}", missing, "at least")
 
     async def _layer(self, diff_id: Digest, layer: Descriptor) -> Digest:
         """Have a layer's blob in the store; the digest of the blob that is there."""
@@ -201,7 +201,7 @@ class Puller:
             self._report(Progress(id=name, status=status, current=current, total=layer.size))
 
         if self._slots.locked():
-            self._report(Progress(id=name, status="Waiting"))
+            self._report(Progress(id=name, status="Waiting", total=layer.size))
         await self._fetches.get(layer.digest, partial(self._fetch, layer), advance)
         self._report(Progress(id=name, status="Download complete"))
         return layer.digest

@@ -69,7 +69,9 @@ class Pusher:
         """One tag. Raises Refused, Unavailable, CorruptStore."""
         diff_ids = image.config.rootfs.diff_ids
         for diff_id in dict.fromkeys(diff_ids):
-            self._report(Progress(id=diff_id.hex[:12], status="Preparing"))
+            layer = self._room.layers.get(diff_id)
+            total = self._to_send(layer) if layer is not None else 0
+            self._report(Progress(id=diff_id.hex[:12], status="Preparing", total=total))
         own = await off_loop_to_end(self._own_manifest, image)
         try:
             layers = await self._layers(diff_ids, own)
@@ -156,7 +158,7 @@ class Pusher:
         if layer is None:
             raise CorruptStore(f"layer {diff_id} is missing from the store")
         if self._slots.locked():
-            self._report(Progress(id=name, status="Waiting"))
+            self._report(Progress(id=name, status="Waiting", total=self._to_send(layer)))
         async with self._slots:
             known = wanted or self._known(layer)
             if known is not None and await self._exists(known.digest):
@@ -221,6 +223,11 @@ class Pusher:
         if compressed is None:
             return None
         return Descriptor(media_type=OCI_LAYER_GZIP, digest=compressed[0], size=compressed[1])
+
+    def _to_send(self, layer: Layer) -> int:
+        """Bytes that are told of the layer when it is sent."""
+        known = self._known(layer)
+        return known.size if known is not None and self._here(known) else layer.size
 
     def _here(self, descriptor: Descriptor) -> bool:
         return self._room.content.has(descriptor.digest)

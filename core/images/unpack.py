@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import secrets
@@ -13,22 +14,26 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from core.aio import off_loop_to_end
-from core.errors import BadArchive, EngineError
+from core.errors import BadArchive, EngineError, SyscallFailed
 from core.images.archive_read import FileSource
 from core.images.layers import MEDIA_TYPES, Layer, Layers
 from core.images.pile import Pile
-from core.images.transfer import ReadSome, copy
+from core.images.transfer import Advance, ReadSome, copy, looked_at
 from core.model.events import Progress
 from core.oci.digest import Digest
 from core.oci.image import OCI_LAYER
-from core.storage.compression import MAGIC, detect
-from core.storage.content import ContentStore, sync_disks
+from core.storage.compression import MAGIC, TooLong, detect
+from core.storage.content import Bound, ContentStore, sync_disks
 from core.storage.overlay import UNPACKING, Snapshots
 from core.storage.recording import SMALLEST
 
 log = logging.getLogger(__name__)
 
 Report = Callable[[Progress], None]
+
+
+def _say_nothing(current: int) -> None:
+    pass
 
 
 class Zygote(Protocol):
@@ -92,6 +97,10 @@ class Unpacker:
             await copy(read_some, writer.write, advance)
             digest, _ = await off_loop_to_end(partial(writer.commit, expected, settled=False))
             return digest
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise self._content.shortage("store a layer", writer.size, "more than") from error
+            raise
         finally:
             writer.abort()
 
@@ -152,16 +161,30 @@ class Unpacker:
         await self.stack(applied, blob, applied.diff_id, None)
         return applied.diff_id
 
-    async def apply(self, source: Source, label: str) -> Applied:
-        """Unpack a layer on nothing, which may be done for several at once. Raises BadArchive."""
+    def size(self, source: Source) -> int:
+        """Bytes of what a layer is unpacked from. Raises CorruptStore."""
+        return source.size if isinstance(source, Portion) else self._content.size(source)
+
+    async def apply(self, source: Source, label: str, advance: Advance = _say_nothing) -> Applied:
+        """Unpack a layer on nothing, which may be done for several at once. `advance` hears the bytes of `source`.
+
+        Raises BadArchive, DiskFull.
+        """
+        room = self._content.room()
+        if isinstance(source, Portion) and source.size > room:
+            raise self._content.shortage(f"unpack {label}", source.size)
         key = UNPACKING + secrets.token_hex(8)
         await self._snapshots.prepare(key, None)
         recipe, out = await off_loop_to_end(self._content.recipes.begin)
         try:
-            answer = await self._run_job(key, source, out)
+            answer = await self._run_job(key, source, out, room, advance)
         except BaseException as error:
             recipe.unlink()
             await self._snapshots.remove(key)
+            if isinstance(error, TooLong) or (isinstance(error, SyscallFailed) and error.errno == errno.ENOSPC):
+                needed = room if isinstance(source, Digest) else source.size
+                bound: Bound = "more than" if isinstance(source, Digest) else "at least"
+                raise self._content.shortage(f"unpack {label}", needed, bound) from error
             if isinstance(error, BadArchive) and label not in error.message:
                 raise BadArchive(f"{label}: {error.message}") from error
             raise
@@ -234,12 +257,13 @@ class Unpacker:
         """Bytes of the files of the layer with this chainID."""
         return self._snapshots.size(name)
 
-    async def _run_job(self, key: str, source: Source, recipe: int) -> dict[str, Any]:
-        args: dict[str, Any] = {"limit_bytes": self._content.room(), "sync": False, "recipe": True}
-        return await self._job("apply-layer", args, source, self._snapshots.upper(key), recipe)
+    async def _run_job(self, key: str, source: Source, recipe: int, room: int, advance: Advance) -> dict[str, Any]:
+        args: dict[str, Any] = {"limit_bytes": room, "sync": False, "recipe": True, "tell": True}
+        async with looked_at(advance) as told:
+            return await self._job("apply-layer", args, source, self._snapshots.upper(key), recipe, told)
 
     async def _job(
-        self, name: str, args: dict[str, Any], source: Source, folder: Path, recipe: int
+        self, name: str, args: dict[str, Any], source: Source, folder: Path, *more: int
     ) -> dict[str, Any]:
         # What was hashed on its way in this moment, and is its own tar, need not be hashed again.
         if source in self._content.unsettled():
@@ -254,7 +278,7 @@ class Unpacker:
             try:
                 if len(fds) == 2:
                     args |= {"assembled": True, "recipe": False}
-                answer, _ = await self._zygote.run(name, args, [fds[0], target, *fds[1:], recipe])
+                answer, _ = await self._zygote.run(name, args, [fds[0], target, *fds[1:], *more])
             finally:
                 os.close(target)
         finally:

@@ -27,6 +27,7 @@ MEMORY_LIMIT = 512 << 20  # bytes of address space; the working set is a few MiB
 _ID_LIMIT = (1 << 32) - 1
 _WHITEOUT = b".wh."
 _WHITEOUT_META = b".wh..wh."
+_TELL = 1 << 18  # bytes between two times that it is told how far a layer is
 _OPAQUE = b".wh..wh..opq"
 _OVERLAY_OPAQUE = "trusted.overlay.opaque"
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -46,16 +47,19 @@ _UNSUPPORTED = (errno.ENOTSUP, errno.EOPNOTSUPP)
 def run_job(args: dict[str, Any], fds: list[int]) -> dict[str, Any]:
     """The zygote's job `apply-layer`: blob descriptor, target directory descriptor, and one more perhaps.
 
-    `offset` and `size` say which part of the blob's file is the layer. With `recipe` the last descriptor is a file
-    that gets the recipe of a plain tar (`core.storage.recipe`); with `assembled` the blob is a recipe itself, and
-    the third descriptor the directory that it belongs to. `limit_bytes` bounds the uncompressed tar, `plain_digest`
-    is its digest where the blob is known to be it, `sync` off leaves syncing the disk to the caller.
+    `offset` and `size` say which part of the blob's file is the layer. With `tell` the very last descriptor is a
+    file whose first 8 bytes (little-endian) say how many bytes of the source have been read. With `recipe` the last
+    before it is a file that gets the recipe of a plain tar (`core.storage.recipe`); with `assembled` the blob is a
+    recipe itself, and the third descriptor the directory that it belongs to. `limit_bytes` bounds the uncompressed
+    tar, `plain_digest` is its digest where the blob is known to be it, `sync` off leaves syncing the disk to the
+    caller.
 
     Answers `{"diff_id", "size", "unpacked", "own_root", "recipe"}`: digest and bytes of the uncompressed tar, bytes
     of its files, whether it says what its root is like, whether there is a recipe. Raises BadArchive,
     SyscallFailed.
     """
     blob, target, *more = fds
+    told = more.pop() if args.get("tell") else -1
     limit = args.get("limit_bytes")
     source: Part | Assembly
     if args.get("assembled"):
@@ -66,7 +70,7 @@ def run_job(args: dict[str, Any], fds: list[int]) -> dict[str, Any]:
     enter(target)
     try:
         return apply(
-            source,
+            source if told < 0 else Told(source, told),
             target,
             limit=None if limit is None else int(limit),
             known=str(args.get("plain_digest") or ""),
@@ -78,6 +82,24 @@ def run_job(args: dict[str, Any], fds: list[int]) -> dict[str, Any]:
         raise (BadArchive(failure.message) if error.errno in _ARCHIVES_FAULT else failure) from error
     except MemoryError as error:
         raise BadArchive("layer needs more memory than a layer may") from error
+
+
+class Told:
+    """A source that tells how far it has been read, in a file that somebody else looks at."""
+
+    def __init__(self, source: Part | Assembly, fd: int) -> None:
+        self.source = source
+        self._fd = fd
+        self._read = self._said = 0
+
+    def read_some(self, limit: int) -> bytes:
+        """As the source's own."""
+        data = self.source.read_some(limit)
+        self._read += len(data)
+        if self._read - self._said >= _TELL or not data:
+            os.pwrite(self._fd, self._read.to_bytes(8, "little"), 0)
+            self._said = self._read
+        return data
 
 
 class Part:
@@ -115,7 +137,7 @@ def enter(target: int) -> None:
 
 
 def apply(
-    source: Part | Assembly,
+    given: Part | Assembly | Told,
     target: int,
     *,
     limit: int | None = None,
@@ -123,8 +145,9 @@ def apply(
     sync: bool = True,
     recipe: int = -1,
 ) -> dict[str, Any]:
-    """Unpack the tar that `source` reads into directory `target`, at most `limit` bytes of it; see `run_job`."""
-    stream = Stream(source.read_some, limit=limit, hashed=not known)
+    """Unpack the tar that `given` reads into directory `target`, at most `limit` bytes of it; see `run_job`."""
+    stream = Stream(given.read_some, limit=limit, hashed=not known)
+    source = given.source if isinstance(given, Told) else given
     recording = None
     if isinstance(source, Part) and recipe >= 0 and not stream.compression:
         recording = Recording()

@@ -29,6 +29,10 @@ _MAGICS = ((b"\x1f\x8b", "gzip"), (b"BZh", "bzip2"), (b"\xfd7zXZ\0", "xz"), (b"\
 ReadSome = Callable[[int], bytes]
 
 
+class TooLong(BadArchive):
+    """There are more plain bytes than the limit; often it is the disk's, and no fault of the archive."""
+
+
 class _Decoder(Protocol):
     """What bz2 and lzma decompressors have in common; `_Gzip` gives zlib the same shape."""
 
@@ -156,7 +160,7 @@ class Stream:
             self._hash.update(piece)
         self.size += len(piece)
         if self._limit is not None and self.size > self._limit:
-            raise BadArchive(f"archive unpacks to more than {self._limit} bytes")
+            raise TooLong(f"archive unpacks to more than {self._limit} bytes")
         if self._decoder and self.size > RATIO_FLOOR and self.size > RATIO * self._raw:
             raise BadArchive("archive unpacks to far more bytes than it has, it looks like a decompression bomb")
         return not self._ended

@@ -15,8 +15,9 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import Literal
 
-from core.errors import CorruptStore, DigestMismatch
+from core.errors import CorruptStore, DigestMismatch, DiskFull
 from core.linux.syscalls import syncfs
 from core.oci.digest import Digest
 from core.oci.document import DOCUMENT_LIMIT
@@ -28,6 +29,8 @@ RESERVE = 64 << 20  # bytes
 SHORT_BYTES = 1 << 30  # a disk with less room than both of these is short
 SHORT_SHARE = 0.05
 _CHUNK = 1 << 18
+
+Bound = Literal["", "at least", "more than"]
 
 
 def sync_directory(path: Path) -> None:
@@ -53,6 +56,22 @@ def free_bytes(place: Path | int) -> int:
     """Bytes that may still be written to the disk of `place`, a reserve for everybody else left aside."""
     disk = os.statvfs(place)
     return max(0, disk.f_bavail * disk.f_frsize - RESERVE)
+
+
+def shortage(what: str, needed: int, place: Path, *, bound: Bound = "") -> DiskFull:
+    """The error of `what`, which needs `needed` bytes (or more, as `bound` says) where `place` has less room."""
+    needs = f"{bound} {_amount(needed)}".strip()
+    room = f"has {_amount(free_bytes(place))} to give, beside {_amount(RESERVE)} kept back for what runs"
+    return DiskFull(f"no space left to {what}: it needs {needs}, and the disk of {place} {room}")
+
+
+def _amount(size: float) -> str:
+    """`12.3MB`"""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f}B" if unit == "B" else f"{size:.1f}{unit}"
+        size /= 1000
+    return f"{size:.1f}TB"
 
 
 class BlobWriter:
@@ -139,6 +158,7 @@ class ContentStore:
     """The blobs of one ROOT."""
 
     def __init__(self, paths: Paths) -> None:
+        self._root = paths.root
         self._blobs = paths.content / "blobs" / "sha256"
         self._ingest = paths.content / "ingest"
         self._beside: dict[Digest, Path] = {}
@@ -348,6 +368,10 @@ class ContentStore:
     def room(self) -> int:
         """Bytes that may still be written to the store's disk."""
         return free_bytes(self._blobs)
+
+    def shortage(self, what: str, needed: int, bound: Bound = "") -> DiskFull:
+        """See `shortage`: of the store's disk."""
+        return shortage(what, needed, self._root, bound=bound)
 
     def is_short(self) -> bool:
         """Whether the store's disk has so little room left that nothing should be kept without need."""

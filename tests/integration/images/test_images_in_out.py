@@ -29,6 +29,7 @@ from store_kit import (
 from core.errors import (
     BadArchive,
     BadReference,
+    DiskFull,
     EngineError,
     InvalidArgument,
     NoSuchImage,
@@ -285,8 +286,22 @@ async def test_progress_counts_the_bytes_of_layers(store: Store) -> None:
     await store.images.load(fd, progress=seen.append)
     os.close(fd)
     name = sha256(ONE)[:12]
+    assert seen[0] == Progress(name, "Loading layer", 0, len(ONE))
     assert Progress(name, "Loading layer", len(ONE), len(ONE)) in seen
-    assert seen[-1] == Progress(name, "Unpacking layer")
+    assert seen[-1] == Progress(name, "Unpacking layer", len(ONE), len(ONE))
+
+
+async def test_a_plain_layer_is_told_of_as_far_as_it_was_read(store: Store) -> None:
+    tar = make_tar({f"{number}": os.urandom(2 << 20) for number in range(4)})
+    seen: list[Progress] = []
+    fd = file_of(docker_archive([tar], packed=False))
+    try:
+        await store.images.load(fd, progress=seen.append)
+    finally:
+        os.close(fd)
+    assert {(step.id, step.status, step.total) for step in seen} == {(sha256(tar)[:12], "Loading layer", len(tar))}
+    counted = [step.current for step in seen]
+    assert counted == sorted(counted) and counted[0] == 0 and counted[-1] == len(tar)
 
 
 async def test_saving_what_is_not_there_says_so_before_a_byte(store: Store) -> None:
@@ -311,7 +326,7 @@ async def test_loads_and_removals_at_once_end_well(store: Store) -> None:
 
 
 async def test_a_load_that_is_given_up_leaves_nothing(store: Store) -> None:
-    big = make_tar({f"f{number}": os.urandom(1 << 20) for number in range(24)})
+    big = make_tar({f"f{number}": os.urandom(1 << 20) for number in range(4)})
     begun = asyncio.Event()
     fd = os.memfd_create("archive")
     os.write(fd, docker_archive([big]))
@@ -326,8 +341,17 @@ async def test_a_load_that_is_given_up_leaves_nothing(store: Store) -> None:
 
 async def test_a_full_disk_is_told_and_leaves_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ContentStore, "room", lambda self: 0)
-    with pytest.raises(BadArchive, match="more than 0 bytes"):
+    with pytest.raises(
+        DiskFull, match=r"no space left to load .*: it needs at least .*kB, and the disk of /.*67.1MB"
+    ):
         await store.load(docker_archive([ONE]))
+    bomb = gzip.compress(docker_archive([make_tar({"big": bytes(9 << 20)})], packed=False))
+    monkeypatch.setattr(ContentStore, "room", lambda self: 1 << 20)
+    with pytest.raises(DiskFull, match=r"to unpack the archive: it needs more than 1\.0MB, and the disk of /"):
+        await store.load(bomb)
+    packed = docker_archive([make_tar({"big": bytes(9 << 20)})], ["big:1"], packed=True)
+    with pytest.raises(DiskFull, match=r"to unpack layer 1 of big:1: it needs more than 1\.0MB, and the disk of /"):
+        await store.load(packed)
     monkeypatch.undo()
     fd = file_of(docker_archive([make_tar({"big": bytes(9 << 20)})]))
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -60,7 +60,7 @@ async def test_by_digest_and_with_all_tags(tmp_path: Path, registry: Registry) -
     await end.store.load(docker_archive([BASE], [f"{name}:a", f"{name}:b"]))
     first, second = await end.push(name, all_tags=True)
     assert first.digest == second.digest
-    assert [step.status for step in end.said if step.id and not step.total].count("Preparing") == 2
+    assert end.statuses().count("Preparing") == 2
     assert end.statuses().count("Layer already exists") == 1
 
     other = RemoteEnd(tmp_path / "other")
