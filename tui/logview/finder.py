@@ -61,19 +61,24 @@ class Finder:
         return found
 
     def words(self) -> str:
-        """`17 of 307 lines` or `2 of 9 hits in 307 lines`; "so far" while the search goes on."""
+        """`17 of 307 lines` or `2 of 9 hits in 307 lines`; "so far" while the search goes on.
+
+        What is no regular expression is said to be searched as it is.
+        """
         total, hits = max(self.store.end - self.first, 0), self.hits
         lines = f"{total:,}{'' if self.store.complete else '+'}"
         if hits is None:
-            return f"{lines} lines" if total != 1 else "1 line"
+            since = "" if self.floor is None else " since it was cleared"
+            return f"{lines} lines{since}" if total != 1 else f"1 line{since}"
         if hits.query.slow:
             return "this pattern takes too long; try a simpler one"
         more = "" if hits.complete and self.store.complete else " so far"
+        lines_so = " lines" + (", as plain text" if hits.query.literal else "")
         found = len(hits.numbers)
         if self.keep:
-            return f"{found:,} of {lines} lines{more}"
+            return f"{found:,} of {lines}{lines_so}{more}"
         at = bisect_left(hits.numbers, self.current) if self.current is not None else found
         noun = "hit" if found == 1 else "hits"
         if at < found:
-            return f"{at + 1:,} of {found:,} {noun}{more} in {lines} lines"
-        return f"{found:,} {noun}{more} in {lines} lines"
+            return f"{at + 1:,} of {found:,} {noun}{more} in {lines}{lines_so}"
+        return f"{found:,} {noun}{more} in {lines}{lines_so}"

@@ -25,6 +25,8 @@ SIDEWAYS: Final = 16
 _PULLS: Final = 8  # blocks of each log that one frame takes up
 _FREE: Final = 3  # times as long as a frame took; Textual needs as much again to bring the rows onto the screen
 _LONGEST_REST: Final = 0.5  # seconds
+_KEYS: Final = {"last": "G", "log_keep": "&", "log_mute": "m", "log_solo": "M", "log_save": "S", "back": "esc"}
+"""What names its keys in words of ours, where no keymap says otherwise."""
 _WINDOW: Final = 4000  # lines around the reader that are measured where lines have different heights
 
 
@@ -66,6 +68,8 @@ class LogPage(ScrollView, can_focus=True):
         self.pull: Callable[[], int | None] | None = None
         """Makes the store take up what has come: from which line on things are new, None = there is nothing."""
         self.sources = Sources()
+        self.key_of: Callable[[str], str] = _KEYS.__getitem__
+        """The key of an act as it is shown, "" for none."""
         self.follow = True
         self.wrap = False
         self.times = False

@@ -67,6 +67,11 @@ class LogPaper(LogPage):
         """Whether the whole line is to stand out."""
         return False
 
+    @property
+    def why_nothing(self) -> str:
+        """What to say where there are lines and none is shown."""
+        return ""
+
     def restyle(self) -> None:
         """Draw all rows anew."""
         self._rows.clear()
@@ -106,7 +111,7 @@ class LogPaper(LogPage):
         """One row."""
         width = self.cells
         if y < self.head:
-            row, _ = self.sources.strip(width, self.look)
+            row, _ = self.sources.strip(width, self.look, self.key_of)
             return self._strip(row).adjust_cell_length(width, self.rich_style)
         return self._line(y, width)
 
@@ -177,14 +182,13 @@ class LogPaper(LogPage):
 
     def news(self, width: int) -> Strip:
         """`▿ 12 new lines · G goes there`."""
-        new = self.unseen
-        words = f" {self.marks[0]} {new:,} new {'line' if new == 1 else 'lines'} · G goes there "
+        new, key = self.unseen, self.key_of("last")
+        way = f" · {key} goes there" if key else ""
+        words = f" {self.marks[0]} {new:,} new {'line' if new == 1 else 'lines'}{way} "
         return self._strip(Content(crop_end(words, width)).stylize(self.look("log--new")))
 
     def _blank_line(self, y: int, width: int) -> Strip:
-        words = self._state
-        if len(self._store):
-            words = f"0 of {len(self._store):,} lines match; & shows all."
+        words = self.why_nothing if len(self._store) else self._state
         if y or not words:
             return Strip.blank(width, self.rich_style)
         return self._strip(Content(" " + words)).adjust_cell_length(width, self.rich_style)

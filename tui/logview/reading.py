@@ -37,6 +37,18 @@ class LogReading(LogPaper):
         """What is shown: `17 of 307 lines`, and how many hits a search has."""
         return self._finder.words()
 
+    @property
+    def why_nothing(self) -> str:
+        """Nothing matches, or what is here was put away."""
+        count = len(self._store)
+        before = f"{count:,} lines" if count != 1 else "1 line"
+        if self._finder.keep:
+            key = self.key_of("log_keep")
+            return f"0 of {before} match" + (f"; {key} shows all." if key else ".")
+        if self._finder.floor is not None:
+            return f"Cleared; {self.key_of('back')} brings {before} back."
+        return ""
+
     def shown_lines(self) -> Sequence[int]:
         """All lines, or those that match; without the muted, where the store has them."""
         shown = self._finder.shown()

@@ -14,11 +14,11 @@ _AT_ONCE: Final = 1000  # lines between two looks at the keyboard
 
 
 async def save(
-    path: Path, store: Store, numbers: Sequence[int], say: Callable[[str], None], *, times: bool
+    path: Path, store: Store, numbers: Sequence[int], say: Callable[[str], None], *, times: bool, again: str
 ) -> None:
     """Write these lines as the container wrote them, with their times if wanted; `say` how it went.
 
-    A file that is there is never overwritten.
+    A file that is there is never overwritten. `again` is the key that saves.
     """
     count = len(numbers)
     try:
@@ -27,7 +27,7 @@ async def save(
                 found = [store[number] for number in numbers[start : start + _AT_ONCE] if number >= store.first]
                 await asyncio.to_thread(file.write, b"".join(_written(line, times) for line in found))
     except FileExistsError:
-        say(f"{path} is there already; S takes another name")
+        say(f"{path} is there already" + (f"; {again} takes another name" if again else ""))
     except OSError as error:
         say(f"save {path}: {(error.strerror or str(error)).lower()}")
     else:

@@ -64,7 +64,9 @@ class Sources:
         bar = Content("│ " + name + " " * (room - cell_width(name)) + " ")
         return bar.stylize(style(f"log--gutter-{number % COLOURS + 1}"))
 
-    def strip(self, width: int, style: Callable[[str], Style]) -> tuple[Content, list[tuple[int, int]]]:
+    def strip(
+        self, width: int, style: Callable[[str], Style], key_of: Callable[[str], str]
+    ) -> tuple[Content, list[tuple[int, int]]]:
         """`│1 web │2 api   m mutes · M alone`, and where on the row each name stands (from, to)."""
         row, places, used = Content(" "), [], 1
         for number, name in enumerate(self.names):
@@ -76,5 +78,6 @@ class Sources:
             places.append((used, used + 1 + cell_width(text)))
             used += 1 + cell_width(text)
             row += part
-        hint = crop_end("  m mutes · M alone", max(width - used, 0))
+        ways = ((key_of("log_mute"), "mutes"), (key_of("log_solo"), "alone"))
+        hint = crop_end("  " + " · ".join(f"{key} {does}" for key, does in ways if key), max(width - used, 0))
         return row + Content(hint).stylize(style("log--time")), places

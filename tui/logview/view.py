@@ -19,6 +19,7 @@ from tui.logview.reading import LogReading
 from tui.logview.saving import save
 from tui.logview.unfold import fields
 from tui.safe import safe_plain
+from tui.terminal import clipboard
 
 KEYS: Final = {
     "/": "log_search", "&": "log_keep", "!": "log_invert", "n": "log_next", "N": "log_previous",
@@ -144,7 +145,7 @@ class LogView(LogReading):
         text = self.screen.get_selected_text() if self.text_selection is not None else self.selected_text()
         if not text:
             return False
-        self.app.copy_to_clipboard(text)
+        clipboard.copy(self.app, text)
         count = text.count("\n") + 1
         self.unselect()
         self.screen.clear_selection()
@@ -208,7 +209,7 @@ class LogView(LogReading):
     def on_click(self, event: events.Click) -> None:
         """A name mutes its container, a JSON line unfolds."""
         if event.y < self.head:
-            _, places = self.sources.strip(self.cells, self.look)
+            _, places = self.sources.strip(self.cells, self.look, self.key_of)
             for number, (start, stop) in enumerate(places):
                 if start <= event.x < stop:
                     self._heard(self.sources.solo(number) if event.shift else self.sources.mute(number))
@@ -236,7 +237,8 @@ class LogView(LogReading):
         if sign == "S":
             path = Path(text).expanduser()
             numbers = self.shown_lines()
-            self.run_worker(save(path, self._store, numbers, self.say, times=self.times), group="save")
+            again = self.key_of("log_save")
+            self.run_worker(save(path, self._store, numbers, self.say, times=self.times, again=again), group="save")
             return
         when = moment(text, time.time_ns())
         if when is None:

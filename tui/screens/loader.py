@@ -126,7 +126,7 @@ class Loader:
             return next((a.id for a in onggi.keymap.all_of(pressed(event), "logs") if a.own), None)
 
         view = LogView(act_of=act_of, id="log")
-        view.scope = "logs"
+        view.scope, view.key_of = "logs", onggi.key_of
         view.times = True
         self._screen.detail.logs = view
         await self._screen.detail.take_view("Logs", view)

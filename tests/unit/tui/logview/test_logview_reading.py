@@ -181,11 +181,44 @@ async def test_clear_and_back() -> None:
         view.append("stdout", None, b"old\n")
         await pilot.pause(0.1)
         await pilot.press("ctrl+l")
+        assert rows(view)[0] == " Cleared; esc brings 1 line back."
         view.append("stdout", None, b"new\n")
         await pilot.pause(0.1)
-        assert rows(view)[:2] == ["│ new", ""] and view.shown == "1 line"
+        assert rows(view)[:2] == ["│ new", ""] and view.shown == "1 line since it was cleared"
         await pilot.press("escape")
         assert rows(view)[:2] == ["│ old", "│ new"]
+
+
+async def test_what_is_no_pattern_is_searched_as_it_is_and_that_is_said() -> None:
+    app = Host()
+    async with app.run_test(size=(60, 6)) as pilot:
+        view = app.view
+        view.append("stdout", None, b"order [1]\norder 1\n")
+        await pilot.press("/", *"order [1")
+        await pilot.pause(0.1)
+        assert view.shown == "1 hit in 2 lines, as plain text"
+        await pilot.press("]", "enter")
+        await pilot.pause(0.1)
+        assert view.shown == "1 of 1 hit in 2 lines" and view.command[2:4] == ("--grep", "(?i)order [1]")
+
+
+async def test_its_words_name_the_keys_that_hold() -> None:
+    app = Host()
+    async with app.run_test(size=(60, 6)) as pilot:
+        view = app.view
+        merged(view)
+        view.key_of = {
+            "last": "",
+            "log_keep": "K",
+            "log_mute": "Q",
+            "log_solo": "",
+            "log_save": "W",
+            "back": "q",
+        }.get  # type: ignore[assignment]
+        await pilot.press("g", "ctrl+l")
+        assert rows(view)[1] == " Cleared; q brings 6 lines back."
+        await pilot.press("escape", "&", *"nothing", "enter")
+        assert rows(view)[:2] == [" │1 web │2 옹기 │3 a-name…-long   Q mutes", " 0 of 6 lines match; K shows all."]
 
 
 async def test_what_is_shown_is_saved(tmp_path: Path) -> None:
