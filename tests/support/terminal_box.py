@@ -125,7 +125,7 @@ class Pair:
         while True:
             width, height = self.app.size()
             line = self.app.screen().splitlines()[height - 3]
-            size = re.search(r"([1-9]\d*)×([1-9]\d*) · shift\+pgup looks back ─╯$", line)
+            size = re.search(r"([1-9]\d*)×([1-9]\d*) · shift\+pgup (?:looks back|↑) ─╯$", line)
             if size and len(line) == width:
                 break
             assert time.monotonic() < end, self.app.screen()

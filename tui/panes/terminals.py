@@ -24,6 +24,7 @@ from tui.widgets.linesview import LinesView
 
 Kind = Literal["attach", "exec", "command"]
 _TITLE: Final = 28
+_CORNERS: Final = 6  # cells of the lower border that words cannot have
 _NOTE: Final = 8.0  # seconds that a note stays
 _RESET: Final = b"\x1bc\x1b[3J"  # RIS, and forget what has scrolled away
 
@@ -270,14 +271,17 @@ class TerminalPane(Vertical, can_focus=True):
         return join(("ctrl-p ctrl-q detaches", "$focus" if self.typing else "$muted"))
 
     def mode(self) -> Content:
-        """`126×43`"""
+        """`126×43`, and how to look back; as much as fits beside the way out."""
         session = self.current
         if session is None or not session.opened:
             return EMPTY
         if session.live and session.view.gate.asking:
             return join(("clipboard? shift+pgup, a allows", "bold $accent"))
         size = session.view.size
-        return join((f"{size.width}×{size.height} · shift+pgup looks back", "$muted"))
+        cells = f"{size.width}×{size.height}"
+        room = size.width - self.hint().cell_length - _CORNERS
+        words = (f"{cells} · shift+pgup looks back", f"{cells} · shift+pgup ↑", cells, "")
+        return join((next(text for text in words if len(text) <= max(room, 0)), "$muted"))
 
     def refresh_strip(self) -> None:
         """A session's note has changed."""

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import os
 import select
+import signal
 import termios
 import tty
 from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -23,20 +24,23 @@ from textual._xterm_parser import XTermParser
 from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
 
-from tui.terminal.modes import TEXTUAL_KITTY
+from tui.terminal.modes import TEXTUAL_KITTY, ModeMirror
 from tui.terminal.output import Output
 from tui.terminal.tap import READ, Tap
 
 _APP_OFF: Final = (
     "".join(f"\x1b[?{mode}l" for mode in (1000, 1003, 1015, 1006, 1016, 1004, 2004)) + "\x1b[?7h\x1b[?25h"
 )
+_ENDS: Final = (signal.SIGTERM, signal.SIGHUP)
+_PATIENCE: Final = 5.0  # seconds from such a signal until it ends the process all the same
 
 
 @dataclass(frozen=True, slots=True)
 class _Given:
-    """To whom the terminal is given, and how it was."""
+    """To whom the terminal is given, what undoes what is done with it, and how it was."""
 
     sink: Callable[[bytes], None]
+    undone: Callable[[], str]
     in_band: bool
     attributes: list[Any]
 
@@ -49,44 +53,61 @@ class TerminalDriver(LinuxDriver):
     _cursor: tuple[int, int, int] | None = None
     _output: Output | None = None
     _given: _Given | None = None
+    _mirror: ModeMirror | None = None
 
     def start_application_mode(self) -> None:
         """Take the terminal, writing to it ourselves where it is one."""
         assert self._file is not None
+        loop = asyncio.get_running_loop()
         try:
-            self._output = Output(self._file, asyncio.get_running_loop())
+            self._output = Output(self._file, loop)
         except OSError:
             self._output = None
+        for number in _ENDS:
+            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+                loop.add_signal_handler(number, self._end, number)
         super().start_application_mode()  # type: ignore[no-untyped-call]
+        if self._mirror is not None:
+            self._mirror.resume()
+
+    def _end(self, number: signal.Signals) -> None:
+        """Leave the terminal as it was found, which the signal's own effect would not."""
+        if signal.getitimer(signal.ITIMER_REAL)[0] == 0.0:
+            signal.setitimer(signal.ITIMER_REAL, _PATIENCE)
+            self._app.exit(return_code=128 + number)
 
     def stop_application_mode(self) -> None:
         """Give the terminal back as it was."""
-        if self._given is not None:
-            self.take_back("")
+        self.take_back()
+        if self._mirror is not None:
+            self._mirror.release()
+        self.hide_cursor()
         super().stop_application_mode()
         output, self._output = self._output, None
         if output is not None:
             output.close()
 
-    def give_away(self, sink: Callable[[bytes], None], shown: str) -> None:
+    def give_away(self, sink: Callable[[bytes], None], shown: str, undone: Callable[[], str]) -> None:
         """From now on the terminal is a program's: all input goes to `sink` as it is, and Textual writes nothing.
 
-        The app's own modes go first; `shown` is what the program's screen is made with.
+        The app's own modes go first; `shown` is what the program's screen is made with, and `undone` tells at the
+        end what undoes what the program did to it.
         """
         in_band = "\x1b[?2048l" if self._in_band_window_resize else ""
         self.write(f"\x1b[<u{_APP_OFF}{in_band}\x1b[?1049l{shown}")
-        self._given = _Given(sink, self._in_band_window_resize, termios.tcgetattr(self.fileno))
+        self._given = _Given(sink, undone, self._in_band_window_resize, termios.tcgetattr(self.fileno))
         self._in_band_window_resize = False  # a signal tells the size meanwhile
         tty.setraw(self.fileno, termios.TCSANOW)
 
-    def take_back(self, undone: str) -> None:
-        """The terminal is the app's again, which paints next; `undone` undoes what the program did to it."""
+    def take_back(self) -> None:
+        """The terminal is the app's again, which paints next."""
         given, self._given = self._given, None
         if given is None:
             return
         self._cursor = None
-        self.write(undone)
-        termios.tcsetattr(self.fileno, termios.TCSANOW, given.attributes)
+        self.write(given.undone())
+        with suppress(termios.error):  # the terminal is gone
+            termios.tcsetattr(self.fileno, termios.TCSANOW, given.attributes)
         self._in_band_window_resize = given.in_band
         self.write("\x1b[?1049h\x1b[?25l\x1b[?1004h\x1b[?2004h\x1b[?7l" + ("\x1b[?2048h" if given.in_band else ""))
         self._enable_mouse_support()
@@ -112,13 +133,20 @@ class TerminalDriver(LinuxDriver):
         else:
             super().write(data)
 
-    def capture(self, sink: Callable[[bytes], None], wants_paste: Callable[[], bool]) -> None:
-        """From now on what is typed goes to `sink`, which is called in the input thread."""
+    def capture(
+        self, sink: Callable[[bytes], None], wants_paste: Callable[[], bool], mirror: ModeMirror | None = None
+    ) -> None:
+        """From now on what is typed goes to `sink`, which is called in the input thread.
+
+        `mirror` keeps the terminal's modes as the program wants them; they go when the terminal is given back.
+        """
+        self._mirror = mirror
         self._tap = Tap(wants_paste)
         self._sink = sink
 
     def release(self) -> None:
         """Keys become Textual's events again."""
+        self._mirror = None
         self._sink = None
         self._tap = None
 

@@ -49,7 +49,7 @@ class Look:
         out = f"looking back {up:,} of {paper.last - paper.first:,}" if up > 0 else "looking back"
         if self.wanted:
             count = f"{self._at + 1:,} of {len(self.found):,}" if self.found else "not found"
-            out += f" · {self.wanted}: {count}"
+            return f"{out} · {self.wanted}: {count} · n N next · y copy · esc back"
         return f"{out} · {KEYS}"
 
     def key(self, name: str, character: str | None) -> Effect:

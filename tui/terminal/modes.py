@@ -22,6 +22,7 @@ class ModeMirror:
 
     def __init__(self, write: Callable[[str], None]) -> None:
         self._write = write
+        self._screen: FastScreen | None = None
         self._engaged = False
         self._cursor_keys = False
         self._keypad = False
@@ -30,7 +31,7 @@ class ModeMirror:
 
     def update(self, screen: FastScreen) -> None:
         """Bring the outer terminal to the modes of `screen`; the first call takes Textual's own off."""
-        out = ""
+        out, self._screen = "", screen
         if not self._engaged:
             self._engaged = True
             if not constants.DISABLE_KITTY_KEY:
@@ -49,6 +50,11 @@ class ModeMirror:
         self._kitty, self._modify = kitty, screen.modify_other_keys
         if out:
             self._write(out)
+
+    def resume(self) -> None:
+        """The terminal has been given back meanwhile, and is taken again."""
+        if self._screen is not None:
+            self.update(self._screen)
 
     def release(self) -> None:
         """Undo all of it and give Textual its own modes back."""

@@ -319,7 +319,7 @@ class TerminalView(Reading, can_focus=True):
             self._mirror = self._mirror or ModeMirror(driver.write)
             self._mirrored = self.terminal.revision
             self._mirror.update(self.terminal)
-            driver.capture(self._typed, lambda: PASTE in self.modes)
+            driver.capture(self._typed, lambda: PASTE in self.modes, self._mirror)
         elif self._mirror is not None:
             driver.release()
             driver.hide_cursor()

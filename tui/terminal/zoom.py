@@ -68,13 +68,14 @@ class Zoom:
     def give(self, driver: TerminalDriver, hint: str) -> None:
         """The size first, so that the text is wrapped for it."""
         self.fit()
-        driver.give_away(self._session.send, handover.showing(self._session.screen, hint))
+        screen = self._session.screen
+        driver.give_away(self._session.send, handover.showing(screen, hint), lambda: handover.undoing(screen))
         self._session.pass_on(driver)
 
     def take(self, driver: TerminalDriver) -> None:
         """Undo what the program did, and let the app write again."""
         self._session.pass_on(None)
-        driver.take_back(handover.undoing(self._session.screen))
+        driver.take_back()
 
     def fit(self) -> None:
         """The program's terminal is as large as the reader's."""

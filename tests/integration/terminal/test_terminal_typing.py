@@ -2,6 +2,7 @@
 
 import os
 import select
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -9,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tui.terminal.grid import DECTCEM
+from tui.terminal.grid import DECAWM, DECTCEM
+from tui.terminal.modal import DECCKM
 from tui.terminal.screen import FastScreen
 from tui.terminal.source import PtySource
 from tui.terminal.stream import FastStream
@@ -26,8 +28,12 @@ class Host(App):
         yield TerminalView(PtySource(sys.argv[1:]))
     def on_mount(self):
         self.query_one(TerminalView).focus()
+    def on_terminal_view_title_changed(self):
+        self.query_one(TerminalView).zoom.begin()
 
-Host(driver_class=TerminalDriver).run()
+host = Host(driver_class=TerminalDriver)
+host.run()
+sys.exit(host.return_code)
 """
 
 
@@ -51,8 +57,28 @@ class Outer:
             if select.select([self.source.fileno()], [], [], 0.1)[0]:
                 self.stream.feed(self.source.read_nonblocking(65536) or b"")
 
+    def end(self) -> int:
+        """Read until the app has ended; its exit code."""
+        code: list[int] = []
+
+        def over() -> bool:
+            pid, status = os.waitpid(self.source.pid, os.WNOHANG)
+            if pid:
+                self.source.pid = -1
+                code.append(os.waitstatus_to_exitcode(status))
+            return bool(pid)
+
+        self.until(over)
+        while data := self.source.read_nonblocking(65536):
+            self.stream.feed(data)
+        return code[0]
+
+    @property
+    def rows(self) -> list[str]:
+        return [row.rstrip() for row in self.screen.display]
+
     def row(self, y: int) -> str:
-        return self.screen.display[y].rstrip()
+        return self.rows[y]
 
 
 @pytest.fixture
@@ -102,3 +128,20 @@ def test_shift_page_up_looks_back_and_keys_stay_with_the_reader(shell: Outer) ->
     shell.until(lambda: shell.row(11) == ">")
     shell.type(b"x")
     shell.until(lambda: shell.row(11) == "> x")
+
+
+@pytest.mark.parametrize(("number", "zoomed"), [(signal.SIGTERM, False), (signal.SIGHUP, True)])
+def test_a_signal_that_ends_the_app_leaves_the_terminal_as_it_was(
+    shell: Outer, number: signal.Signals, zoomed: bool
+) -> None:
+    shell.type(rb"printf '\033[?1h\033=\033[?1000h\033[>5u\033[3 q\033]4;1;#123456\007%s%s\n' se t" + b"\r")
+    shell.until(lambda: DECCKM in shell.screen.mode and "set" in shell.rows)
+    if zoomed:
+        shell.type(rb"printf '\033]2;zoom\007'; clear; echo zoom''ed" + b"\r")
+        shell.until(lambda: not shell.screen.alternate and shell.row(0) == "zoomed")
+        assert shell.screen.cursor_shape == 3
+    os.kill(shell.source.pid, number)
+    assert shell.end() == 128 + number
+    screen = shell.screen
+    assert screen.mode == {DECAWM, DECTCEM} and not screen.alternate and screen.kitty == []
+    assert screen.cursor_shape == 0 and not screen.palette.changed
