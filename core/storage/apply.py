@@ -19,6 +19,7 @@ from core.errors import BadArchive, SyscallFailed
 from core.linux.syscalls import syncfs
 from core.storage.assembly import Assembly
 from core.storage.compression import Stream, get_ready
+from core.storage.holes import write_sparse
 from core.storage.recording import Recording
 from core.storage.roots import Root
 from core.storage.tarball import Entries, Entry, Kind, TarReader, components, shown
@@ -292,10 +293,7 @@ class Layer:
         except FileExistsError:
             return False
         try:
-            for piece in self._reader.body():
-                view = memoryview(piece)
-                while view:
-                    view = view[os.write(fd, view) :]
+            write_sparse(fd, self._reader.body())
             if self._recording is not None:
                 self._recording.placed(path, entry.offset, entry.size, os.fstat(fd).st_ino)
         except BaseException:

@@ -275,6 +275,22 @@ def test_what_looks_outside_stays_inside(box: Box, files: Files) -> None:
     assert Path("/etc/passwd").read_bytes() == before
 
 
+def test_zeros_become_holes(box: Box) -> None:
+    contents = {
+        "all": bytes(3 << 20),
+        "end": b"x" + bytes(3 << 20),
+        "middle": b"a" * 5000 + bytes(3 << 20) + b"z" * 5000,
+        "few": bytes(3000) + b"x" + bytes(3000),
+        "none": b"",
+    }
+    answer = box.apply(make_tar(dict(contents)))
+    assert answer["unpacked"] == sum(map(len, contents.values()))
+    for name, data in contents.items():
+        path = box.fs / name
+        assert path.read_bytes() == data
+        assert path.stat().st_blocks * 512 <= 3 << 19
+
+
 def test_a_layer_cannot_take_more_than_it_may(box: Box) -> None:
     with pytest.raises(BadArchive, match="more than 100000 bytes"):
         box.apply(gzip.compress(make_tar({"zeros": bytes(10_000_000)})), limit_bytes=100_000)
