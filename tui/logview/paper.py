@@ -58,6 +58,8 @@ class LogPaper(LogPage):
         self._plain: RichStyle | None = None
         self.marks = ("▿", "▹")
         """What stands before a JSON line that is unfolded, and before the words about new lines."""
+        self.began_ns = 0
+        """When the container was started last, 0 = not known: what is older is of previous runs, and muted."""
 
     def marked(self, number: int, content: Content) -> Content:
         """A line with what is to stand out in it."""
@@ -159,6 +161,8 @@ class LogPaper(LogPage):
                 rows = unfolded(pairs, self._text_width, self.marks[0], self.look("log--key"))
                 return [self.marked(number, row) for row in rows]
         content = lines.levelled(lines.body(line), line, {level: self.look(f"log--{level}") for level in LEVELS})
+        if line.time_ns is not None and line.time_ns < self.began_ns:
+            content = content.stylize_before(self.look("log--time"))
         content = self.marked(number, content)
         return lines.wrapped(content, self._text_width) if self.wrap else [content]
 

@@ -42,8 +42,6 @@ class LogView(LogReading):
         self._prompt: Prompt | None = None
         self._pick = ""  # "mute" or "solo" while the number of a source is awaited
         self._note = ""
-        self.began_ns = 0
-        """When the container was started last, 0 = not known: what is older is of previous runs."""
         self.save_name = "onggi"
         """What a saved log is called at first."""
         self.on_heard: Callable[[], None] | None = None

@@ -260,3 +260,19 @@ async def test_what_was_there_at_the_opening_is_wrapped_and_unfolded_too() -> No
         await pilot.press("g")
         assert "kiln busy" in "".join(rows(view)) and '"msg"' not in "".join(rows(view))
     store.close()
+
+
+async def test_what_previous_runs_wrote_is_muted() -> None:
+    app = Host()
+    async with app.run_test(size=(40, 6)) as pilot:
+        view = app.view
+        view.began_ns = 2 * 10**9
+        view.append("stdout", 10**9, b"\x1b[31mold\x1b[m one\n")
+        view.append("stdout", 2 * 10**9, b"new one\n")
+        await pilot.pause(0.1)
+        inks = [
+            {segment.text.strip(): segment.style.color for segment in view.render_line(y) if segment.style}
+            for y in range(2)
+        ]
+        assert inks[0]["one"] != inks[1]["new one"] == view.rich_style.color
+        assert inks[0]["old"] not in (inks[0]["one"], inks[1]["new one"])  # its own
