@@ -21,10 +21,12 @@ from core.api.routing import Answer, Request, Route, TakenOver
 from core.engine.engine import Engine
 from core.engine.images import Report
 from core.errors import EngineError, InvalidArgument, SyscallFailed
+from core.model.events import Progress
 from core.wire.codec import json_line, one_line
 from core.wire.http import hijack_head
 from core.wire.streams import RAW_STREAM
 
+_WORTH = 1 << 20  # bytes that are worth a line
 _PATIENCE = 30.0  # seconds for the descriptor to come
 
 Lines = list[dict[str, object]]
@@ -58,12 +60,17 @@ async def save(engine: Engine, request: Request) -> Answer:
         raise InvalidArgument("no image to save: give at least one name")
     engine.images.check_saved(names)
 
+    total = await engine.images.saved_size(names)
+
     async def work(archive: int, report: Report) -> Lines:
-        size = 0
+        size = told = 0
 
         async def write(piece: bytes) -> None:
-            nonlocal size
+            nonlocal size, told
             size += len(piece)
+            if size - told >= _WORTH:
+                told = size
+                report(Progress(status="Saving", current=size, total=total))
             try:
                 await off_loop_to_end(_write_all, archive, piece)
             except OSError as error:

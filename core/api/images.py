@@ -15,6 +15,7 @@ from core.errors import InvalidArgument, Unsupported
 from core.wire.codec import parse_filters
 
 TAR = "application/x-tar"
+SIZE_HEADER = "Onggi-Size"  # bytes that the body will have
 
 
 async def list_images(engine: Engine, request: Request) -> Answer:
@@ -28,7 +29,10 @@ async def list_images(engine: Engine, request: Request) -> Answer:
 
 async def inspect(engine: Engine, request: Request) -> Answer:
     """GET /images/{name}/json"""
-    return json_reply(views.inspect(await engine.images.get(request.arguments["name"])))
+    found = views.inspect(await engine.images.get(request.arguments["name"]))
+    if request.version < (1, 45):  # docker-compose 1 looks into it for the volumes of an image
+        found |= {"Container": "", "ContainerConfig": found["Config"]}
+    return json_reply(found)
 
 
 async def history(engine: Engine, request: Request) -> Answer:
@@ -75,7 +79,10 @@ async def save(engine: Engine, request: Request) -> Answer:
     if not names:
         raise InvalidArgument("no image to save: give at least one name")
     engine.images.check_saved(names)
-    return Stream(pipe_out(lambda write: engine.images.save(names, write)), TAR, held=True)
+    size = await engine.images.saved_size(names)
+    pieces = pipe_out(lambda write: engine.images.save(names, write))
+    # No Content-Length: an archive that ends early, because a layer is damaged, is to be no whole one.
+    return Stream(pieces, TAR, [(SIZE_HEADER, str(size))], held=True)
 
 
 async def create(engine: Engine, request: Request) -> Answer:

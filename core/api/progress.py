@@ -10,6 +10,8 @@ from core.errors import EngineError
 from core.model.events import Progress
 from core.wire.codec import json_line, one_line, progress_json
 
+BEAT = 1.0  # seconds without a word after which the last figure is said again: a client sees that it stands still
+
 Report = Callable[[Progress], None]
 Work = Callable[[Report], Awaitable[Sequence[Mapping[str, Any]]]]
 
@@ -17,7 +19,8 @@ Work = Callable[[Report], Awaitable[Sequence[Mapping[str, Any]]]]
 async def progress_stream(work: Work, *, quiet: bool, held: bool = False) -> AsyncGenerator[bytes, None]:
     """Lines of what `work` reports, unless `quiet`, then the lines it returns. Closing it cancels the work.
 
-    `held`: what fails before there is any line is raised, for a `Stream` that is `held` too.
+    `held`: what fails before there is any line is raised, for a `Stream` that is `held` too. While nothing moves,
+    the last figure is said once a second.
     """
     queue: asyncio.Queue[Progress | None] = asyncio.Queue()
     loop = asyncio.get_running_loop()
@@ -29,10 +32,16 @@ async def progress_stream(work: Work, *, quiet: bool, held: bool = False) -> Asy
 
     task = asyncio.create_task(_run(work, report))
     task.add_done_callback(lambda _: loop.call_soon(queue.put_nowait, None))
-    begun = False
+    begun, last = False, None
     try:
-        while (step := await queue.get()) is not None:
-            begun = True
+        while True:
+            try:
+                step = await asyncio.wait_for(queue.get(), BEAT if last else None)
+            except TimeoutError:
+                step = last
+            if step is None:
+                break
+            begun, last = True, step if step.current else None
             yield json_line(progress_json(step))
         try:
             for line in await task:

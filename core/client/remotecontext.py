@@ -19,7 +19,7 @@ from core.errors import InvalidArgument, Unavailable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import IO
 
 PROTOCOLS = "git:http:https:ssh"
@@ -71,8 +71,11 @@ def _git(root: str, *arguments: str) -> None:
         raise Unavailable(f"git {arguments[0]}: {lines[-1].strip()}")
 
 
-def downloaded(url: str) -> tuple[IO[bytes], bool]:
-    """What a URL has, to be read from its beginning, and whether it is an archive. Raises Unavailable."""
+def downloaded(url: str, moved: Callable[[int], None] = lambda done: None) -> tuple[IO[bytes], bool]:
+    """What a URL has, to be read from its beginning, and whether it is an archive. `moved` hears the bytes so far.
+
+    Raises Unavailable.
+    """
     from http.client import HTTPException
     from urllib.request import Request, urlopen
 
@@ -83,6 +86,7 @@ def downloaded(url: str) -> tuple[IO[bytes], bool]:
                 raise Unavailable(f"fetch {url}: redirected to {reply.url}")
             while piece := reply.read(_PIECE):
                 file.write(piece)
+                moved(file.tell())
     except (HTTPException, OSError, ValueError) as error:
         file.close()
         raise Unavailable(f"fetch {url}: {getattr(error, 'reason', None) or error}") from error

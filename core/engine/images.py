@@ -30,6 +30,7 @@ class Service(Protocol):
 
     async def resolve(self, reference: str) -> Image: ...
     async def load(self, fd: int, *, progress: Report) -> tuple[str, ...]: ...
+    async def saved_size(self, references: Sequence[str]) -> int: ...
     async def save(self, references: Sequence[str], write: Callable[[bytes], Awaitable[None]]) -> None: ...
     async def import_(
         self, fd: int, *, reference: str, message: str, changes: Sequence[str], progress: Report
@@ -105,6 +106,10 @@ class ImageActs:
     def check_saved(self, references: Sequence[str]) -> None:
         """Raises NoSuchImage for what `save` could not write: a name without a tag means all its tags."""
         self._service.chosen(references)
+
+    async def saved_size(self, references: Sequence[str]) -> int:
+        """Bytes of the archive that `save` writes. Raises NoSuchImage."""
+        return await self._service.saved_size(references)
 
     async def save(self, references: Sequence[str], write: Callable[[bytes], Awaitable[None]]) -> None:
         """Write an archive of images."""

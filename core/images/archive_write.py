@@ -24,6 +24,7 @@ from core.storage.content import ContentStore
 from core.storage.tarwrite import END, Member, header, padding
 
 PIECE = 1 << 20
+_FOLDERS = ("blobs", "blobs/sha256")
 Json = dict[str, object]
 Write = Callable[[bytes], Awaitable[None]]
 
@@ -71,9 +72,18 @@ def plan(choices: Sequence[Choice], content: ContentStore, layers: Layers) -> Pl
     return Plan(files, planned)
 
 
+def size_of(archive: Plan) -> int:
+    """Bytes that `write_archive` will write."""
+    sizes = [*(len(data) for data in archive.files.values()), *(layer.size for layer in archive.layers.values())]
+    names = [*archive.files, *archive.layers]
+    heads = [Member(name.encode(), stat.S_IFREG | 0o644, size) for name, size in zip(names, sizes, strict=True)]
+    heads += [Member(folder.encode(), stat.S_IFDIR | 0o755) for folder in _FOLDERS]
+    return sum(len(header(head)) for head in heads) + sum(size + len(padding(size)) for size in sizes) + len(END)
+
+
 async def write_archive(archive: Plan, content: ContentStore, write: Write) -> None:
     """Stream the archive through `write`. Raises CorruptStore where a layer is damaged, midway."""
-    for folder in ("blobs", "blobs/sha256"):
+    for folder in _FOLDERS:
         await write(header(Member(folder.encode(), stat.S_IFDIR | 0o755)))
     for name in sorted([*archive.files, *archive.layers]):
         layer = archive.layers.get(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 
@@ -335,14 +336,17 @@ class _Sending:
             self._advance(self._packing.plain(self.sent))
 
 
-def throttled(advance: Callable[[int], None], total: int, every: int = 1 << 20) -> Callable[[int], None]:
-    """`advance` that hears of a step only where it is worth a line."""
-    told = -every
+def throttled(
+    advance: Callable[[int], None], total: int, every: int = 1 << 20, beat: float = 0.2
+) -> Callable[[int], None]:
+    """`advance` that hears of a step where it is worth a line: by its bytes, or by the seconds since the last."""
+    told, moment = -every, 0.0
 
     def tell(current: int) -> None:
-        nonlocal told
-        if current == total or current < told or current - told >= every:
-            told = current
+        nonlocal told, moment
+        now = time.monotonic()
+        if current == total or current < told or current - told >= every or now - moment >= beat:
+            told, moment = current, now
             advance(current)
 
     return tell

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from core.aio import off_loop_to_end
-from core.images.archive_write import plan, write_archive
+from core.images.archive_write import plan, size_of, write_archive
 from core.images.choice import choices
 from core.images.history import history
 from core.images.importer import Importer, parse_target
@@ -60,6 +60,11 @@ class Images:
     def chosen(self, references: Sequence[str]) -> tuple[Image, ...]:
         """The images that `save` would write for `references`. Raises NoSuchImage."""
         return tuple(choice.image for choice in choices(self._store, references))
+
+    async def saved_size(self, references: Sequence[str]) -> int:
+        """Bytes that `save` would write. Raises NoSuchImage, CorruptStore."""
+        chosen = choices(self._store, references)
+        return size_of(await off_loop_to_end(plan, chosen, self._content, self._room.layers))
 
     async def save(self, references: Sequence[str], write: Callable[[bytes], Awaitable[None]]) -> None:
         """Stream an archive of images through `write`. Raises NoSuchImage before the first byte."""

@@ -16,6 +16,7 @@ from core.registry.repository import Repository
 from core.registry.session import TRIES, Stumbled
 
 PIECE = 1 << 20  # bytes gathered before they are hashed and written
+BEAT = 0.2  # seconds between two words of a line that takes longer for a piece
 LEAST = 4096  # bytes that must come within each stall time, or a byte a second would hold a pull for ever
 
 
@@ -58,7 +59,7 @@ async def _some(repository: Repository, descriptor: Descriptor, sink: Sink, adva
     async with repository.blob(descriptor, sink.size) as (start, pieces):
         if start != sink.size:
             await sink.restart()  # the registry knows no ranges
-        gathered = bytearray()
+        gathered, clock, told = bytearray(), asyncio.get_running_loop().time, 0.0
         try:
             async for piece in _lively(pieces, repository.session.transport.stall):
                 if sink.size + len(gathered) + len(piece) > descriptor.size:
@@ -70,7 +71,10 @@ async def _some(repository: Repository, descriptor: Descriptor, sink: Sink, adva
                     whole = bytes(gathered)
                     gathered.clear()  # before: a write that is cancelled has been done all the same
                     await sink.write(whole)
-                    advance(sink.size)
+                elif clock() - told < BEAT:
+                    continue
+                told = clock()
+                advance(sink.size + len(gathered))
         except (httpx.HTTPError, TimeoutError) as error:
             url = repository.session.url(f"{repository.path}/blobs/{descriptor.digest}")
             raise Stumbled(unreachable("Get", url, error).message) from error

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from core.cli import hints, progress
 from core.cli.context import Context, warn
@@ -29,10 +30,10 @@ def save(context: Context, given: Arguments) -> int:
     query: Query = {"names": given.operands}
     if path and not _is_special(path) and context.host.startswith("unix://"):
         with _beside(path) as file:
-            if not _handed_over(context, "/onggi/v1/images/save", query, file, quiet=False):
-                file.writelines(context.engine.open("GET", "/images/get", query))
+            if not _handed_over(context, "/onggi/v1/images/save", query, file, quiet=False, vanishes=True):
+                file.writelines(_counted(context.engine.open("GET", "/images/get", query), "Saving"))
         return 0
-    _keep(context.engine.open("GET", "/images/get", query), path)
+    _keep(context.engine.open("GET", "/images/get", query), path, "Saving")
     return 0
 
 
@@ -40,7 +41,7 @@ def export(context: Context, given: Arguments) -> int:
     """The file system of a container, flat: no volumes, no configuration."""
     _refuse_terminal(given)
     path = _output_path(given, "failed to export container")
-    _keep(context.engine.open("GET", f"/containers/{quote(given.operands[0])}/export"), path)
+    _keep(context.engine.open("GET", f"/containers/{quote(given.operands[0])}/export"), path, "Exporting")
     return 0
 
 
@@ -57,10 +58,12 @@ def _output_path(given: Arguments, failure: str) -> str:
     return path
 
 
-def _keep(response: Response, path: str) -> None:
+def _keep(response: Response, path: str, doing: str) -> None:
     """The body to a file, which appears whole or not at all, or to stdout."""
     if not path:
-        for piece in response:
+        # Where another program reads, it may have the terminal: a password is asked for there.
+        to_file = stat.S_ISREG(os.fstat(sys.stdout.fileno()).st_mode)
+        for piece in _counted(response, doing) if to_file else response:
             sys.stdout.buffer.write(piece)
         sys.stdout.buffer.flush()
         return
@@ -69,7 +72,18 @@ def _keep(response: Response, path: str) -> None:
             file.writelines(response)
         return
     with _beside(path) as file:
-        file.writelines(response)
+        file.writelines(_counted(response, doing))
+
+
+def _counted(response: Response, doing: str) -> Iterator[bytes]:
+    """The body, with a bar beside it. Our own engine says how long it will be."""
+    told = response.headers.get("onggi-size", "")
+    done = 0
+    with progress.meter(doing, int(told) if told.isascii() and told.isdigit() else 0) as moved:
+        for piece in response:
+            yield piece
+            done += len(piece)
+            moved(done)
 
 
 def _is_special(path: str) -> bool:
@@ -120,10 +134,10 @@ def load(context: Context, given: Arguments) -> int:
     return 0
 
 
-def _handed_over(context: Context, path: str, query: Query, file: IO[bytes], *, quiet: bool) -> bool:
+def _handed_over(
+    context: Context, path: str, query: Query, file: IO[bytes], *, quiet: bool, vanishes: bool = False
+) -> bool:
     """Let the engine read or write the file itself, where it is on this machine and knows how; False where not."""
-    import stat
-
     from core.client.transport import hand_over
     from core.errors import EngineError
 
@@ -135,7 +149,7 @@ def _handed_over(context: Context, path: str, query: Query, file: IO[bytes], *, 
     except EngineError:
         return False  # another engine, or an older one; or it says the same to the usual call
     hand_over(response.sock, file.fileno())
-    if not _follow(response, quiet=quiet):
+    if not _follow(response, quiet=quiet, vanishes=vanishes):
         raise CommandFailed("the engine closed the connection inside an answer")
     return True
 
@@ -164,7 +178,8 @@ def import_(context: Context, given: Arguments) -> int:
         from core.errors import Unavailable
 
         try:
-            file, _ = downloaded(source)
+            with progress.meter(f"Downloading from {source}") as moved:
+                file, _ = downloaded(source, moved)
         except Unavailable as error:
             raise CommandFailed(error.message) from error
         with file:
@@ -177,12 +192,16 @@ def import_(context: Context, given: Arguments) -> int:
 
 
 def _send(context: Context, path: str, query: Query, file: IO[bytes], *, quiet: bool) -> None:
-    _follow(context.engine.open("POST", path, query, file), quiet=quiet)
+    status = os.fstat(file.fileno())
+    size = max(status.st_size - file.tell(), 0) if stat.S_ISREG(status.st_mode) else 0
+    with nullcontext() if quiet else progress.meter("Sending archive", size) as moved:
+        response = context.engine.open("POST", path, query, file, progress=moved)
+    _follow(response, quiet=quiet)
 
 
-def _follow(response: Response, *, quiet: bool) -> list[dict[str, Any]]:
+def _follow(response: Response, *, quiet: bool, vanishes: bool = False) -> list[dict[str, Any]]:
     try:
-        return progress.follow(response.values(), quiet=quiet)
+        return progress.follow(response.values(), quiet=quiet, to_stderr=vanishes, vanishes=vanishes)
     except CommandFailed as error:
         hint = hints.archive(error.message)
         if hint:

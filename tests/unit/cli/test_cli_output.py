@@ -182,17 +182,3 @@ def test_a_progress_stream_ends_with_its_error(capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().out == "Loaded image: x\ndone\n"  # no rewritten lines in a pipe
     with pytest.raises(CommandFailed, match=r"^broken$"):
         progress.follow([{"errorDetail": {"message": "broken"}, "error": "broken"}])
-
-
-@pytest.mark.parametrize(
-    ("detail", "text"),
-    [
-        ({}, ""),
-        (None, ""),
-        ({"current": 500}, "    500B"),
-        ({"current": 500, "total": 1000}, "[===============>              ]     500B/1kB"),
-        ({"current": 1000, "total": 1000}, "[==============================]      1kB/1kB"),
-    ],
-)
-def test_a_progress_bar(detail: object, text: str) -> None:
-    assert progress.bar(detail) == text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import pyte
 import pytest
@@ -38,18 +38,22 @@ def screen(text: str, rows: int = 24, columns: int = 80) -> list[str]:
     return [line.rstrip() for line in shown.display if line.strip()]
 
 
+_STOP = "<here>"
 Draw = Callable[..., str]
+
+
+Step = dict[str, object]
 
 
 @pytest.fixture
 def draw(monkeypatch: pytest.MonkeyPatch) -> Draw:
     """Follow a stream on a terminal of so many rows: everything that was written there."""
 
-    def follow(values: Iterable[dict[str, object]], rows: int = 24) -> str:
+    def follow(values: Iterable[Step], rows: int = 24, columns: int = 80) -> str:
         terminal = Terminal()
         with monkeypatch.context() as patch:
             patch.setattr("sys.stdout", terminal)
-            patch.setattr("core.cli.terminal.size", lambda: (rows, 80))
+            patch.setattr("core.cli.terminal.size", lambda: (rows, columns))
             progress.follow(values, plain=True)
         return terminal.getvalue()
 
@@ -99,10 +103,21 @@ def test_the_next_image_of_a_push_has_lines_of_its_own(draw: Draw) -> None:
     ]  # fmt: skip
 
 
-def test_more_layers_than_a_screen_has_rows(draw: Draw) -> None:
-    layers = [{"status": "Waiting", "id": str(number)} for number in range(9)]
-    text = draw([*layers, {"status": "late", "id": "0"}, {"status": "seen", "id": "8"}, {"status": "end"}], 5)
-    assert screen(text, rows=5) == ["6: Waiting", "7: Waiting", "8: seen", "end"]
+def test_more_layers_than_a_screen_has_rows(draw: Draw, monkeypatch: pytest.MonkeyPatch) -> None:
+    layers: list[Step] = [{"status": "Waiting", "id": str(number)} for number in range(9)]
+    at_work: Step = {"status": "Pushing", "id": "7", "progressDetail": {"current": 1, "total": 2}}
+    assert screen(draw([*layers, at_work]), 40)[-1] == "8: Waiting"  # in the end they are all there
+    picture = draw(at(monkeypatch, ((1.0, step) for step in [*layers, at_work])), 7).split(_STOP)[0]
+    assert [line[:12] for line in screen(picture, 7)] == [
+        "0: Waiting",
+        "1: Waiting",
+        "2: Waiting",
+        "7: Pushing [",
+        "... and 5 mo",
+    ]
+    done: Step = {"status": "Pushed", "id": "7"}
+    picture = draw(at(monkeypatch, ((1.0, step) for step in [*layers, at_work, done])), 7).split(_STOP)[0]
+    assert screen(picture, 7)[:2] == ["7: Pushed", "0: Waiting"]
 
 
 def test_a_hostile_status_writes_nothing_but_itself(draw: Draw) -> None:
@@ -110,36 +125,88 @@ def test_a_hostile_status_writes_nothing_but_itself(draw: Draw) -> None:
     assert screen(text) == ["a␍: ␛[2J␛]0;x␇", "end␛[1A"]
 
 
-def test_a_rate_is_that_of_the_last_seconds() -> None:
+def detail(name: str, status: str, current: int, total: int) -> Step:
+    return {"status": status, "id": name, "progressDetail": {"current": current, "total": total}}
+
+
+def at(monkeypatch: pytest.MonkeyPatch, steps: Iterable[tuple[float, Step]]) -> Iterator[Step]:
+    """The steps, each at its moment; then the picture is to be looked at, before all lines are put in order."""
     now = [0.0]
-    rates = progress.Rates(lambda: now[0])
-    told = []
-    for moment, current in ((0.0, 0), (0.2, 100), (1.0, 1000), (10.0, 1000), (12.0, 5000), (16.0, 5000)):
-        now[0] = moment
-        told.append(rates.of("a", "Downloading", current))
-    assert told[:3] == [0.0, 0.0, 1000.0]
-    assert told[4] == pytest.approx(4000 / 11)  # the last that is older than the window, and all since
-    assert told[5] == pytest.approx(4000 / 6)
-    assert rates.of("a", "Extracting", 10) == 0.0  # another step is another rate
-    now[0] = 17.0
-    assert rates.of("a", "Downloading", 10) == 0.0  # begun again
+    monkeypatch.setattr(progress.Board.__init__, "__defaults__", (None, lambda: now[0]))
+
+    def each() -> Iterator[Step]:
+        for moment, step in steps:
+            now[0] = moment
+            yield step
+        print(_STOP, end="")
+
+    return each()
 
 
 def test_rate_and_time_left_stand_beside_the_bar(draw: Draw, monkeypatch: pytest.MonkeyPatch) -> None:
-    moments = iter([0.0, 2.0, 4.0])
-    monkeypatch.setattr(progress.Rates.__init__, "__defaults__", (lambda: next(moments),))
-    steps = [(1, 9_000_000), (2_000_001, 9_000_000), (4_000_001, 4_000_001)]
-    texts = draw(
-        {"status": "Downloading", "id": "a", "progressDetail": {"current": current, "total": total}}
-        for current, total in steps
+    steps = [(0.0, 0), (2.0, 2_000_000), (4.0, 4_000_000)]
+    text = draw(
+        at(monkeypatch, [(moment, detail("a", "Downloading", current, 9_000_000)) for moment, current in steps])
     )
-    assert "2MB/9MB  1MB/s  7s" in texts
-    assert screen(texts)[-1].endswith("4MB/4MB  1MB/s")
+    assert "    2MB/9MB     1MB/s  7s left" in text
+    assert screen(text)[-1].endswith("] " + "    4MB/9MB     1MB/s  5s left")
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.1, "1s"), (59.4, "59s"), (60, "1m00s"), (125, "2m05s"), (3725, "1h02m"), (1e6, "277h46m")],
-)
-def test_time_left(seconds: float, text: str) -> None:
-    assert progress.time_left(seconds) == text
+def test_what_all_of_it_comes_to_is_told_below(draw: Draw, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[tuple[float, Step]] = [
+        (0.0, detail("a", "Pulling fs layer", 0, 4_000_000)),
+        (0.0, detail("b", "Pulling fs layer", 0, 4_000_000)),
+        (0.0, {"status": "Already exists", "id": "c"}),
+        (0.0, detail("a", "Downloading", 0, 4_000_000)),
+        (1.0, detail("a", "Downloading", 1_000_000, 4_000_000)),
+        (2.0, detail("a", "Downloading", 2_000_000, 4_000_000)),
+    ]
+    text = draw(at(monkeypatch, steps))
+    whole = screen(text.split(_STOP)[0])[-1]
+    assert whole.startswith("1 of 3 done: [===") and whole.endswith("    2MB/8MB     1MB/s  6s left")
+    assert not any("done:" in line for line in screen(text))  # it is gone in the end
+
+
+@pytest.mark.parametrize("columns", [20, 40, 80, 120])
+def test_lines_fit_whatever_the_width(draw: Draw, monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+    steps = [
+        (float(number), detail(f"{name:0>12}", "Downloading", number * 999_999, 45_000_000))
+        for number in range(9) for name in "abc"
+    ]  # fmt: skip
+    text = draw(at(monkeypatch, steps), columns=columns)
+    lines = screen(text.split(_STOP)[0], columns=columns)
+    assert len(lines) == 4  # so none was wrapped
+    wanted = {
+        20: "00000000000a: 17%",
+        40: "00000000000a: 8MB/45MB     1MB/s  37s",
+        80: "8MB/45MB     1MB/s  37s left",
+        120: "8MB/45MB     1MB/s  37s left",
+    }
+    assert lines[0].endswith(wanted[columns])
+    assert ("[" in lines[0]) == (columns >= 80)
+
+
+def test_the_keyboards_interrupt_leaves_a_clean_line(draw: Draw, monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stdout", terminal)
+    monkeypatch.setattr("core.cli.terminal.size", lambda: (24, 80))
+
+    def steps() -> Iterable[Step]:
+        yield detail("a", "Downloading", 1, 9)
+        yield detail("b", "Downloading", 1, 9)
+        terminal.write("^C")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        progress.follow(steps())
+    lines = screen(terminal.getvalue() + "$ ")
+    assert [line[:2] for line in lines] == ["a:", "b:", "$"] and "^C" not in terminal.getvalue().rpartition("^C")[2]
+
+
+def test_a_meter_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    with progress.meter("Saving", 10) as told:
+        told(5)
+        assert screen(terminal.getvalue())[0].startswith("Saving [")
+    assert screen(terminal.getvalue()) == []
