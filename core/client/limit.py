@@ -1,8 +1,8 @@
 """A time limit for matching: a pattern such as `(a+)+$` may need longer than anybody lives.
 
-Python's matcher looks for signals while it works, so an alarm can end it where it stands. Time is that of the
-processor: on a busy machine a good pattern is not given up because others had their turn. Only the main thread gets
-signals; elsewhere there is no limit.
+Python's matcher looks for signals while it works, so an alarm can end it where it stands. Time is what this thread
+has of the processor: on a busy machine a good pattern is not given up because others had their turn. Only the main
+thread gets signals; elsewhere there is no limit.
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import thread_time
 from types import FrameType
+
+_LEAST = 0.001  # seconds
 
 
 class TooSlow(Exception):
@@ -24,11 +27,15 @@ def within(seconds: float) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    armed = True
+    armed, end = True, thread_time() + seconds
 
     def over(_number: int, _frame: FrameType | None) -> None:
-        if armed:
+        if not armed:
+            return
+        left = end - thread_time()
+        if left <= 0:
             raise TooSlow
+        signal.setitimer(signal.ITIMER_VIRTUAL, max(left, _LEAST))  # the timer counts what other threads took, too
 
     before = signal.signal(signal.SIGVTALRM, over)
     signal.setitimer(signal.ITIMER_VIRTUAL, seconds)

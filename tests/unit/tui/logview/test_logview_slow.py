@@ -58,3 +58,26 @@ def test_a_search_with_such_a_pattern_gives_up_and_says_so() -> None:
     finder.hits.changed(3)
     finder.hits.scan(0.004)
     assert finder.hits.complete
+
+
+def test_what_other_threads_work_does_not_count() -> None:
+    """The index is made in a thread while the search goes on."""
+    going = True
+
+    def work() -> None:
+        while going:
+            sum(range(1000))
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        begun = time.process_time()
+        with within(0.1):
+            while time.process_time() - begun < 0.4:
+                time.sleep(0.01)
+        with pytest.raises(TooSlow), within(0.05):
+            while True:
+                pass
+    finally:
+        going = False
+        thread.join(10)
