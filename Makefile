@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+# Tests wait more than they work: one worker more than there are processors, and each file of tests in one of them.
+WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 1); echo $$((n < 8 ? n + 1 : 8)))
 AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .PHONY: run test check bench screenshots clean
@@ -13,7 +15,7 @@ run: $(READY)
 	@$(AS_ROOT) $(BIN)/onggi
 
 test: $(READY)
-	$(BIN)/pytest tests
+	$(BIN)/pytest tests -n $(WORKERS)
 
 check: $(READY)
 	$(BIN)/ruff format --check .

@@ -20,6 +20,7 @@ from tests.support.dockerd import WORDS, client_version
 _LAST_RESORT = 400  # seconds; for what is deaf to signals, and for a tear-down that hangs too
 _AGAIN = 20.0  # seconds between calls to a test whose time is over
 _LEAVING = 60  # seconds from the last report to the end of the process
+_SILENCE = 600  # seconds without a word from any of several workers
 _PROGRAMS = {"docker": "docker", "skopeo": "skopeo", "tmux": "tmux"}
 
 # How long an example takes says how busy the machine is. Where `CI` is set, each run tries the same examples.
@@ -27,6 +28,9 @@ profiles.register_profile(
     "onggi", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=bool(os.environ.get("CI"))
 )
 profiles.load_profile("onggi")
+
+# While a test runs, descriptor 2 is a file that nobody sees when the process does not come to its end.
+_STDERR = pytest.StashKey[int]()
 
 # A shell leaves SIGINT ignored in what it starts in the background, and then in everything that the tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -37,7 +41,11 @@ class TookTooLong(BaseException):
     """No `Exception`, nor pytest's: hypothesis takes those for findings, and tries again what hangs."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):
+        from tests.support.workers import turn
+
+        items.sort(key=turn)
     compared = [item for item in items if item.get_closest_marker("docker_words")]
     if compared and (version := client_version()) < WORDS:
         reason = f"compares words with those of Docker's client {WORDS}, and here is {version or 'none'}"
@@ -51,10 +59,35 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason=f"needs {program}"))
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    from tests.support.workers import ByFile
+
+    config.option.loadscopereorder = False
+    return ByFile(config, log)
+
+
+class Listener:
+    """Among several, the one that hands out the tests runs none itself: it ends the run when nothing comes back."""
+
+    def __init__(self, stderr: int) -> None:
+        self._stderr = stderr
+        self.pytest_runtest_logreport()
+
+    def pytest_runtest_logreport(self) -> None:
+        faulthandler.dump_traceback_later(_SILENCE, exit=True, file=self._stderr)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_STDERR] = os.dup(2)
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Listener(config.stash[_STDERR]))
+
+
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol() -> Iterator[None]:
-    """End the whole run, with every stack, rather than wait for ever."""
-    faulthandler.dump_traceback_later(_LAST_RESORT, exit=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """End the process, with every stack, rather than wait for ever."""
+    faulthandler.dump_traceback_later(_LAST_RESORT, exit=True, file=item.config.stash[_STDERR])
     try:
         return (yield)
     finally:
@@ -81,8 +114,11 @@ def pytest_timeout_set_timer(item: pytest.Item, settings: Limit) -> bool:
     return True
 
 
-def pytest_sessionfinish() -> None:
-    """End what tests have started and left: it may hold our output open. A thread that hangs ends with us."""
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """End what tests have started and left: it may hold our output open. A thread that hangs ends with us.
+
+    Of several workers each ends its own, and then waits for the others; the one that hands out the tests ends them.
+    """
     left = psutil.Process().children(recursive=True)
     for process in left:
         try:
@@ -90,4 +126,5 @@ def pytest_sessionfinish() -> None:
         except psutil.NoSuchProcess:
             pass
     psutil.wait_procs(left, timeout=5)
-    faulthandler.dump_traceback_later(_LEAVING, exit=True)
+    if not hasattr(session.config, "workerinput"):
+        faulthandler.dump_traceback_later(_LEAVING, exit=True, file=session.config.stash[_STDERR])
