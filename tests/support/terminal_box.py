@@ -150,6 +150,16 @@ class Pair:
         self.leave()
         self.back()
 
+    def await_size(self, columns: int, lines: int) -> None:
+        """Wait until the terminal in the container has this size: the engine is told it beside the keys."""
+        tty, end = os.open(f"/proc/{self.shell}/fd/0", os.O_RDONLY | os.O_NOCTTY), time.monotonic() + _PATIENCE
+        try:
+            while os.get_terminal_size(tty) != (columns, lines):
+                assert time.monotonic() < end, f"{os.get_terminal_size(tty)} is not {columns}x{lines}"
+                time.sleep(0.01)
+        finally:
+            os.close(tty)
+
     def clear(self) -> None:
         """Bring the shell to its prompt. What it runs has a moment to end: a key for it may be on its way."""
         running, end = Path(f"/proc/{self.shell}/task/{self.shell}/children"), time.monotonic() + 2

@@ -7,6 +7,7 @@ Textual's key events lose information (Tab and Ctrl-I, Alt-b and Ctrl-Left are o
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import select
 import signal
@@ -54,15 +55,20 @@ class TerminalDriver(LinuxDriver):
     _output: Output | None = None
     _given: _Given | None = None
     _mirror: ModeMirror | None = None
+    _gone = False  # the terminal has been given back, or has hung up: writing might block for ever
 
     def start_application_mode(self) -> None:
         """Take the terminal, writing to it ourselves where it is one."""
         assert self._file is not None
+        if self._output is not None:  # SIGCONT, though nothing had stopped us that we could have noticed
+            self.suspend_application_mode()
         loop = asyncio.get_running_loop()
         try:
-            self._output = Output(self._file, loop)
-        except OSError:
-            self._output = None
+            self._output, self._gone = Output(self._file, loop), False
+        except OSError as error:
+            self._gone = error.errno == errno.EIO
+            if self._gone:  # a terminal that hangs up sends SIGCONT behind SIGHUP
+                return
         for number in _ENDS:
             if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
                 loop.add_signal_handler(number, self._end, number)
@@ -70,7 +76,7 @@ class TerminalDriver(LinuxDriver):
         if self._mirror is not None:
             self._mirror.resume()
 
-    def _end(self, number: signal.Signals) -> None:
+    def _end(self, number: signal.Signals = signal.SIGHUP) -> None:
         """Leave the terminal as it was found, which the signal's own effect would not."""
         if signal.getitimer(signal.ITIMER_REAL)[0] == 0.0:
             signal.setitimer(signal.ITIMER_REAL, _PATIENCE)
@@ -85,6 +91,7 @@ class TerminalDriver(LinuxDriver):
         super().stop_application_mode()
         output, self._output = self._output, None
         if output is not None:
+            self._gone = True
             output.close()
 
     def give_away(self, sink: Callable[[bytes], None], shown: str, undone: Callable[[], str]) -> None:
@@ -130,7 +137,7 @@ class TerminalDriver(LinuxDriver):
             return
         if self._output is not None:
             self._output.write(data)
-        else:
+        elif not self._gone:
             super().write(data)
 
     def capture(
@@ -189,7 +196,9 @@ class TerminalDriver(LinuxDriver):
             while not self.exit_event.is_set():
                 data = b""
                 if poll.poll(100):
-                    data = self._split(os.read(self.fileno, READ))
+                    if not (read := self._read()):
+                        return
+                    data = self._split(read)
                 elif (tap := self._tap) is not None and (sink := self._sink) is not None and (rest := tap.flush()):
                     sink(rest)
                 if data:
@@ -203,6 +212,16 @@ class TerminalDriver(LinuxDriver):
                     pass
             except (EOFError, ParseError):
                 pass
+
+    def _read(self) -> bytes:
+        """What has been typed; at its end nothing, and if it was a terminal, the app ends with it."""
+        try:
+            data = os.read(self.fileno, READ)
+        except OSError:  # EIO: it has hung up
+            data = b""
+        if not data and self._output is not None:
+            self._app.call_later(self._end)
+        return data
 
     def _split(self, data: bytes) -> bytes:
         """Hand the child its part; returns the app's."""

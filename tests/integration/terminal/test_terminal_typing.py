@@ -13,7 +13,7 @@ import pytest
 from tui.terminal.grid import DECAWM, DECTCEM
 from tui.terminal.modal import DECCKM
 from tui.terminal.screen import FastScreen
-from tui.terminal.source import PtySource
+from tui.terminal.source import FdSource, PtySource
 from tui.terminal.stream import FastStream
 
 HOST = """
@@ -45,6 +45,7 @@ class Outer:
         self.screen = FastScreen(60, 12)
         self.stream = FastStream(self.screen, strict=True)
         self.source = PtySource([sys.executable, "-c", HOST, *argv], columns=60, lines=12, env=env)
+        self.taken = 0  # how often the app has taken the terminal
         self.screen.reply = lambda text: self.type(text.encode())
 
     def type(self, data: bytes) -> None:
@@ -54,8 +55,12 @@ class Outer:
         end = time.monotonic() + 20
         while not holds():
             assert time.monotonic() < end, "\n".join(self.screen.display)
-            if select.select([self.source.fileno()], [], [], 0.1)[0]:
-                self.stream.feed(self.source.read_nonblocking(65536) or b"")
+            if self.source.fileno() < 0:
+                time.sleep(0.02)
+            elif select.select([self.source.fileno()], [], [], 0.1)[0]:
+                data = self.source.read_nonblocking(65536) or b""
+                self.taken += data.count(b"\x1b[?1049h")
+                self.stream.feed(data)
 
     def end(self) -> int:
         """Read until the app has ended; its exit code."""
@@ -69,7 +74,7 @@ class Outer:
             return bool(pid)
 
         self.until(over)
-        while data := self.source.read_nonblocking(65536):
+        while self.source.fileno() >= 0 and (data := self.source.read_nonblocking(65536)):
             self.stream.feed(data)
         return code[0]
 
@@ -145,3 +150,16 @@ def test_a_signal_that_ends_the_app_leaves_the_terminal_as_it_was(
     screen = shell.screen
     assert screen.mode == {DECAWM, DECTCEM} and not screen.alternate and screen.kitty == []
     assert screen.cursor_shape == 0 and not screen.palette.changed
+
+
+def test_the_app_ends_when_its_terminal_hangs_up(shell: Outer) -> None:
+    FdSource.close(shell.source)
+    assert shell.end() == 128 + signal.SIGHUP
+
+
+def test_sigcont_takes_the_terminal_anew_and_the_keyboard_stays_inside(shell: Outer) -> None:
+    os.kill(shell.source.pid, signal.SIGCONT)  # after SIGSTOP, which nobody can see coming
+    shell.until(lambda: shell.taken == 2)
+    shell.type(b"echo ag''ain\r")
+    shell.until(lambda: "again" in shell.rows)
+    assert shell.screen.kitty == [] and shell.screen.alternate
