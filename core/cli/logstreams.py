@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 QUIET = 0.05  # seconds after which one that says nothing does not hold the others back
 
+_STAMP = 30  # bytes of an RFC 3339 time with nine digits
+
 
 class Line:
     """One line with its newline. `stamp` is its RFC 3339 time, "" where the engine gave none."""
@@ -44,6 +46,7 @@ class Source:
         self._pieces = iter(response)
         self._unframer = None if tty else Unframer()
         self._held = {STDOUT: b"", STDERR: b""}
+        self._front: bytes | None = None
 
     def fill(self) -> None:
         """Take what comes next; blocks until something has. Raises EngineUnreachable when it is cut short."""
@@ -54,15 +57,29 @@ class Source:
                 if held:
                     self._take(stream, held)
             return
-        for stream, data in self._unframer.feed(piece) if self._unframer else ((STDOUT, piece),):
+        for stream, data, first in self._unframer.parts(piece) if self._unframer else ((STDOUT, piece, False),):
             stream = STDERR if stream == STDERR else STDOUT
+            data = self._going_on(data, begins=first and bool(self._held[stream]))
             *whole, self._held[stream] = (self._held[stream] + data).split(b"\n")
             for line in whole:
                 self._take(stream, line + b"\n")
 
+    def _going_on(self, data: bytes, *, begins: bool) -> bytes:
+        """A piece without its record's time, where that `begins` in the middle of a line: a long one is several."""
+        if begins:
+            self._front = b""
+        if self._front is None:
+            return data
+        self._front += data
+        stamp, blank, rest = self._front.partition(b" ")
+        if not blank and len(stamp) < _STAMP:
+            return b""
+        data, self._front = rest if _is_stamp(stamp) else self._front, None
+        return data
+
     def _take(self, stream: int, line: bytes) -> None:
         stamp, blank, data = line.partition(b" ")
-        timed = blank and stamp.endswith(b"Z") and stamp[:4].isdigit()
+        timed = blank and _is_stamp(stamp)
         text = stamp.decode("ascii", "replace") if timed else ""
         self.lines.append(Line(self, stream, text, data if timed else line))
 
@@ -73,6 +90,10 @@ class Source:
             at -= 1
         taken, self.lines = self.lines[:at], self.lines[at:]
         return taken
+
+
+def _is_stamp(word: bytes) -> bool:
+    return word.endswith(b"Z") and word[:4].isdigit()
 
 
 def merged(sources: Sequence[Source], *, follow: bool) -> Iterator[list[Line]]:

@@ -24,13 +24,18 @@ class Unframer:
         self._header = b""
         self._stream = STDOUT
         self._left = 0
+        self._first = True
 
     def feed(self, data: bytes) -> list[tuple[int, bytes]]:
         """The pieces of payload in `data`, each with its stream; a frame may come in several pieces.
 
         Raises ValueError when a header is not one.
         """
-        pieces: list[tuple[int, bytes]] = []
+        return [(stream, piece) for stream, piece, _ in self.parts(data)]
+
+    def parts(self, data: bytes) -> list[tuple[int, bytes, bool]]:
+        """`feed`, and whether a piece is the first of its frame."""
+        pieces: list[tuple[int, bytes, bool]] = []
         at = 0
         while at < len(data):
             if not self._left:
@@ -43,7 +48,8 @@ class Unframer:
             piece = data[at : at + self._left]
             at += len(piece)
             self._left -= len(piece)
-            pieces.append((self._stream, piece))
+            pieces.append((self._stream, piece, self._first))
+            self._first = False
         return pieces
 
     def _begin(self) -> None:
@@ -51,6 +57,7 @@ class Unframer:
         if self._stream > SYSTEM or self._header[1:4] != b"\0\0\0":
             raise ValueError(f"not a stream header: {self._header.hex()}")
         self._header = b""
+        self._first = True
 
     @property
     def whole(self) -> bool:

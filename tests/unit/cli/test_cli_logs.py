@@ -90,6 +90,32 @@ def test_a_last_line_without_newline_is_not_lost() -> None:
     assert [plain(batch) for batch in merged([source], follow=False)] == [[("a", b"half")]]
 
 
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@given(st.integers(1, 200))
+def test_a_long_line_of_several_records_has_one_time(size: int) -> None:
+    """The log cuts a line every 16 KiB; each record comes with its time, and the other stream's come between."""
+    pieces = [
+        (1, f"{stamp(1)} begins "), (2, f"{stamp(1)} other\n"), (1, f"{stamp(2)} {stamp(9)} goes on"),
+        (1, f"{stamp(3)} and ends\n"), (1, f"{stamp(4)} {stamp(5)}\n"),
+    ]  # fmt: skip
+    data = b"".join(frame(stream, text.encode()) for stream, text in pieces)
+    chunks = [data[at : at + size] for at in range(0, len(data), size)]
+    ours, theirs = socketpair()
+    theirs.sendall(CHUNKED + b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in [*chunks, b""]))
+    theirs.close()
+    source = Source("a", Response(socket(fileno=ours.detach())), tty=False)
+    found = [
+        (each.stream, each.stamp, each.data.decode()) for batch in merged([source], follow=False) for each in batch
+    ]
+    assert sorted(found) == [
+        (1, stamp(1), f"begins {stamp(9)} goes onand ends\n"),
+        (1, stamp(4), f"{stamp(5)}\n"),
+        (2, stamp(1), "other\n"),
+    ]
+
+
 def line(text: bytes, stream: int = 1) -> Line:
     source = Ends().source("a")
     source.response.close()
