@@ -18,7 +18,7 @@ class Pace:
     def __init__(self) -> None:
         self._seen: list[tuple[float, int]] = []
         self._end = 0.0  # when it will be done, by what has been told so far
-        self._asked = 0.0
+        self._began = self._asked = 0.0
 
     def hear(self, current: int, now: float) -> None:
         """It has come to `current`."""
@@ -27,6 +27,8 @@ class Pace:
             seen.clear()  # begun again
             self._end = 0.0
         if seen and current == seen[-1][1]:
+            if len(seen) == 1:  # it has not begun, and waiting is not slowness
+                seen[0] = (now, current)
             return
         seen.append((now, current))
         while len(seen) > 2 and now - seen[1][0] > WINDOW:
@@ -47,11 +49,14 @@ class Pace:
         rate = self.rate(now)
         if missing <= 0 or not rate:
             return 0.0
-        end = now + missing / rate
-        if self._end:
-            end = self._end + (end - self._end) * (1 - math.exp(-max(now - self._asked, 0.0) / _CALM))
-        self._end, self._asked = end, now
-        return max(end - now, 1.0)
+        honest = missing / rate
+        if not self._end:
+            self._end, self._began = now + honest, now
+        calm = min(_CALM, now - self._began) or _CALM  # what was told at first was known least
+        share = 1 - math.exp(-max(now - self._asked, 0.0) / calm)
+        self._end += (now + honest - self._end) * share
+        self._asked = now
+        return max(min(max(self._end - now, honest / 2), honest * 2), 1.0)
 
 
 def time_left(seconds: float) -> str:
@@ -79,17 +84,17 @@ def line(head: str, current: int, total: int, rate: float, left: float, cells: i
     done = _size(current)
     if total < max(current, 1):
         return _first([f"{head} {done:>7}{_speed(rate)}", f"{short or head} {done}{_speed(rate)}", head], cells)
-    of = f"{done:>7}/{_size(total)}"
+    of = f"{done:>7}/{_size(total):<6}".rstrip() if not rate else f"{done:>7}/{_size(total):<6}"
     speed, time = _speed(rate), f"  {time_left(left)}" if left else ""
     percent = f"{current * 100 // total}%"
     whole = f"{of}{speed}{f'{time} left' if time else ''}"
     room = cells - words.cells(head) - len(whole) - 2
     # Figures come and go, and the bar is not to change its length with them.
-    usual = cells - words.cells(head) - len(f"{of}  999.9MB/s  59m59s left") - 2
+    usual = cells - words.cells(head) - len("99.9MB/99.9MB  99.9MB/s  59m59s left") - 3
     long = min(_BAR, usual)
     if long >= _SMALLEST_BAR and room >= long:
         return f"{head} {bar(current, total, long)} {whole}"
-    dense = f"{of.strip()}{speed}{time}"
+    dense = f"{done}/{_size(total)}{speed}{time}"
     texts = [dense, f"{percent}{speed}{time}", f"{percent}{time}", percent]
     return _first(
         [f"{head} {whole}", f"{head} {dense}", *(f"{short or head} {text}" for text in texts), head], cells

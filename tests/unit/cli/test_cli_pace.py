@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,16 +40,28 @@ def test_what_was_there_before_is_no_speed() -> None:
 
 
 @given(st.lists(st.integers(1, 3_000_000), min_size=30, max_size=60))
-def test_the_time_left_never_jumps(steps: list[int]) -> None:
+def test_the_time_left_is_never_far_from_the_rate(steps: list[int]) -> None:
     total, current, counted = sum(steps), 0, pace.Pace()
-    before, moment = 0.0, 0.0
-    for step in steps:
+    for number, step in enumerate(steps):
+        moment = number * 0.2
         counted.hear(current, moment)
         left = counted.left(total - current, moment)
-        if before and left:
+        if left:
             honest = (total - current) / counted.rate(moment)
-            assert min(honest, before - 0.2) - 1e-6 <= left <= max(honest, before, 1.0) + 1e-6
-        before, moment, current = left, moment + 0.2, current + step
+            assert honest / 2 - 1e-6 <= left <= max(honest * 2, 1.0) + 1e-6
+        current += step
+
+
+def test_the_time_left_does_not_jump_with_the_line() -> None:
+    counted, told = pace.Pace(), []
+    for number in range(200):
+        moment = number * 0.1
+        rate = 1_000_000 * (1.6 if number // 10 % 2 else 0.4)  # a second fast, a second slow
+        counted.hear(int(rate * 0.1) + (counted._seen[-1][1] if counted._seen else 0), moment)
+        told.append(counted.left(100_000_000 - counted._seen[-1][1], moment))
+    steps = [after - before for before, after in itertools.pairwise(told[50:])]
+    assert max(map(abs, steps)) < 3.0  # by the last second alone it is 60 seconds or 240
+    assert 60 < told[-1] < 100
 
 
 @pytest.mark.parametrize(
@@ -70,9 +84,9 @@ def test_what_goes_where_there_is_less_room() -> None:
     def line(cells: int) -> str:
         return pace.line("a: Pushing", 12_300_000, 45_000_000, 8_100_000, 4, cells, short="a:").strip()
 
-    assert line(99) == f"a: Pushing [{'=' * 7}>{' ' * 20}]  12.3MB/45MB   8.1MB/s  4s left"
+    assert line(99) == f"a: Pushing [{'=' * 7}>{' ' * 20}]  12.3MB/45MB     8.1MB/s  4s left"
     assert [line(cells) for cells in (50, 38, 30, 22, 12, 6)] == [
-        "a: Pushing  12.3MB/45MB   8.1MB/s  4s left",
+        "a: Pushing  12.3MB/45MB     8.1MB/s  4s left",
         "a: Pushing 12.3MB/45MB   8.1MB/s  4s",
         "a: 12.3MB/45MB   8.1MB/s  4s",
         "a: 27%   8.1MB/s  4s",
