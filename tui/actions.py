@@ -149,7 +149,7 @@ ACTIONS: Final = (
     Action("session_new", "new shell", "terminal", "a new shell", rank=30),
     Action("session_close", "close", "terminal", "leave and close the session", rank=40),
     Action("yank", "copy", "everywhere", "copy id, name, IP …", group="Take", rank=97),
-    Action("undo", "undo", "everywhere", "take a removal back", group="Everywhere", rank=75),
+    Action("undo", "undo", "everywhere", "take a removal back", group="Everywhere", rank=81),
     Action("registries", "registries", "everywhere", "look into registries", group="Everywhere"),
     Action("builds", "builds", "everywhere", "builds that were", group="Everywhere"),
     Action("help", "help", "everywhere", "this help", group="Everywhere"),

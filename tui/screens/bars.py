@@ -31,7 +31,9 @@ _INSIDE: Final = (
     "every other key, Esc, Tab and Ctrl-C too, goes to the container",
     "every other key goes to the container",
 )
-_MOST: Final = 11
+_MOST: Final = 12
+_UNDONE: Final = frozenset(("containers", "images", "volumes"))
+"""Lists whose removals can be taken back."""
 
 
 class RightColumn(Vertical):
@@ -191,8 +193,9 @@ def show_footer(screen: MainScreen, footer: Hints) -> None:
     ]
     if place in LISTS and not screen.lists.list_of(place).row_ids and not screen.detail.welcoming:
         found = [a for a in found if a.id in _WITHOUT_ROWS]
-    if "images" not in (place, screen.about):
-        found = [a for a in found if a.id != "undo"]  # it takes removals of images back, and of nothing else
+    undoes = place in _UNDONE or (screen.about == "images" and place != "jobs")
+    if not (undoes and screen.engine.own and screen.engine.undo):
+        found = [a for a in found if a.id != "undo"]
     if screen.detail.welcoming:
         found = [a for a in found if a.id in ("image_pull", "image_load", "image_import", "image_starter")]
     own = scopes_of(place)
