@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from core.api import image_views as views
 from core.api import registry
+from core.api.fetched import fetched, url_of
 from core.api.grouping import join_asked
 from core.api.progress import progress_stream
 from core.api.routing import Answer, Reply, Request, Route, Stream, json_reply
@@ -11,7 +12,7 @@ from core.api.spool import pipe_out, spool
 from core.engine.engine import Engine
 from core.engine.images import Report
 from core.engine.pruning import is_true
-from core.errors import InvalidArgument, Unsupported
+from core.errors import InvalidArgument
 from core.wire.codec import parse_filters
 
 TAR = "application/x-tar"
@@ -22,15 +23,22 @@ async def list_images(engine: Engine, request: Request) -> Answer:
     """GET /images/json"""
     images = await engine.images.select(parse_filters(request.text("filters")))
     acts = engine.images
+    shared = acts.shared_sizes() if request.flag("shared-size") else {}
     return json_reply(
-        [views.summary(one, len(acts.containers_of(one.id)), used=acts.last_used(one)) for one in images]
+        [
+            views.summary(
+                one, len(acts.containers_of(one.id)), shared=shared.get(one.id, -1), used=acts.last_used(one)
+            )
+            for one in images
+        ]
     )
 
 
 async def inspect(engine: Engine, request: Request) -> Answer:
     """GET /images/{name}/json"""
     found = views.inspect(await engine.images.get(request.arguments["name"]))
-    if request.version < (1, 45):  # docker-compose 1 looks into it for the volumes of an image
+    # Gone from the API, but docker-compose 1 asks by the newest and looks into it for the volumes of an image.
+    if request.version < (1, 45) or request.header("user-agent").startswith("docker-compose/1."):
         found |= {"Container": "", "ContainerConfig": found["Config"]}
     return json_reply(found)
 
@@ -86,14 +94,14 @@ async def save(engine: Engine, request: Request) -> Answer:
 
 
 async def create(engine: Engine, request: Request) -> Answer:
-    """POST /images/create: pull, or import from the request's body"""
+    """POST /images/create: pull, or import from the request's body or a URL"""
     source = request.text("fromSrc")
     if request.text("fromImage"):
         return await registry.pull(engine, request)
     if not source:
         raise InvalidArgument("name an image to pull (fromImage), or send one to import (fromSrc=-)")
     if source != "-":
-        raise Unsupported("import from a URL is not supported: send the archive itself")
+        return _import_url(engine, request, url_of(source))
     archive = await spool(engine.paths, request.connection.body())
 
     async def work(report: Report) -> list[dict[str, object]]:
@@ -103,13 +111,25 @@ async def create(engine: Engine, request: Request) -> Answer:
     return Stream(progress_stream(work, quiet=False))
 
 
-async def import_file(engine: Engine, request: Request, archive: int, report: Report) -> str:
-    """Import the file `archive` as the query says; the image's id. Raises InvalidArgument, BadArchive."""
+def _import_url(engine: Engine, request: Request, url: str) -> Answer:
+    async def work(report: Report) -> list[dict[str, object]]:
+        with await fetched(engine.paths, url, report) as archive:
+            made = await import_file(engine, request, archive.fileno(), report, message=f"Imported from {url}")
+            return [{"status": made}]
+
+    return Stream(progress_stream(work, quiet=False, held=True), held=True)
+
+
+async def import_file(engine: Engine, request: Request, archive: int, report: Report, *, message: str = "") -> str:
+    """Import the file `archive` as the query says; the image's id. Raises InvalidArgument, BadArchive.
+
+    `message` = what is said of it where the query says nothing.
+    """
     reference, tag_name = request.text("repo"), request.text("tag")
     image = await engine.images.import_(
         archive,
         reference=f"{reference}:{tag_name}" if reference and tag_name else reference,
-        message=request.text("message"),
+        message=request.text("message") or message,
         changes=request.texts("changes"),
         progress=report,
     )

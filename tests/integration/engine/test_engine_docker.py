@@ -8,7 +8,10 @@ import pty
 import select
 import signal
 import subprocess
+import sys
+import tarfile
 import time
+from pathlib import Path
 
 import pytest
 
@@ -121,6 +124,39 @@ def session(engine: EngineUnderTest, words: list[str], typed: list[tuple[bytes, 
         os.close(master)
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     return code
+
+
+def test_a_root_file_system_is_imported_from_a_url(engine: EngineUnderTest, tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "root.tar", "w") as archive:
+        archive.addfile(tarfile.TarInfo("hello"))
+    command = [
+        sys.executable,
+        "-u",
+        "-m",
+        "http.server",
+        "--bind",
+        "127.0.0.1",
+        "--directory",
+        str(tmp_path),
+        "8099",
+    ]
+    server = subprocess.Popen(  # the engine has a network of its own
+        ["nsenter", f"--net={engine.netns}", *command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    try:
+        assert server.stdout is not None and b"Serving HTTP" in server.stdout.readline()
+        url = "http://127.0.0.1:8099"
+        said = docker(engine, "import", "-c", 'CMD ["/x"]', f"{url}/root.tar", "from-url:1")
+        assert f"Downloading from {url}/root.tar" in said
+        refused = docker(engine, "import", f"{url}/none.tar", "from-url:2", code=1)
+        assert f"failed to GET {url}/none.tar with status 404" in refused
+    finally:
+        server.kill()
+        server.communicate()
+    found = json.loads(docker(engine, "inspect", "from-url:1"))[0]
+    assert found["Id"] in said and found["Config"]["Cmd"] == ["/x"]
+    assert found["Comment"] == f"Imported from {url}/root.tar"
+    docker(engine, "rmi", "from-url:1")
 
 
 def test_a_terminal_session_with_detach_and_attach(engine: EngineUnderTest) -> None:
