@@ -15,6 +15,7 @@ run: $(READY)
 	@$(AS_ROOT) $(BIN)/onggi
 
 test: $(READY)
+	@$(BIN)/python -m compileall -q core tui
 	$(BIN)/pytest tests -n $(WORKERS)
 
 check: $(READY)
