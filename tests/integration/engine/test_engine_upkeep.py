@@ -105,7 +105,7 @@ async def test_the_insides_of_an_image_by_the_client(client: AsyncClient) -> Non
     with tempfile.TemporaryFile() as file:
         file.write(archive([busybox_layer(), busybox_layer()], "in:1", {"Cmd": ["sh"]}))
         file.flush()
-        await lines(client, file)
+        assert (await lines(client, file))[-1] == {"aux": {"Images": 1}}
     layers = await upkeep.layers(client, "in:1")
     assert [layer["Empty"] for layer in layers] == [False, False]
     files = {item["Path"]: item for item in await upkeep.layer_files(client, "in:1", 1)}
