@@ -129,14 +129,17 @@ class AsyncClient:
             connection.close()
 
     async def download(self, path: str, file: IO[bytes], progress: Progress | None = None, **query: Value) -> int:
-        """GET into `file`; the number of bytes."""
+        """GET into `file`; the number of bytes. `progress` hears those so far, and how many there will be (0 = not
+        known)."""
         done = 0
         async with self._request("GET", path, query) as connection:
+            told = connection.headers.get("onggi-size", "")
+            total = int(told) if told.isascii() and told.isdigit() else 0
             async for piece in connection.body():
                 await off_loop(file.write, piece)
                 done += len(piece)
                 if progress:
-                    progress(done, 0)
+                    progress(done, total)
         return done
 
     async def _connect(self) -> ClientConnection:

@@ -182,6 +182,7 @@ class ClientConnection(_Channel):
 
     def __init__(self, sock: socket.socket) -> None:
         super().__init__(sock, h11.CLIENT)
+        self.headers: dict[str, str] = {}  # of the last answer, names in lower case
 
     async def request(self, method: str, target: str, headers: Headers, body: bytes = b"") -> None:
         """One request with its whole body."""
@@ -215,7 +216,8 @@ class ClientConnection(_Channel):
                     continue
                 if isinstance(event, h11.Response | h11.InformationalResponse):
                     reason = event.reason.decode("latin-1")
-                    return ResponseHead(event.status_code, reason, _headers(event.headers))
+                    self.headers = _headers(event.headers)
+                    return ResponseHead(event.status_code, reason, self.headers)
                 raise EngineUnreachable("the engine closed the connection without an answer")
         except h11.RemoteProtocolError as error:
             if self._ended:  # h11 takes an end where an answer is due for a breach of the protocol

@@ -17,7 +17,8 @@ _WINDOW: Final = 6.0  # seconds over which the rate is taken
 _MOST_PARTS: Final = 200
 _HERE: Final = ("already exists", "layer already exists")
 _HEADINGS: Final = ("Pulling from", "The push refers")
-_OVER: Final = ("download complete", "pull complete", "pushed", "verifying checksum", "extracting")
+UNPACKING: Final = ("extracting", "unpacking layer")
+_OVER: Final = ("download complete", "pull complete", "pushed", "verifying checksum", *UNPACKING)
 
 
 @dataclass(slots=True)
@@ -113,7 +114,7 @@ class Job:
             part = self.parts[name] = Part(name)
         part.status = status
         if detail.get("total"):
-            extracting = status.lower() == "extracting" and part.total
+            extracting = status.lower() in UNPACKING and part.total
             part.current = part.total if extracting else int(detail.get("current") or 0)
             part.total = part.total if extracting else int(detail["total"])
         known = [one for one in self.parts.values() if one.total and not one.here]

@@ -8,7 +8,7 @@ from typing import Final
 from textual.content import Content
 
 from tui.glyphs import Glyphs
-from tui.jobs.model import Job, Part
+from tui.jobs.model import UNPACKING, Job, Part
 from tui.paint import EMPTY, cut, fit, join
 from tui.safe import crop_middle, safe, safe_plain
 from tui.text import clock, rate, size, span, took
@@ -25,7 +25,7 @@ def rows(jobs: Sequence[Job], now: float, glyphs: Glyphs) -> list[Row]:
     for job in [*(j for j in jobs[::-1] if j.live), *(j for j in jobs[::-1] if not j.live)]:
         figures = job_figures(job, now)
         stamp = (job.title, job.state, job.percent, figures.plain, glyphs.rule)
-        found.append(Row(job.key, stamp, _job_painter(job, figures, glyphs)))
+        found.append(Row(job.key, stamp, _job_painter(job, [figures, *_less(job, now)], glyphs)))
         if job.live and job.open:
             for part in job.parts.values():
                 told = (part.status, part.current, part.total, job.state)
@@ -59,7 +59,8 @@ def sign(job: Job, glyphs: Glyphs) -> tuple[str, str]:
     return signs[job.state]
 
 
-def _job_painter(job: Job, figures: Content, glyphs: Glyphs) -> Callable[[int], Content]:
+def _job_painter(job: Job, figures: Sequence[Content], glyphs: Glyphs) -> Callable[[int], Content]:
+    """`figures` = what is said of it, and what where there is no room for that."""
     style = _STYLES.get(job.state, "$accent")
     percent, live, title, mark = job.percent, job.live, safe_plain(job.title), sign(job, glyphs)
 
@@ -67,10 +68,11 @@ def _job_painter(job: Job, figures: Content, glyphs: Glyphs) -> Callable[[int], 
         cells, long = _widths(width)
         head = join(mark, " ", fit(safe(crop_middle(title, cells)), cells), " ")
         if live:
-            told = f"{percent} % " if percent >= 0 else ""
-            head = join(head, bar(percent, long, style, glyphs), fit(join(told), _PERCENT + 1, right=True))
+            share = f"{percent} % " if percent >= 0 else ""
+            head = join(head, bar(percent, long, style, glyphs), fit(join(share), _PERCENT + 1, right=True))
         room = max(width - head.cell_length - 1, 8)
-        return join(head, fit(cut(figures, room), room, right=live or figures.cell_length < room), " ")
+        told = next((one for one in figures if one.cell_length <= room), figures[0])
+        return join(head, fit(cut(told, room), room, right=live or told.cell_length < room), " ")
 
     return paint
 
@@ -95,7 +97,8 @@ def job_figures(job: Job, now: float) -> Content:
             (step, "$muted"), safe(job.note, style="$muted"), (" · " if job.note else "", "$muted"), span(spent)
         )
     if job.total and job.current >= job.total:
-        return join((f"{size(job.total)} there, unpacking", "$muted"))
+        here = any(part.status.lower() in UNPACKING for part in job.parts.values())
+        return join((f"{size(job.total)} {'there, unpacking' if here else 'done, finishing'}", "$muted"))
     parts = [of(job.current, job.total)] if job.current or job.total else []
     speed = job.rate(now)
     if speed >= 1:
@@ -103,6 +106,14 @@ def job_figures(job: Job, now: float) -> Content:
     figures = join((" · ".join(parts) or safe_plain(job.note) or f"{span(spent)}", "$muted"))
     left = job.left(now)
     return join(figures, (" · ", "$muted"), span(left)) if left else figures
+
+
+def _less(job: Job, now: float) -> list[Content]:
+    """What stays of a running job's figures where there is less room: `11 MB/s · 5 s`, `5 s`."""
+    left = 0.0 if job.stays or job.state != "running" else job.left(now)
+    if not left:
+        return []
+    return [join((f"{rate(job.rate(now))} · ", "$muted"), span(left)), join(span(left))]
 
 
 def of(current: int, total: int) -> str:
@@ -122,12 +133,10 @@ def _part_painter(part: Part, job: Job, glyphs: Glyphs) -> Callable[[int], Conte
     figures = of(part.arrived, part.total) if percent < 100 else size(part.total) if part.total else ""
     if here:
         figures = f"{figures}, here already" if figures else "here already"
-    elif percent >= 0 and status in ("extracting", "verifying checksum"):
-        figures = f"{size(part.total)}, {'unpacking' if status == 'extracting' else 'checking'}"
-    elif status == "preparing":
-        figures = "being packed"
-    elif percent < 0 or status == "waiting":
-        figures = "waits"
+    elif percent >= 0 and status in (*UNPACKING, "verifying checksum"):
+        figures = f"{size(part.total)}, {'unpacking' if status in UNPACKING else 'checking'}"
+    elif percent < 0 or (not part.current and not part.over):
+        figures = f"{size(part.total)} waits" if part.total else "waits"
 
     def paint(width: int) -> Content:
         cells, long = _widths(width)
