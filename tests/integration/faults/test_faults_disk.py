@@ -103,6 +103,7 @@ def test_a_short_disk_keeps_nothing_for_an_undo(small: EngineUnderTest) -> None:
     assert small.client.get("/onggi/v1/host")["undo_seconds"] == 0
     small.client.delete("/containers/second")
     assert kept() == ["container first"], "the other one went for good"
+    wait_until(lambda: not any(small.paths.trash.iterdir()), "its bytes go, which would be room enough")
     fill(small.paths.root, leave=1 << 19)
     small.client.open("GET", "/images/get", {"names": "busybox"}).read()
     assert kept() == [], "its room was needed"
