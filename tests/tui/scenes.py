@@ -10,11 +10,15 @@ from typing import Any
 import keyscenes
 from kiln import (
     asks_for_orders,
+    begins_with_this_run,
+    clears,
+    fired_twice,
     fires,
     goes_to_a_time,
     keeps_failures,
     kiln,
     reads_on,
+    saves,
     stands_on_a_hit,
     wraps_what_does_not_match,
 )
@@ -60,6 +64,27 @@ async def _pulls(app: OnggiApp) -> None:
     failed = runner.board.add(Job("pull nosuch:1", "onggi pull nosuch:1", NOW - 90))
     runner.board.end(failed, "failed", "no such image: nosuch:1", NOW - 89)
     runner.toggle()
+
+
+async def _moves(app: OnggiApp) -> None:
+    """A push, a load and a save on their way."""
+    screen = app.main
+    board = screen.runner.board
+    pushed = board.add(
+        Job("push registry.shop.example/team/api:2", "onggi push registry.shop.example/team/api:2", NOW - 9)
+    )
+    loaded = board.add(Job("load redis.tar", "onggi load -i redis.tar", NOW - 9, open=False))
+    saved = board.add(Job("save nginx.tar", "onggi save -o nginx.tar nginx:1.27", NOW - 9))
+    for second in range(7):
+        moment = NOW - 6 + second
+        for name, status, total in (("c277dbdcb8ca", "Pushing", 114), ("e6ec01a17542", "Preparing", 31)):
+            current = (8 + 9 * second) << 20 if status == "Pushing" else 0
+            detail = {"current": current, "total": total << 20}
+            pushed.heard({"id": name, "status": status, "progressDetail": detail}, moment)
+        detail = {"current": (3 + 5 * second) << 20, "total": 39 << 20}
+        loaded.heard({"id": "9b2f0a51d774", "status": "Loading layer", "progressDetail": detail}, moment)
+        saved.moved((20 + 22 * second) << 20, 640 << 20, moment)
+    screen.runner.toggle()
 
 
 async def _until(what: Callable[[], bool]) -> None:
@@ -139,10 +164,14 @@ SCENES = (
     Scene("logs-paused", SMALL, stage=kiln, then=reads_on),
     Scene("logs-wrap", SMALL, stage=kiln, then=wraps_what_does_not_match),
     Scene("logs-jump", SMALL, stage=kiln, then=goes_to_a_time),
+    *(Scene(f"logs-save-{w}x{h}", (w, h), stage=kiln, then=saves) for w, h in (SMALL, USUAL)),
+    *(Scene(f"logs-clear-{w}x{h}", (w, h), stage=kiln, then=clears) for w, h in (SMALL, USUAL)),
+    Scene("logs-run", SMALL, stage=fired_twice, then=begins_with_this_run),
     *(Scene(f"isolation-{w}x{h}", (w, h), ["left_square_bracket", "enter"]) for w, h in (SMALL, USUAL, LARGE)),
     *(Scene(f"images-{w}x{h}", (w, h), ["2", "G", "k", "k"], then=_waste) for w, h in (SMALL, USUAL, LARGE)),
     *(Scene(f"layers-{w}x{h}", (w, h), ["2", *"jjjjjjjjj"], then=_into_layers) for w, h in (SMALL, USUAL, LARGE)),
     *(Scene(f"jobs-{w}x{h}", (w, h), stage=potters_shop, then=_pulls) for w, h in (SMALL, USUAL, LARGE)),
+    *(Scene(f"moving-{w}x{h}", (w, h), stage=potters_shop, then=_moves) for w, h in (SMALL, USUAL, LARGE)),
     *(
         Scene(f"pull-{w}x{h}", (w, h), ["2", "p", *"shop/api", "tab", "2"], then=_tags)
         for w, h in (SMALL, USUAL, LARGE)

@@ -110,6 +110,33 @@ def test_an_outcome_says_how_long_or_that_it_rests() -> None:
     assert outcome(job, NOW + 5, "").plain == "paused"
 
 
+def test_rate_and_time_left_stay_where_there_is_little_room() -> None:
+    job = Job("push x", "", NOW)
+    for second in range(6):
+        job.moved(second * 10 * MEGA, 300 * MEGA, NOW + second)
+    (row,) = rows([job], NOW + 5, UNICODE)
+    told = {width: row.make(width).plain.split("%")[-1].strip() for width in (44, 58, 90)}
+    assert told == {90: "50 of 300 M · 10 MB/s · 25 s", 58: "10 MB/s · 25 s", 44: "25 s"}
+
+
+def test_a_load_counts_what_it_reads_and_then_unpacks() -> None:
+    job = pulled(line("a", "Loading layer", 0, 0) | {"progressDetail": {"current": 0, "total": 40}})
+    assert (job.current, job.total) == (0, 40)
+    job.heard(line("a", "Loading layer", 10, 40), NOW + 1)
+    assert (job.current, job.total) == (10, 40)
+    job.heard(line("a", "Unpacking layer", 3, 90), NOW + 2)
+    assert (job.current, job.total) == (40, 40)
+    assert job_figures(job, NOW + 2).plain == "40 B there, unpacking"
+    assert "40 B, unpacking" in rows([job], NOW + 2, UNICODE)[1].make(90).plain
+
+
+def test_a_push_at_its_end_is_not_unpacked() -> None:
+    job = pulled(line("a", "Pushing", 40, 40), line("b", "Preparing", 0, 60))
+    assert rows([job], NOW + 2, UNICODE)[2].make(90).plain.rstrip().endswith("60 B waits")
+    job.heard(line("b", "Pushed"), NOW + 2)
+    assert job_figures(job, NOW + 2).plain == "100 B done, finishing"
+
+
 def test_a_paused_job_holds_the_thread_that_reads_its_file() -> None:
     job = Job("load x", "", NOW)
     file = Watch(job, lambda: NOW, lambda: None).gated(io.BytesIO(b"data"))
