@@ -40,9 +40,10 @@ class LogWriter:
         self._fd = -1
         self._number = 0
         self._size = 0
-        self._reason = ""
         self.lost = 0
         """Records that could not be written and of which the log does not tell yet."""
+        self.reason = ""
+        """Why the last of them could not be."""
         self._open()
 
     @property
@@ -50,10 +51,10 @@ class LogWriter:
         """The lines of each stream that have not ended, and are not written yet."""
         return {stream: held for stream, held in self._pending.items() if held}
 
-    def resume(self, pending: Mapping[int, bytes], lost: int = 0) -> None:
-        """Go on where another writer of this log was left, with its `pending` and `lost`."""
+    def resume(self, pending: Mapping[int, bytes], lost: int = 0, reason: str = "") -> None:
+        """Go on where another writer of this log was left, with its `pending`, `lost` and `reason`."""
         self._pending = dict(pending)
-        self.lost = lost
+        self.lost, self.reason = lost, reason
 
     def _open(self) -> None:
         """Go on with the newest segment, behind its last whole record."""
@@ -65,7 +66,7 @@ class LogWriter:
                 self._size = _last_newline(self._fd, self._size)
                 os.ftruncate(self._fd, self._size)
         except OSError as error:
-            self._reason = _reason(error)
+            self.reason = _reason(error)
 
     def write(self, stream: int, data: bytes, now: int | None = None) -> None:
         """Take `data` from stream 1 or 2, read at `now` (nanoseconds). Whole lines are written at once."""
@@ -149,7 +150,7 @@ class LogWriter:
             while written < len(data):
                 written += os.write(self._fd, data[written:])
         except OSError as error:
-            self._reason = _reason(error)
+            self.reason = _reason(error)
             kept = data.rfind(b"\n", 0, written) + 1
             self._size += kept
             self.lost += data.count(b"\n", kept)
@@ -165,7 +166,7 @@ class LogWriter:
     def _tell(self) -> None:
         """Say in the log itself what is missing from it."""
         lost, self.lost = self.lost, 0
-        text = _TOLD.format(lines=lost, noun="line" if lost == 1 else "lines", reason=self._reason)
+        text = _TOLD.format(lines=lost, noun="line" if lost == 1 else "lines", reason=self.reason)
         told = self._put(records("stderr", escape(text.encode()), timestamp(time.time_ns())))
         self.lost = 0 if told else lost
 

@@ -88,7 +88,7 @@ class Streams:
             "master": places[channels.master] if channels.master >= 0 else None,
             "size": self._size,
             "log": [[stream, luggage.blob(data)] for stream, data in pending.items()],
-            "lost": self._log.lost if self._log else 0,
+            "lost": [self._log.lost, self._log.reason] if self._log else [0, ""],
             "history": self._history.pack(luggage) if self._history else None,
         }
 
@@ -102,7 +102,7 @@ class Streams:
         if state["history"]:
             self._history = History.unpack(state["history"], found)
         if self._log:
-            self._log.resume({stream: found.blob(number) for stream, number in state["log"]}, state["lost"])
+            self._log.resume({stream: found.blob(number) for stream, number in state["log"]}, *state["lost"])
         self._stdin.bind(self._channels.stdin)
         self._balance(force=True)
 
