@@ -1,8 +1,12 @@
-"""`python -m bench.terminal`: the attach terminal beside tmux and the bare pty, in one run. No engine is needed."""
+"""`python -m bench.terminal`: the attach terminal beside tmux and the bare pty, in one run.
+
+Only the figures of detaching need an engine, and so root.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import select
 import shutil
 import subprocess
@@ -13,8 +17,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from typing import IO
 
+from bench import terminal_detach
 from bench.screens import WORKLOADS
 from tui.terminal.screen import FastScreen
 from tui.terminal.source import PtySource
@@ -29,7 +35,9 @@ _MARK = b"all-of-it"
 _SHELL = ["sh", "-c", "PS1=\"$(printf '\\033\\134@@> ')\" exec sh -i"]
 _MEGABYTES = 20
 _ARGUMENT = 60_000  # bytes; a program's argument may have twice as many
-_BURST = 0.003  # seconds without a byte between two frames
+_ASKED, _SAID = b"\x1b[?2026$p", b"\x1b[?2026;2$y"  # does the terminal know frames? it does
+_FRAME = re.compile(rb"\x1b\[\?2026h(.*?)\x1b\[\?2026l", re.DOTALL)
+_WATCHED = 3.0  # seconds in which frames are counted
 _kept: list[IO[bytes]] = []
 
 
@@ -42,6 +50,7 @@ class Figure:
     goal: float | None
     measure: Callable[[list[str]], float]
     least: bool = False
+    ours: bool = False  # the others have nothing like it
 
     def verdict(self, value: float, tmux: float | None) -> str:
         """Whether `value` is good enough; a goal of None is tmux's figure."""
@@ -74,10 +83,15 @@ FIGURES = (
     Figure("Ctrl-C out of `yes`, median", "ms", 20, lambda argv: quantile(interrupt_times(argv, "yes"), 0.5)),
     Figure("Ctrl-C out of `yes`, p99", "ms", 50, lambda argv: quantile(interrupt_times(argv, "yes"), 0.99)),
     Figure("Ctrl-C out of redraws, p99", "ms", 50, lambda argv: quantile(interrupt_times(argv, _redraws()), 0.99)),
-    Figure("frames in a flood of text", "/s", 30, lambda argv: frame_rate(argv, "yes"), least=True),
-    Figure("frames in a flood of redraws", "/s", 30, lambda argv: frame_rate(argv, _redraws()), least=True),
+    Figure(
+        "frames in a flood of text", "/s", 30, lambda argv: frame_rate(argv, "seq 999999999"), least=True, ours=True
+    ),
+    Figure(
+        "frames in a flood of redraws", "/s", 30, lambda argv: frame_rate(argv, _redraws()), least=True, ours=True
+    ),
     Figure("bytes written while idle", "B/s", 0, lambda argv: idle_bytes(argv)),
 )
+_DETACH = 50.0  # milliseconds
 _ENGINE_GOALS = {"plain log text": 60.0, "dense redraw": 8.0}
 
 
@@ -95,13 +109,36 @@ def main() -> None:
     head = [*ways, "onggi ÷ tmux", "onggi ÷ bare", "onggi's goal", "load"]
     print("| | " + " | ".join(head) + " |\n" + "| --- " * (len(head) + 1) + "|")
     for figure in FIGURES:
-        values = {name: figure.measure(argv) for name, argv in ways.items() if argv}
-        cells = [f"{values[name]:.1f} {figure.unit}" if name in values else "not installed" for name in ways]
+        values = {name: figure.measure(argv) for name, argv in _asked(ways, figure).items()}
+        cells = [f"{values[name]:.1f} {figure.unit}" if name in values else "–" for name in ways]
         cells += [
             f"{values['onggi'] / values[other]:.2f}" if values.get(other) else "–" for other in ("tmux", "bare pty")
         ]
         cells += [figure.verdict(values["onggi"], values.get("tmux")), f"{os.getloadavg()[0]:.1f}"]
         print(f"| {figure.title} | " + " | ".join(cells) + " |", flush=True)
+    _print_detach()
+
+
+def _asked(ways: dict[str, list[str]], figure: Figure) -> dict[str, list[str]]:
+    """Whom to measure: who is installed, and has what is measured."""
+    return {name: argv for name, argv in ways.items() if argv and (name == "onggi" or not figure.ours)}
+
+
+def _print_detach() -> None:
+    """Leaving a container needs one: an engine, and root."""
+    if not terminal_detach.possible():
+        print("\ndetach: not measured, containers need root")
+        return
+    data = WORKLOADS["dense redraw"][:_ARGUMENT]
+    print("\n| detach, until keys are the app's again | median | p99 | goal | load |\n" + "| --- " * 5 + "|")
+    for title, flood in (("calm", "sleep 1000"), ("`yes`", "yes"), ("redraws", 'yes "$(cat /flood)"')):
+        times = terminal_detach.detach_times(flood, data, _until, _drained)
+        last = quantile(times, 0.99)
+        verdict = f"{'reached' if last <= _DETACH else 'missed'} (≤ {_DETACH:.0f} ms)"
+        print(
+            f"| {title} | {quantile(times, 0.5):.1f} ms | {last:.1f} ms | {verdict} | {os.getloadavg()[0]:.1f} |",
+            flush=True,
+        )
 
 
 def quantile(values: list[float], at: float) -> float:
@@ -206,18 +243,16 @@ def interrupt_times(argv: list[str], flood: str) -> list[float]:
 
 
 def frame_rate(argv: list[str], flood: str) -> float:
-    """What reaches the outer terminal a second in a flood, in bursts: a frame is written at once."""
+    """Frames a second in a flood: updates that are marked as one (mode 2026) and differ from the one before."""
     with _running(argv) as outer:
         outer.write(f"{flood}\r".encode())
         _drained(outer, 0.5)
-        end, last, bursts = time.monotonic() + 2.0, 0.0, 0
-        while (now := time.monotonic()) < end:
-            if _some(outer, end - now):
-                now = time.monotonic()
-                bursts += now - last > _BURST
-                last = now
+        end, seen = time.monotonic() + _WATCHED, []
+        while (left := end - time.monotonic()) > 0:
+            seen.append(_some(outer, left))
         outer.write(b"\x03")
-        return bursts / 2.0
+        frames: list[bytes] = _FRAME.findall(b"".join(seen))
+        return sum(one != other for one, other in pairwise(frames)) / _WATCHED
 
 
 def idle_bytes(argv: list[str]) -> float:
@@ -243,7 +278,8 @@ def _running(argv: list[str]) -> Iterator[PtySource]:
     env = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", "LC_ALL": "C.UTF-8", "PS1": "@@> "}
     env.pop("TMUX", None)
     if argv[0] == "tmux":
-        argv = [*argv[:6], *_SHELL, *argv[6:]]
+        at = argv.index("new") + 1
+        argv = [*argv[:at], *_SHELL, *argv[at:]]
     outer = PtySource(argv, columns=_COLUMNS, lines=_LINES, env=env)
     try:
         _until(outer, _PROMPT)
@@ -252,7 +288,7 @@ def _running(argv: list[str]) -> Iterator[PtySource]:
     finally:
         outer.close()
         if argv[0] == "tmux":
-            subprocess.run([*argv[:5], "kill-server"], check=False, capture_output=True)
+            subprocess.run([*argv[: argv.index("new")], "kill-server"], check=False, capture_output=True)
 
 
 def _until(outer: PtySource, wanted: bytes) -> None:
@@ -260,7 +296,10 @@ def _until(outer: PtySource, wanted: bytes) -> None:
     while wanted not in seen:
         if time.monotonic() > end:
             raise TimeoutError(f"{wanted!r} did not come; the last bytes were {seen[-200:]!r}")
-        seen = seen[-len(wanted) :] + _some(outer, 0.5)
+        seen = seen[-max(len(wanted), len(_ASKED)) :] + _some(outer, 0.5)
+        if _ASKED in seen:
+            outer.write(_SAID)
+            seen = seen.replace(_ASKED, b"")
 
 
 def _quiet(outer: PtySource, seconds: float = 0.3) -> None:

@@ -17,7 +17,8 @@ class DetachHint:
     def __init__(self, keys: bytes = b"\x10\x11") -> None:
         self._keys = keys
         self._matched = 0
-        self._released = False
+        self._released = self.complete = False
+        self.complete = False  # all of them have passed; whoever acts on it takes it back
 
     @property
     def held(self) -> bool:
@@ -29,6 +30,7 @@ class DetachHint:
         for byte in data if self._keys else b"":
             if byte == self._keys[self._matched]:
                 self._matched = (self._matched + 1) % len(self._keys)
+                self.complete = self.complete or not self._matched
             else:
                 self._matched = 1 if self._released and byte == self._keys[0] else 0
             self._released = False
@@ -41,4 +43,4 @@ class DetachHint:
     def reset(self) -> None:
         """Nobody types any more."""
         self._matched = 0
-        self._released = False
+        self._released = self.complete = False

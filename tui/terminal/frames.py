@@ -8,8 +8,9 @@ from time import monotonic
 from typing import Final
 
 _CALM: Final = 1 / 60
-_FLOOD: Final = 1 / 30
+_FLOOD: Final = 1 / 45  # a busy machine takes its share of them, and 30 a second are to be left
 _HURRY: Final = 1 / 200
+_FULL: Final = 1 / 200  # seconds until the outer terminal is asked again whether it has taken the last frame
 _ANSWER: Final = 0.1  # seconds after a key in which what is shown is probably its answer
 _MOST_HOLD: Final = 0.15  # seconds a program may hold frames back (mode 2026)
 
@@ -23,7 +24,7 @@ class FrameClock:
         self._held = held
         self._blocked = blocked
         self._due: asyncio.TimerHandle | None = None
-        self._last = 0.0
+        self._last = 0.0  # when the last frame was to come; it may have come later
         self._due_at = 0.0
         self._hurry_until = 0.0
         self._held_since = 0.0
@@ -62,9 +63,13 @@ class FrameClock:
         self._due = None
         now = monotonic()
         self._held_since = (self._held_since or now) if self._held() else 0.0
-        if self._blocked() or (self._held_since and now - self._held_since < _MOST_HOLD):
+        blocked = self._blocked()
+        if blocked or (self._held_since and now - self._held_since < _MOST_HOLD):
             self._last = now  # whoever wants a frame meanwhile waits as long
-            self._wait(_CALM)
+            self._wait(_FULL if blocked else _CALM)
             return
-        self._last = now
+        # a frame that was late does not put off the next one, else every delay would cost a part of a frame
+        late = now - self._due_at
+        self._last = self._due_at if 0.0 < late < _FLOOD else now
+        self._due_at = 0.0
         self._show()

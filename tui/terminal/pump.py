@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from time import monotonic
+from time import monotonic, sleep
 from typing import Final, Protocol
 
 from tui.terminal.source import TerminalSource
@@ -23,6 +23,11 @@ _BUDGET: Final = 0.006
 _WINDOW: Final = 0.02  # seconds over which a flood is measured
 _FLOOD: Final = 65536  # bytes in a window with which one begins
 _EBB: Final = 1_000_000  # bytes a second below which it is over
+_GATHER: Final = 0.004
+_NAP: Final = 0.0003
+_END: Final = 0.3  # seconds in which the end of a stream that is left must come
+_TURNS: Final = 32  # steps that others may take between two of ours
+_MOST_HELD: Final = 4 << 20
 _REST: Final = 0.001  # seconds from one reading to the next in a flood
 
 
@@ -62,6 +67,8 @@ class Pump:
         self._writing = False
         self._ended = False
         self._done = False
+        self._held: list[bytes] = []
+        self._expecting: asyncio.TimerHandle | None = None
         self.flooding = False
         self.outlet: Outlet | None = None
         self._loop.add_reader(self._fd, self._readable)
@@ -73,8 +80,38 @@ class Pump:
         self._done = True
         self._loop.remove_reader(self._fd)
         self._loop.remove_writer(self._fd)
-        if self._again is not None:
+        for handle in (self._again, self._expecting):
+            if handle is not None:
+                handle.cancel()
+
+    def expect_end(self) -> None:
+        """The reader leaves. What is in front of the end is read but not executed: it would be shown to nobody, and
+        a flood of redraws takes long. If no end comes after all, it is executed then."""
+        if self._done or self.outlet is not None:
+            return
+        if self._expecting is not None:
+            self._expecting.cancel()
+        elif self._again is not None:
             self._again.cancel()
+            self._again = None
+        self._expecting = self._loop.call_later(_END, self._go_on)
+        self._listen(True)
+
+    def _go_on(self) -> None:
+        self._expecting = None
+        self._listen(False)
+        data, self._held = b"".join(self._held), []
+        self._execute(data)
+
+    def _hold(self, data: bytes) -> None:
+        self._held.append(data)
+        if self._ended:
+            self._stream.forget()
+            self.stop()
+            self._on_end()
+        elif sum(map(len, self._held)) > _MOST_HELD and self._expecting is not None:
+            self._expecting.cancel()
+            self._go_on()
 
     def watch_writes(self) -> None:
         """Call after writes that may have left something pending; safe from any thread."""
@@ -94,22 +131,34 @@ class Pump:
 
     def _readable(self) -> None:
         parts: list[bytes] = []
-        size = 0
+        size, begun = 0, monotonic()
         while size < self._most:
             data = self._source.read_nonblocking(_READ)
             if data is None:
-                break
+                if not (self.flooding and self._gathers(begun)):
+                    break
+                continue
             if not data:
                 self._ended = True
                 break
             parts.append(data)
             size += len(data)
         now, data = monotonic(), b"".join(parts)
+        if self._expecting is not None:
+            self._hold(data)
+            return
         self._measure(size, now)
         if self.outlet is not None and data:
             self.outlet.pass_through(data)
         self._most = min(2 * self._most, _BATCH)
-        self._execute(data, now)
+        self._execute(data)
+
+    def _gathers(self, begun: float) -> bool:
+        """In a flood: let more come in, for a moment that the loop does not notice."""
+        if self.outlet is not None or self._expecting is not None or monotonic() - begun > _GATHER:
+            return False
+        sleep(_NAP)
+        return True
 
     def _measure(self, size: int, now: float) -> None:
         """Judge by the bytes of the last window. On a busy machine a window may be much longer than meant."""
@@ -120,7 +169,14 @@ class Pump:
         self._window = (begun, seen + size)
         self.flooding = self.flooding or seen + size >= _FLOOD
 
-    def _execute(self, data: bytes, begun: float) -> None:
+    def _turn(self, left: int, then: Callable[[], None]) -> None:
+        """Stand back behind all that is ready, `left` times: what the app does takes many small steps."""
+        if left:
+            self._again = self._loop.call_soon(self._turn, left - 1, then)
+        else:
+            then()
+
+    def _execute(self, data: bytes = b"") -> None:
         self._again = None
         done = self._stream.feed(data, monotonic() + _BUDGET)
         self._on_output()
@@ -129,14 +185,15 @@ class Pump:
         if not done:
             self._most = _READ
             self._listen(False)
-            self._again = self._loop.call_soon(self._execute, b"", begun)
+            self._again = self._loop.call_soon(self._turn, _TURNS, self._execute)
         elif self._ended:
             self.stop()
             self._on_end()
         elif self.outlet is not None and self.outlet.backlog:
             self._pause(_REST)
-        elif self.flooding and (rest := begun + _REST - monotonic()) > 0:
-            self._pause(rest)
+        elif self.flooding:
+            self._listen(False)
+            self._again = self._loop.call_soon(self._turn, _TURNS, self._rested)
         else:
             self._listen(True)
 

@@ -108,6 +108,10 @@ class Session:
         loop.call_soon_threadsafe(self._sent, taken)
 
     def _sent(self, taken: bool) -> None:
+        if self._hint.complete:
+            self._hint.complete = False
+            if self._pump is not None:
+                self._pump.expect_end()
         self._watcher.keys_went(taken)
         self._follow()
         self._answer()

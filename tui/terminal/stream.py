@@ -100,6 +100,11 @@ class FastStream(pyte.ByteStream):  # type: ignore[misc]  # pyte is followed as 
                 break
         return True
 
+    def forget(self) -> None:
+        """Drop what is not executed yet: what comes next has nothing to do with it."""
+        self._text, self._discarding = "", None
+        self.utf8_decoder.reset()
+
     def _keep(self, text: str) -> None:
         """Keep an unfinished sequence for the next read, unless it has grown beyond all reason."""
         if text[1:2] in _STRINGS:

@@ -236,13 +236,20 @@ class TerminalView(Reading, can_focus=True):
         """Palette colours stay palette colours: the reader's terminal shows them as it would bare."""
         return [f for f in super().get_line_filters() if not isinstance(f, ANSIToTruecolor)]
 
-    def render_line(self, y: int) -> Strip:
-        """One row, live or from history."""
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """The rows of `crop`, all in the same style: to find it costs as much as to paint a row."""
+        self._dress()
+        return super().render_lines(crop)
+
+    def _dress(self) -> None:
         base = (self.rich_style, DECSCNM in self.terminal.mode, self.terminal.palette.revision)
         if base != self._base:
             self._base = base
             self._painter = Painter(base[0], reverse=base[1], palette=self.terminal.palette)
             self._tell_colours(base[0])
+
+    def render_line(self, y: int) -> Strip:
+        """One row, live or from history."""
         columns = self.size.width
         look = self._look
         if look is not None and y == self.size.height - 1:
