@@ -57,6 +57,15 @@ async def test_a_file_of_this_machine_is_read_by_the_engine(client: Unsent, job:
     assert found["Config"]["Cmd"] == ["/bin/sh", "-c", "run"]
 
 
+async def test_a_save_says_how_long_it_will_be(client: Unsent, job: Job, tmp_path: Path) -> None:
+    path = tmp_path / "image.tar"
+    path.write_bytes(archive([busybox_layer()], "app:1", {"Cmd": ["sh"]}))
+    await transfers.load(client, path, watch(job))
+    saving = Job("save", "onggi save", 0.0)
+    await transfers.save(client, ["app:1"], tmp_path / "saved.tar", watch(saving))
+    assert saving.current == saving.total == (tmp_path / "saved.tar").stat().st_size
+
+
 async def test_what_is_no_archive_is_told_in_a_line(client: Unsent, job: Job, tmp_path: Path) -> None:
     path = tmp_path / "image.tar"
     path.write_bytes(b"no archive" * 1000)

@@ -95,6 +95,8 @@ async def test_what_is_saved_loads_again_as_the_same_image(store: Store, tmp_pat
     assert (await second.images.resolve("t:2")).id == image.id
     assert await second.save("t", "other:1") == data
     by_id = await store.save(image.id)
+    sizes = [await store.images.saved_size(names) for names in (("t", "other:1"), (image.id,))]
+    assert sizes == [len(data), len(by_id)]
     third = Store.open(tmp_path / "third")
     assert await third.load(by_id) == (f"Loaded image ID: {image.id}",)
 
