@@ -32,7 +32,7 @@ def _meant(store: ImageStore, text: str) -> list[tuple[Image, Reference | None]]
     image = _found(store, text)
     if len(text) >= 64:
         return [(image, None)]
-    reference = Reference.parse(text)
+    reference = store.named(text)
     return [(image, reference if str(reference) in image.references else None)]
 
 

@@ -32,7 +32,7 @@ class Remover:
         image = self._store.find(text)
         if _is_id(text, image):
             return self._by_id(image, force=force)
-        return self._by_name(image, Reference.parse(text).with_default_tag(), force=force)
+        return self._by_name(image, self._store.named(text), force=force)
 
     def _by_name(self, image: Image, reference: Reference, *, force: bool) -> list[dict[str, str]]:
         users = self._in_use(image.id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -46,8 +46,12 @@ class NewImage:
 class ImageStore:
     """The images of one ROOT, kept in memory. Every change is one synced transaction."""
 
-    def __init__(self, db: Database, content: ContentStore) -> None:
+    def __init__(
+        self, db: Database, content: ContentStore, *, meant: Callable[[Reference], Reference] = lambda named: named
+    ) -> None:
+        """`meant` tells what a short name stands for."""
         self._db = db
+        self._meant = meant
         self._content = content
         self._images: dict[Digest, Image] = {}
         self._tags: dict[str, Digest] = {}
@@ -108,13 +112,22 @@ class ImageStore:
             if image is None:
                 raise NoSuchImage(f"No such image: {text}")
             return image
-        reference = Reference.parse(text).with_default_tag()
+        reference = self.named(text)
         found = self._by_reference(reference)
         if found is None and prefix:
             found = self._by_prefix(prefix[1])
         if found is None:
             raise NoSuchImage(f"No such image: {reference.familiar}")
         return found
+
+    def named(self, text: str) -> Reference:
+        """`text` with its tag; or what its short name stands for, where only that is here. Raises BadReference."""
+        reference = Reference.parse(text).with_default_tag()
+        if self._by_reference(reference) is None:
+            meant = self._meant(reference)
+            if meant != reference and self._by_reference(meant) is not None:
+                return meant
+        return reference
 
     def by_name(self, reference: Reference) -> tuple[tuple[Reference, Image], ...]:
         """All tags of the repository that `reference` names, in order."""

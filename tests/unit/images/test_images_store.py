@@ -159,3 +159,20 @@ def test_a_name_that_looks_like_an_id_is_a_name(room: Room) -> None:
     second = room.add("y", first.hex[:6], "other:1")
     assert remove(room, first.hex[:6]) == [{"Untagged": f"{first.hex[:6]}:latest"}]
     assert room.store.find(second).references == ("docker.io/library/other:1",)
+
+
+def test_a_short_name_finds_and_takes_what_it_stands_for(room: Room) -> None:
+    def meant(reference: Reference) -> Reference:
+        known = reference.familiar_name == "tools"
+        return Reference("reg.lan", "team/tools", reference.tag, reference.digest) if known else reference
+
+    ident = room.add("x", "reg.lan/team/tools:1", "other:1")
+    store = ImageStore(room.db, room.content, meant=meant)
+    assert store.find("tools:1").id == ident and store.find("docker.io/library/tools:1").id == ident
+    with pytest.raises(NoSuchImage, match="No such image: tools:2"):
+        store.find("tools:2")
+    remover = Remover(store, in_use=lambda ident: (), running=lambda user: False)
+    assert remover.remove("tools:1", force=False) == [{"Untagged": "reg.lan/team/tools:1"}]
+    assert store.find("other:1").id == ident
+    room.add("y", "tools:1")  # a name that is here is what it says
+    assert ImageStore(room.db, room.content, meant=meant).find("tools:1").id != ident
