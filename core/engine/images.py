@@ -43,6 +43,7 @@ class Service(Protocol):
     async def history(self, reference: str) -> Lines: ...
     def chosen(self, references: Sequence[str]) -> tuple[Image, ...]: ...
     def last_used(self, image: Image) -> float: ...
+    def shared_sizes(self) -> dict[Digest, int]: ...
     async def list(self) -> tuple[Image, ...]: ...
 
 
@@ -85,6 +86,10 @@ class ImageActs:
     def last_used(self, image: Image) -> float:
         """When a container was made from an image last, seconds since the epoch; 0 = never."""
         return self._service.last_used(image)
+
+    def shared_sizes(self) -> Mapping[Digest, int]:
+        """Bytes of the layers that an image has and others have too, by image id."""
+        return self._service.shared_sizes()
 
     async def shown_name(self, asked: str, image_id: str) -> str:
         """What the IMAGE column shows: the name asked for while it still means that image, else the id."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections import ChainMap, Counter
+from collections import ChainMap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,6 +16,7 @@ from core.engine.records import Records
 from core.model.container import Status
 from core.model.image import Image
 from core.model.network import VolumeRecord
+from core.oci.digest import Digest
 from core.oci.platform import machine_platform
 from core.paths import Paths
 from core.storage.usage import tree_size
@@ -39,6 +40,7 @@ _ABILITIES: dict[str, Any] = {
 class Images(Protocol):
     async def list(self) -> tuple[Image, ...]: ...
     def layer_sizes(self, image: Image) -> dict[str, int]: ...
+    def shared_sizes(self) -> dict[Digest, int]: ...
 
 
 class Volumes(Protocol):
@@ -161,15 +163,11 @@ class System:
     async def disk_usage(self) -> dict[str, Any]:
         """Sizes for GET /system/df, in Docker's words and bytes."""
         images = await self._images.list()
-        layers = {image.id: self._images.layer_sizes(image) for image in images}
-        users = Counter(name for sizes in layers.values() for name in sizes)
+        layers = ChainMap(*map(self._images.layer_sizes, images))
         return {
-            "LayersSize": sum(dict(ChainMap(*layers.values())).values()),
+            "LayersSize": sum(dict(layers).values()),
             "images": images,
-            "shared": {
-                ident: sum(size for name, size in sizes.items() if users[name] > 1)
-                for ident, sizes in layers.items()
-            },
+            "shared": self._images.shared_sizes(),
             "volumes": await self._volumes.list(),
         }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from core.images.room import ImageRoom
 from core.images.starter import make_starter
 from core.model.events import Progress
 from core.model.image import Image
+from core.oci.digest import Digest
 
 Report = Callable[[Progress], None]
 Objects = list[dict[str, Any]]
@@ -51,6 +53,14 @@ class Images:
     def layer_sizes(self, image: Image) -> dict[str, int]:
         """Bytes of each layer of an image when unpacked, by chainID."""
         return {str(name): self._snapshots.size(name) for name in image.config.chain}
+
+    def shared_sizes(self) -> dict[Digest, int]:
+        """Bytes of the layers that an image has and others have too, by image id."""
+        layers = {image.id: self.layer_sizes(image) for image in self._store.all()}
+        users = Counter(name for sizes in layers.values() for name in sizes)
+        return {
+            ident: sum(size for name, size in sizes.items() if users[name] > 1) for ident, sizes in layers.items()
+        }
 
     async def load(self, fd: int, *, progress: Report) -> tuple[str, ...]:
         """Take in an archive; the lines to print, one a name. Raises BadArchive with one line, keeping nothing."""
