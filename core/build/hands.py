@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +25,15 @@ class StepFailed(EngineError):
     def __init__(self, words: Sequence[str], code: int) -> None:
         self.code = code
         super().__init__(f"The command '{' '.join(words)}' returned a non-zero code: {code}")
+
+
+def first_error(failed: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The error to tell: the first that is no mere consequence."""
+    for error in failed.exceptions:
+        found = first_error(error) if isinstance(error, BaseExceptionGroup) else error
+        if not isinstance(found, asyncio.CancelledError):
+            return found
+    return failed.exceptions[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

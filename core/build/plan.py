@@ -47,6 +47,7 @@ class PlannedStage:
     platform: str
     needs: frozenset[int]
     images: tuple[str, ...]  # that steps copy or mount from
+    base_folder: str = ""  # a named context whose files are the base
 
     @property
     def name(self) -> str:
@@ -138,7 +139,8 @@ def _planned(file: Dockerfile, stage: Stage, args: Mapping[str, str], asked: Ask
     base = _expand(stage.start, stage.start.base, variables)
     if not base:
         raise DockerfileError(f"base name ({stage.start.base}) should not be blank", stage.start.range)
-    named = base in asked.images
+    folder = base if base in asked.folders else ""
+    named = base in asked.images or bool(folder)
     base = asked.images.get(base, base)
     base_stage = None if named else _named_stage(file, base, stage.index)
     needs, images = set() if base_stage is None else {base_stage}, []
@@ -153,11 +155,11 @@ def _planned(file: Dockerfile, stage: Stage, args: Mapping[str, str], asked: Ask
             images.append(name)
         else:
             needs.add(source)
-    is_image = base_stage is None and base.lower() != SCRATCH
+    is_image = base_stage is None and not folder and base.lower() != SCRATCH
     return PlannedStage(
         stage=stage, base_stage=base_stage, base_image=base if is_image else "",
         platform=_expand(stage.start, stage.start.platform, variables), needs=frozenset(needs),
-        images=tuple(dict.fromkeys(images)),
+        images=tuple(dict.fromkeys(images)), base_folder=folder,
     )  # fmt: skip
 
 

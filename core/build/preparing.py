@@ -9,6 +9,7 @@ import msgspec
 from core.build import describe
 from core.build.hands import Prepared
 from core.build.hits import Told
+from core.build.plan import PlannedStage
 from core.build.state import State
 from core.dockerfile.instructions import Arg, Cmd, Copy, Entrypoint, Instruction, Maintainer
 from core.images.instruct import instruct
@@ -30,6 +31,12 @@ def prepare_words(state: State, instruction: Instruction) -> Prepared:
         after = replace(after, config=msgspec.structs.replace(after.config, cmd=()))
     created_by = describe.created_by(instruction, after.config, expander)
     return Prepared(state=after, parts={"text": created_by}, created_by=created_by, told=tells(created_by))
+
+
+def copy_of(planned: PlannedStage) -> Copy:
+    """FROM a named context that is a folder: all its files, as the first layer."""
+    start = planned.stage.start
+    return Copy(range=start.range, text=start.text, sources=(".",), target="/", from_=planned.base_folder)
 
 
 def without_triggers(state: State) -> State:

@@ -18,10 +18,10 @@ from core.build import describe
 from core.build.cache import Entry
 from core.build.cachedoc import Trodden
 from core.build.causes import Causes
-from core.build.hands import Hands, Made, Options, Prepared, StepFailed
+from core.build.hands import Hands, Made, Options, Prepared, StepFailed, first_error
 from core.build.hits import Hits, ImportFailed, Tell
 from core.build.plan import Plan, PlannedStage, source_stage
-from core.build.preparing import is_told_whole, prepare_words, tells, without_triggers
+from core.build.preparing import copy_of, is_told_whole, prepare_words, tells, without_triggers
 from core.build.scope import Scope
 from core.build.state import State, created_text, step_key, with_path
 from core.build.steps import Step, copy_parts, copy_work, run_words, steps_of
@@ -81,7 +81,7 @@ class Solver:
                 for planned in self._plan.stages:
                     self._stages[planned.stage.index] = group.create_task(self._stage(planned))
         except BaseExceptionGroup as failed:
-            raise _first(failed) from None
+            raise first_error(failed) from None
         finally:
             for task in self._images.values():
                 task.cancel()
@@ -100,6 +100,8 @@ class Solver:
     async def _stage(self, planned: PlannedStage) -> State:
         first, *rest = self._steps[planned.stage.index]
         state = await self._told(first, None, self._begin(planned, first))
+        if planned.base_folder:
+            state = await self._told(first, state, self._step(planned, state, first, copy_of(planned)))
         triggers, state = state.config.on_build, without_triggers(state)
         for trigger in triggers:
             instruction = parse_trigger(trigger)
@@ -389,12 +391,3 @@ class Solver:
 
 def _hear_nothing(name: str, status: str, current: int, total: int) -> None:
     pass
-
-
-def _first(failed: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The error to tell: the first that is no mere consequence."""
-    for error in failed.exceptions:
-        found = _first(error) if isinstance(error, BaseExceptionGroup) else error
-        if not isinstance(found, asyncio.CancelledError):
-            return found
-    return failed.exceptions[0]

@@ -17,16 +17,20 @@ if TYPE_CHECKING:
 
     from core.dockerfile.ignore import Ignore
 
-__all__ = ["CONTEXTS", "ELSEWHERE", "IMAGE", "IN_MEMORY", "is_archive", "numbered", "pack", "pack_text"]
+__all__ = ["ARCHIVE", "CONTEXTS", "ELSEWHERE", "IMAGE", "IN_MEMORY", "is_archive", "numbered", "pack", "pack_text"]
 IMAGE = "docker-image://"  # before a named context that is an image
+ARCHIVE = "archive://"  # before the path of one that was downloaded: the engine unpacks it
 CONTEXTS = ".onggi-contexts"  # where further contexts lie in the archive
 ELSEWHERE = ".onggi-dockerfile"  # the name of a Dockerfile that lies outside of the context
 
 
 def numbered(contexts: Mapping[str, str]) -> dict[str, str]:
-    """Named contexts as the engine is told of them: images as they are, folders by the number in the archive."""
+    """Named contexts as the engine is told of them: images as they are, others by the number in the archive."""
     numbers = iter(range(len(contexts)))
-    return {name: text if text.startswith(IMAGE) else str(next(numbers)) for name, text in contexts.items()}
+    return {
+        name: text if text.startswith(IMAGE) else f"{next(numbers)}{'.tar' if text.startswith(ARCHIVE) else ''}"
+        for name, text in contexts.items()
+    }
 
 
 def pack(folder: str, dockerfile: str, contexts: Mapping[str, str] | None = None) -> tuple[IO[bytes], str]:
@@ -66,6 +70,9 @@ def _pack_named(archive: ContextTar, contexts: Mapping[str, str]) -> None:
     for name, number in numbered(contexts).items():
         if number.startswith(IMAGE):
             continue
+        if number.endswith(".tar"):
+            archive.add(contexts[name].removeprefix(ARCHIVE), f"{CONTEXTS}/{number}")
+            continue
         root = os.path.realpath(contexts[name])
         if not os.path.isdir(root):
             raise InvalidArgument(f'failed to get build context {name}: path "{contexts[name]}" not found')
@@ -74,11 +81,19 @@ def _pack_named(archive: ContextTar, contexts: Mapping[str, str]) -> None:
             archive.add(f"{root}/{path}", f"{CONTEXTS}/{number}/{path}")
 
 
-def pack_text(data: bytes) -> IO[bytes]:
-    """A context with nothing but the Dockerfile `data`."""
+def pack_text(data: bytes, contexts: Mapping[str, str] | None = None) -> IO[bytes]:
+    """A context with nothing but the Dockerfile `data`, and further ones. Raises InvalidArgument."""
     archive = ContextTar()
-    archive.put(ELSEWHERE, data)
-    return archive.end()
+    try:
+        archive.put(ELSEWHERE, data)
+        _pack_named(archive, contexts or {})
+        return archive.end()
+    except OSError as error:
+        archive.close()
+        raise InvalidArgument(f"cannot read the build context: {error.filename}: {error.strerror}") from error
+    except BaseException:
+        archive.close()
+        raise
 
 
 def is_archive(head: bytes) -> bool:

@@ -53,7 +53,7 @@ class BuildBases:
 
     async def image(self, name: str, platform: Platform, progress: Tell) -> Image:
         """Raises NoSuchImage and what a registry raises."""
-        if not self.always:
+        if not self.always or name.startswith("sha256:"):  # which is an id: no registry has it
             try:
                 image = await self.images.resolve(name)
                 if _runs_on(image, platform):

@@ -18,6 +18,7 @@ from core.images.room import ImageRoom
 IMAGE = "docker-image://"
 CONTEXTS = ".onggi-contexts"  # in the archive: named contexts by number
 _DOCKERFILE_LIMIT = 1 << 20  # bytes
+_PACKED = ".tar"  # behind the number of one that is an archive
 _EPOCH = re.compile(r"\d{1,12}")
 
 
@@ -27,9 +28,9 @@ class Contexts:
     def __init__(self, room: ImageRoom) -> None:
         self._room = room
 
-    async def unpack(self, archive: int, home: Path) -> Path:
+    async def unpack(self, archive: int, home: Path, name: str = "context") -> Path:
         """The archive, a tar, as a folder in `home`. Raises BadArchive, SyscallFailed."""
-        context = home / "context"
+        context = home / name
         await off_loop(context.mkdir, 0o755)
         target = os.open(context, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -37,6 +38,18 @@ class Contexts:
         finally:
             os.close(target)
         return context
+
+    async def named(self, contexts: Mapping[str, str], context: Path, home: Path) -> dict[str, Path]:
+        """Those that came along in the archive, as folders. Raises InvalidArgument, BadArchive, SyscallFailed."""
+        found = await off_loop(set_apart, contexts, context, home)
+        for name, path in found.items():
+            if contexts[name].endswith(_PACKED):
+                archive = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+                try:
+                    found[name] = await self.unpack(archive, home, f"context-{path.stem}")
+                finally:
+                    os.close(archive)
+        return found
 
     async def dockerfile(self, context: Path | None, name: str) -> bytes:
         """Read it inside the context, where a link of it cannot lead out. Raises InvalidArgument."""
@@ -70,7 +83,10 @@ def images_of(contexts: Mapping[str, str]) -> dict[str, str]:
 
 
 def set_apart(contexts: Mapping[str, str], context: Path, home: Path) -> dict[str, Path]:
-    """Named contexts that came along in the archive, as folders where COPY of the main one does not see them."""
+    """Named contexts that came along in the archive, where COPY of the main one does not see them.
+
+    Each is a folder, or an archive by itself.
+    """
     if all(text.startswith(IMAGE) for text in contexts.values()):
         return {}
     apart = home / "contexts"
@@ -83,10 +99,11 @@ def set_apart(contexts: Mapping[str, str], context: Path, home: Path) -> dict[st
     for name, text in contexts.items():
         if text.startswith(IMAGE):
             continue
-        folder = apart / text
-        if not text.isdigit() or folder.is_symlink() or not folder.is_dir():
+        path, packed = apart / text, text.endswith(_PACKED)
+        is_there = not path.is_symlink() and (path.is_file() if packed else path.is_dir())
+        if not text.removesuffix(_PACKED).isdecimal() or not is_there:
             raise InvalidArgument(f"build context {name} did not come along")
-        folders[name] = folder
+        folders[name] = path
     return folders
 
 

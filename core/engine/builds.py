@@ -38,7 +38,7 @@ from core.dockerfile.parser import parse
 from core.engine.buildbases import BuildBases, Images, Registries
 from core.engine.buildcache import BuildCache
 from core.engine.buildcaches import Caches
-from core.engine.buildcontexts import Contexts, empty_archive, epoch_of, images_of, set_apart
+from core.engine.buildcontexts import Contexts, empty_archive, epoch_of, images_of
 from core.engine.buildelsewhere import Elsewhere
 from core.engine.buildelsewhere import Registries as CacheRegistries
 from core.engine.buildmounts import BuildPrograms, Surroundings
@@ -211,7 +211,7 @@ class Builds:
                 _, context = await repositories.clone(wish.repository, home / "repository", keep=False)
             if context is not None and not wish.packed:
                 await contexts.leave_out(context, wish.dockerfile)
-            folders = {} if context is None else await off_loop(set_apart, wish.contexts, context, home)
+            folders = {} if context is None else await contexts.named(wish.contexts, context, home)
             data = wish.text if wish.text is not None else await contexts.dockerfile(context, wish.dockerfile)
             recording.has_source(data)
             image = await self._solve(wish, data, Asked(

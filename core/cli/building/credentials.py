@@ -34,7 +34,8 @@ def headers(source: str, args: Mapping[str, str], more: Sequence[str] = ()) -> d
 
 def named(caches: Iterable[str], contexts: Iterable[str]) -> list[str]:
     """The images among caches (a name, or `type=registry,ref=NAME`) and named contexts."""
-    found = [text.removeprefix(IMAGE) for text in contexts if text.startswith(IMAGE)]
+    images = [text.removeprefix(IMAGE) for text in contexts if text.startswith(IMAGE)]
+    found = [name for name in images if not name.startswith("sha256:")]
     for text in caches:
         fields = dict(field.partition("=")[::2] for field in text.split(","))
         found += [fields["ref"]] if "ref" in fields else [text] if "=" not in text else []

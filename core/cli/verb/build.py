@@ -42,16 +42,17 @@ def build(context: Context, given: Arguments) -> int:
     asked = caches.query(given, held)
     if given.on("detach") and held:
         raise CommandFailed("ERROR: a build in the background cannot ask for a folder's cache or for --ssh")
-    archive, dockerfile, source = _context(given)
     with contextlib.ExitStack() as undo:
+        named = undo.enter_context(_contexts(context, given))
+        archive, dockerfile, source = _context(given, named)
         undo.enter_context(archive)
-        query = _query(given, dockerfile) | asked
+        query = _query(given, dockerfile, named) | asked
         if more := [output.name for output in wanted if output.name]:
             query["t"] = [*given.texts("tag"), *more]
         if given.texts("secret"):
             kept = context.engine.post("/onggi/v1/build/secrets", body=_secrets(given.texts("secret")))
             query["secrets"] = kept["Id"]
-        headers = _credentials(source, given)
+        headers = _credentials(source, given, named)
         if given.on("detach"):
             begun = context.engine.open("POST", "/build", query | {"detach": "1"}, archive, headers=headers)
             print(begun.json()["Id"])
@@ -83,7 +84,7 @@ def _call(given: Arguments, method: str) -> int:
 
     if method not in checks.CALLS:
         raise CommandFailed(f"ERROR: --call={method} is not supported: it is build, {' or '.join(checks.CALLS)}")
-    archive, _, source = _context(given)
+    archive, _, source = _context(given, {})
     archive.close()
     args = _build_args(given.texts("build-arg"))
     return checks.call(method, source, check=args.get("BUILDKIT_DOCKERFILE_CHECK", ""))
@@ -125,25 +126,25 @@ def _follow(context: Context, response: Response, progress: str, source: str, *,
     return shown.image
 
 
-def _context(given: Arguments) -> tuple[IO[bytes], str, str]:
+def _context(given: Arguments, named: dict[str, str]) -> tuple[IO[bytes], str, str]:
     """The context's tar, where the Dockerfile is in it, and its text as far as we have it."""
     where, dockerfile = given.operands[0], given.text("file")
     try:
         if where == "-":
-            return _from_stdin(dockerfile)
+            return _from_stdin(dockerfile, named)
         if _is_afar(where):
-            return _from_afar(where, dockerfile, _contexts(given))
+            return _from_afar(where, dockerfile, named)
         if dockerfile == "-":
             data = sys.stdin.buffer.read()
-            return _with_dockerfile(where, data, _contexts(given))
-        archive, name = buildcontext.pack(where, dockerfile, _contexts(given))
+            return _with_dockerfile(where, data, named)
+        archive, name = buildcontext.pack(where, dockerfile, named)
     except EngineError as error:
         raise CommandFailed(f"ERROR: {error.message}") from error
     with open(dockerfile or os.path.join(where, "Dockerfile"), errors="replace") as file:  # noqa: PTH118
         return archive, name, file.read()
 
 
-def _from_stdin(dockerfile: str) -> tuple[IO[bytes], str, str]:
+def _from_stdin(dockerfile: str, contexts: dict[str, str]) -> tuple[IO[bytes], str, str]:
     import io
 
     if sys.stdin.isatty():
@@ -153,7 +154,7 @@ def _from_stdin(dockerfile: str) -> tuple[IO[bytes], str, str]:
     if buildcontext.is_archive(head):
         return stdin, dockerfile or "Dockerfile", ""
     data = stdin.read()
-    return buildcontext.pack_text(data), buildcontext.ELSEWHERE, data.decode("utf-8", "replace")
+    return buildcontext.pack_text(data, contexts), buildcontext.ELSEWHERE, data.decode("utf-8", "replace")
 
 
 def _from_afar(where: str, dockerfile: str, contexts: dict[str, str]) -> tuple[IO[bytes], str, str]:
@@ -173,7 +174,7 @@ def _from_afar(where: str, dockerfile: str, contexts: dict[str, str]) -> tuple[I
         return file, dockerfile or "Dockerfile", ""
     with file:
         data = file.read()
-    return buildcontext.pack_text(data), buildcontext.ELSEWHERE, data.decode("utf-8", "replace")
+    return buildcontext.pack_text(data, contexts), buildcontext.ELSEWHERE, data.decode("utf-8", "replace")
 
 
 def _with_dockerfile(where: str, data: bytes, contexts: dict[str, str]) -> tuple[IO[bytes], str, str]:
@@ -187,7 +188,7 @@ def _with_dockerfile(where: str, data: bytes, contexts: dict[str, str]) -> tuple
     return archive, name, data.decode("utf-8", "replace")
 
 
-def _query(given: Arguments, dockerfile: str) -> dict[str, Any]:
+def _query(given: Arguments, dockerfile: str, named: dict[str, str]) -> dict[str, Any]:
     query: dict[str, Any] = {
         "onggi": "1",
         "dockerfile": dockerfile,
@@ -201,8 +202,8 @@ def _query(given: Arguments, dockerfile: str) -> dict[str, Any]:
     query |= limits.query(given)
     if given.operands[0] != "-" and not _is_afar(given.operands[0]):
         query["packed"] = "1"
-    if given.texts("build-context"):
-        query["contexts"] = jsontext.dumps(buildcontext.numbered(_contexts(given)))
+    if named:
+        query["contexts"] = jsontext.dumps(buildcontext.numbered(named))
     if given.texts("no-cache-filter"):
         stages = [name for text in given.texts("no-cache-filter") for name in text.split(",")]
         query["nocachefilter"] = jsontext.dumps(stages)
@@ -230,13 +231,13 @@ def _is_afar(where: str) -> bool:
     return remotecontext.is_git(where) or remotecontext.is_url(where)
 
 
-def _contexts(given: Arguments) -> dict[str, str]:
-    """`--build-context NAME=FOLDER` or `NAME=docker-image://REFERENCE`."""
-    found = dict(_pair(text) for text in given.texts("build-context"))
-    for name, where in found.items():
-        if not name or not where:
-            raise CommandFailed("ERROR: invalid build context: it is NAME=FOLDER or NAME=docker-image://REFERENCE")
-    return found
+def _contexts(context: Context, given: Arguments) -> contextlib.AbstractContextManager[dict[str, str]]:
+    """`--build-context` by name, with what is elsewhere fetched."""
+    if not given.texts("build-context"):
+        return contextlib.nullcontext({})
+    from core.cli.building import contexts
+
+    return contexts.fetched(context.engine, given.texts("build-context"))
 
 
 def _build_args(texts: list[str]) -> dict[str, str]:
@@ -251,14 +252,14 @@ def _build_args(texts: list[str]) -> dict[str, str]:
     return args
 
 
-def _credentials(source: str, given: Arguments) -> dict[str, str]:
+def _credentials(source: str, given: Arguments, contexts: dict[str, str]) -> dict[str, str]:
     """The header with the user's credentials. Who has none need not load what finds out which are needed."""
     folder = os.environ.get("DOCKER_CONFIG") or os.path.expanduser("~/.docker")  # noqa: PTH111
     if not os.path.exists(f"{folder}/config.json"):  # noqa: PTH110
         return {}
     from core.cli.building import credentials
 
-    more = credentials.named([*given.texts("cache-from"), *given.texts("cache-to")], _contexts(given).values())
+    more = credentials.named([*given.texts("cache-from"), *given.texts("cache-to")], contexts.values())
     return credentials.headers(source, _build_args(given.texts("build-arg")), more)
 
 
