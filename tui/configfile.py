@@ -19,6 +19,7 @@ from tui.config import BadConfig, Config
 _TABLE: Final = re.compile(r"^[ \t]*\[")
 _KEYS: Final = re.compile(r"^[ \t]*\[[ \t]*keys[ \t]*\][ \t]*(#.*)?$")
 _LINE: Final = r"^([ \t]*%s[ \t]*=[ \t]*)(?:\"[^\"\\]*\"|'[^']*')?(.*)$"
+_SETTING: Final = re.compile(r"^[ \t]*[A-Za-z]+[ \t]*=")
 _WRITE: Final = 0o222
 
 
@@ -95,13 +96,14 @@ def _with_keys(lines: list[str], wanted: Config) -> list[str]:
 
 
 def _with_text(lines: list[str], name: str, value: str) -> list[str]:
-    """With `name = "value"` in its line, whose remark stays, or in a first one."""
+    """With `name = "value"` in its line, whose remark stays, or in one of its own before the first setting."""
     top = next((n for n, line in enumerate(lines) if _TABLE.match(line)), len(lines))
     line = re.compile(_LINE % name)
     for n, found in enumerate(map(line.match, lines[:top])):
         if found is not None:
             return [*lines[:n], f"{found[1]}{_quoted(value)}{found[2]}", *lines[n + 1 :]]
-    return [f"{name} = {_quoted(value)}", *lines]
+    first = next((n for n, found in enumerate(lines[:top]) if _SETTING.match(found)), 0)
+    return [*lines[:first], f"{name} = {_quoted(value)}", *lines[first:]]
 
 
 def whole(wanted: Config) -> str:

@@ -116,6 +116,13 @@ def test_only_the_theme_of_a_file_changes(tmp_path: Path) -> None:
     assert path.stat().st_ino == before  # nothing to write
 
 
+def test_a_remark_at_the_top_of_the_file_stays_there(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("# my own\n\nkeymap = 'k9s' # as at work\n")
+    configfile.save_theme(path, "baekja")
+    assert path.read_text() == "# my own\n\ntheme = \"baekja\"\nkeymap = 'k9s' # as at work\n"
+
+
 def test_the_first_theme_is_the_first_line(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text("# mine\n[keys]\nstop = 'Q' # so\n")
