@@ -7,16 +7,21 @@ ONGGI_ESCTEST2 and ONGGI_LIBVTERM name checkouts of them; with ONGGI_FETCH_SUITE
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import re
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from textual.events import MouseEvent
+
 from tui.terminal import attrs
+from tui.terminal.mouse import Kind, report
 from tui.terminal.screen import FastScreen
 from tui.terminal.stream import FastStream
 
@@ -90,14 +95,17 @@ def esctest2(path: Path) -> Grade:
     for name in [name for name in before if name.partition(".")[0] == "tests"]:  # it has a package of that name
         del sys.modules[name]
     argv, sys.argv = sys.argv, [where, "--include", "^$", "--logfile", os.devnull, "--no-print-logs"]
-    try:
-        return _esctest2()
-    finally:
-        sys.argv = argv
-        sys.path.remove(where)
-        for name in set(sys.modules) - set(before):
-            del sys.modules[name]
-        sys.modules.update(before)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it leaves its log open
+        try:
+            return _esctest2()
+        finally:
+            sys.argv = argv
+            sys.path.remove(where)
+            for name in set(sys.modules) - set(before):
+                del sys.modules[name]
+            sys.modules.update(before)
+            gc.collect()
 
 
 def _esctest2() -> Grade:
@@ -141,11 +149,11 @@ def _esctest2() -> Grade:
     return grade
 
 
-# -- libvterm: its scripts, of which we can see the cursor, rows, pen and answers
+# -- libvterm: its scripts, of which we can see the cursor, rows, pen, answers, and reports of the mouse
 
 
 def libvterm(path: Path) -> Grade:
-    """Run the checks of libvterm's scripts that look at the cursor, rows of the screen, and answers."""
+    """Run the checks of libvterm's scripts that look at the cursor, rows of the screen, answers and the mouse."""
     grade = Grade()
     for script in sorted((path / "t").glob("[1-9]*.test")):
         run = _Script(script.name, grade)
@@ -172,6 +180,11 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
             yield number, line
 
 
+_TYPED = ("INCHAR", "INKEY", "FOCUS", "PASTE")
+"""What we have no part in: keys go to the program as the outer terminal spells them."""
+_WHEEL: tuple[Kind, ...] = ("up", "down", "left", "right")
+
+
 class _Script:
     def __init__(self, name: str, grade: Grade) -> None:
         self.name = name
@@ -180,6 +193,8 @@ class _Script:
         self.answers: list[str] = []
         self.expected: list[str] | None = None
         self.at = 0
+        self.mouse = (0, 0)
+        self.button = 0  # the one that is held
         self._fresh()
 
     def _fresh(self) -> None:
@@ -189,7 +204,7 @@ class _Script:
         self.stream = FastStream(self.screen)
 
     def line(self, number: int, line: str) -> None:
-        if line.startswith(("!", "PUSH", "RESET", "RESIZE", "WANT", "INIT", "UTF8")):
+        if line.startswith(("!", "PUSH", "RESET", "RESIZE", "WANT", "INIT", "UTF8", *_TYPED, "MOUSE")):
             self.settle()
             self.at = number
         if match := re.fullmatch(r"RESIZE\s+(\d+)\s*,\s*(\d+)", line):
@@ -203,10 +218,32 @@ class _Script:
             self.answers.clear()
             self.stream.feed(_perl(line[5:]).encode("latin-1"))
             self.expected = []
+        elif match := re.fullmatch(r"MOUSEMOVE\s+(\d+),(\d+).*", line):
+            at = int(match[2]), int(match[1])
+            if at != self.mouse:
+                self.mouse = at
+                self._report("move", self.button)
+        elif match := re.fullmatch(r"MOUSEBTN\s+([du])\s+(\d)\s+(\w+)", line):
+            self._click(match[1] == "d", int(match[2]), match[3])
         elif line.startswith("output ") and self.expected is not None:
             self.expected.append(_perl(line[7:]))
         elif match := re.fullmatch(r"\?(cursor|screen_row|screen_chars|pen)\s*([^=]*?)\s*=\s*(.*)", line):
             self.grade_one(number, f"{match[1]} {match[2]}", self.look(match[1], match[2]), match[3])
+
+    def _click(self, down: bool, button: int, modifiers: str) -> None:
+        if button >= 4:
+            self._report(_WHEEL[button - 4], 0, modifiers)
+            return
+        self._report("press" if down else "release", button, modifiers)
+        self.button = button if down else 0
+
+    def _report(self, kind: Kind, button: int, modifiers: str = "") -> None:
+        x, y = self.mouse
+        event = MouseEvent(None, x, y, 0, 0, button, "S" in modifiers, "A" in modifiers, "C" in modifiers)
+        told = report(event, kind, self.screen.mode)
+        self.answers.clear()
+        self.answers.append((told or b"").decode("latin-1"))
+        self.expected = []
 
     def settle(self) -> None:
         if self.expected:

@@ -155,6 +155,8 @@ def number(text: str, default: int = 0) -> int:
     """A CSI parameter as an int: empty is `default`, and longer than five digits is 99999."""
     if not text:
         return default
+    if len(text) > 5:
+        text = text.lstrip("0") or "0"
     return int(text) if len(text) <= 5 and text.isascii() and text.isdigit() else 99999
 
 

@@ -349,6 +349,8 @@ def _sequences(screen: FastScreen) -> dict[str, Handler]:
         "d": screen.cursor_to_line,
         "e": screen.cursor_down,
         "f": screen.cursor_position,
+        "j": screen.cursor_back,
+        "k": screen.cursor_up,
         "g": screen.clear_tab_stop,
         "h": screen.set_mode,
         "l": screen.reset_mode,

@@ -7,7 +7,7 @@ from tests.support import terminal_suites as suites
 
 @pytest.mark.parametrize(
     ("suite", "run", "floor"),
-    [("esctest2", suites.esctest2, 0.85), ("libvterm", suites.libvterm, 0.88)],
+    [("esctest2", suites.esctest2, 0.85), ("libvterm", suites.libvterm, 0.92)],
 )
 def test_suite(suite: str, run: object, floor: float) -> None:
     where = suites.folder(suite)
