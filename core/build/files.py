@@ -120,6 +120,7 @@ class BuildFiles:
                 "rootfs": dict(self._snapshots.rootfs(key)), "sources": list(part.sources), "target": work.target,
                 "folder": work.target_is_folder, "chown": work.chown, "chmod": work.chmod,
                 "exclude": list(copy.exclude), "unpack": part.unpack, "owners": work.keeps_owners,
+                "parents": copy.parents,
                 "tree": None if part.rootfs is None else dict(part.rootfs),
             }  # fmt: skip
             await self._job("place", args, part)
@@ -202,6 +203,7 @@ class BuildFiles:
         copy = work.instruction
         args = {
             "sources": list(part.sources), "exclude": list(copy.exclude), "owners": work.keeps_owners,
+            "parents": copy.parents,
             "rootfs": None if part.rootfs is None else dict(part.rootfs),
         }  # fmt: skip
         listing = os.open(self._scratch, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)

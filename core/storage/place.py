@@ -29,7 +29,7 @@ from core.linux.syscalls import mount, openat2, unshare
 from core.storage.apply import Layer, enter
 from core.storage.compression import get_ready, stream_of
 from core.storage.roots import Root, inside
-from core.storage.sources import Owner, Source, find, open_tree_of
+from core.storage.sources import Owner, Source, find, open_tree_of, parents
 from core.storage.tarball import TarReader
 from core.storage.tarwrite import END, Member
 from core.storage.walk import TreeWriter
@@ -42,8 +42,8 @@ def run_place(args: dict[str, Any], fds: list[int], owner: Owner) -> dict[str, A
     """The zygote's job `place`: `sources` of a tree (`tree`, or the directory `fds[0]`) into `rootfs` at `target`.
 
     `folder` = the target is a directory whatever is there; `chown`, `chmod` (octal) "" = root, as they are;
-    `owners` = files keep theirs; `exclude` = patterns; `unpack` = a source that is an archive is unpacked. Answers
-    `{"size"}`, bytes of files.
+    `owners` = files keep theirs; `parents` = sources keep the directories above them; `exclude` = patterns;
+    `unpack` = a source that is an archive is unpacked. Answers `{"size"}`, bytes of files.
     Raises NoSuchPath, InvalidArgument, BadArchive, SyscallFailed.
     """
     try:
@@ -52,7 +52,16 @@ def run_place(args: dict[str, Any], fds: list[int], owner: Owner) -> dict[str, A
         uid, gid = owner(root_fd, str(args["chown"])) if args.get("chown") else (0, 0)
         mode = int(str(args["chmod"]), 8) if args.get("chmod") else None
         exclude = ignore_of([str(item) for item in args.get("exclude") or ()])
-        copier = Copier(root_fd, tree, uid, gid, mode, exclude, keeps_owners=bool(args.get("owners")))
+        copier = Copier(
+            root_fd,
+            tree,
+            uid,
+            gid,
+            mode,
+            exclude,
+            keeps_owners=bool(args.get("owners")),
+            parents=bool(args.get("parents")),
+        )
         sources = find(tree, [str(source) for source in args["sources"]])
         size = copier.copy(
             sources, inside(str(args["target"])), folder=bool(args.get("folder")), unpack=bool(args.get("unpack"))
@@ -145,6 +154,7 @@ class Copier:
     mode: int | None
     exclude: Ignore
     keeps_owners: bool = False
+    parents: bool = False
 
     def copy(self, sources: Sequence[Source], target: tuple[bytes, ...], *, folder: bool, unpack: bool) -> int:
         """Bytes of files. Raises InvalidArgument where the target cannot hold the sources, OSError."""
@@ -156,14 +166,28 @@ class Copier:
         wants_folder = folder or bool(archives) or any(source.is_directory for source in plain)
         if kind is not None and not is_folder and wants_folder:
             raise InvalidArgument(f"cannot copy to non-directory: /{os.fsdecode(b'/'.join(target))}")
-        as_folder = is_folder or wants_folder
+        as_folder = is_folder or wants_folder or self.parents
         os.umask(0)
         with Root(self.root) as root:
             _make_folders(root, target if as_folder else target[:-1], self.uid, self.gid)
+            for source in sources if self.parents else ():
+                self._make_parents(root, target, source)
             size = self._plain(root, plain, target, as_folder=as_folder) if plain else 0
             for archive in archives:
                 size += self._unpacked(root, target, archive)
         return size
+
+    def _make_parents(self, root: Root, target: tuple[bytes, ...], source: Source) -> None:
+        """The directories above it, as they are in its tree; those that are there already stay as they are."""
+        for name, mode in parents(self.tree, source):
+            path = (*target, *name.split(b"/"))
+            if _kind(root.fd, path) is None:
+                _make_folders(root, path, self.uid, self.gid)
+                fd = root.fd_for_reading(path)
+                try:
+                    os.fchmod(fd, stat.S_IMODE(mode) if self.mode is None else self.mode)
+                finally:
+                    os.close(fd)
 
     def _plain(self, root: Root, sources: Sequence[Source], target: tuple[bytes, ...], *, as_folder: bool) -> int:
         reader, writer = os.pipe()
@@ -187,6 +211,8 @@ class Copier:
         try:
             for source in sources:
                 base = target if source.is_directory or not as_folder else _below(target, source.name)
+                if self.parents:
+                    base = _below(target, source.kept) if source.kept else target
                 shown = len(base) + 1 if base else 0
                 writer = TreeWriter(
                     self.tree,

@@ -11,7 +11,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from core.dockerfile.ignore import Ignore, compile_part, ignore_of
@@ -35,6 +35,12 @@ class Source:
 
     path: bytes
     is_directory: bool
+    pivot: int = 0  # parts of the path before a `/./`, which --parents leaves out
+
+    @property
+    def kept(self) -> bytes:
+        """What --parents keeps of its path; b"" = nothing."""
+        return b"/".join(self.path.split(b"/")[self.pivot :]) if self.path != b"." else b""
 
     @property
     def name(self) -> bytes:
@@ -46,7 +52,8 @@ def run_look(args: dict[str, Any], fds: list[int]) -> dict[str, Any]:
     """The zygote's job `look-at-sources`: what `sources` of a tree are, and digests of all they hold.
 
     The tree is `rootfs`, or the directory `fds[1]`. Writes to `fds[0]`, an entry each: digest in hex, a space, path
-    from the source on, a NUL. `exclude` = patterns; `owners` = digests are of owners, too. Answers
+    from the source on, a NUL. `exclude` = patterns; `owners` = digests are of owners, too; `parents` =
+    paths are whole, with those of the directories above. Answers
     `{"count", "directory"}`: of sources, and whether the last is one.
     Raises NoSuchPath, InvalidArgument, SyscallFailed.
     """
@@ -57,8 +64,12 @@ def run_look(args: dict[str, Any], fds: list[int]) -> dict[str, Any]:
         exclude = ignore_of([str(pattern) for pattern in args.get("exclude") or ()])
         with open(output, "wb", closefd=False) as file:
             for source in found:
+                above = source.kept if source.is_directory else source.kept.rpartition(b"/")[0]
+                prefix = above + b"/" if args.get("parents") and above else b""
+                for name, mode in parents(root, source) if args.get("parents") else ():
+                    file.write(hashlib.sha256(b"%o" % mode).hexdigest().encode() + b" " + name + b"\0")
                 for name, digest in hashes(root, source, exclude, owners=bool(args.get("owners"))):
-                    file.write(digest.encode() + b" " + name + b"\0")
+                    file.write(digest.encode() + b" " + prefix + name + b"\0")
     except OSError as error:
         raise SyscallFailed.of("read build context", error) from error
     return {"count": len(found), "directory": bool(found) and found[-1].is_directory}
@@ -78,7 +89,9 @@ def find(root: int, patterns: Sequence[str]) -> list[Source]:
         matches = list(_expand(root, (), parts)) if wild else [parts]
         if wild and not matches:
             raise NoSuchPath(f"no source files were specified: {pattern} matches nothing")
-        found += [_source(root, match, pattern) for match in matches]
+        before, dot, _ = pattern.partition("/./")
+        pivot = len(inside(before)) if dot else 0
+        found += [replace(_source(root, match, pattern), pivot=pivot) for match in matches]
         if len(found) > FOUND_LIMIT:
             raise InvalidArgument(f"{pattern} names more than {FOUND_LIMIT} files")
     return found
@@ -117,6 +130,15 @@ def _source(root: int, parts: tuple[bytes, ...], shown: str) -> Source:
     if not (stat.S_ISDIR(kind) or stat.S_ISREG(kind) or stat.S_ISLNK(kind)):
         raise InvalidArgument(f"{shown} is neither a file nor a directory")
     return Source(b"/".join(parts) or b".", stat.S_ISDIR(kind))
+
+
+def parents(root: int, source: Source) -> Iterator[tuple[bytes, int]]:
+    """Of the directories that --parents keeps above a source, and of itself if it is one: name and st_mode."""
+    parts = source.path.split(b"/")
+    for depth in range(source.pivot + 1, len(parts) + source.is_directory):
+        mode = _kind(root, tuple(parts[:depth])) if source.kept else None
+        if mode is not None:
+            yield b"/".join(parts[source.pivot : depth]), mode
 
 
 def _kind(root: int, parts: tuple[bytes, ...]) -> int | None:

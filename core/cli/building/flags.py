@@ -37,7 +37,8 @@ FLAGS = (
     several("annotation", "", "Add annotation to the image (not supported)"),
     several("attest", "", "Attestation parameters (not supported)"),
     several("build-arg", "", "Set build-time variables"),
-    several("build-context", "", "Additional build contexts (name=path, git URL, URL of an archive, docker-image://, oci-layout://)"),
+    several("build-context", "", "Additional build contexts (name=path, a git repository, the URL of an archive, "
+            "docker-image://NAME, oci-layout://FOLDER)"),
     several("cache-from", "", 'External cache sources (an image, "type=registry,ref=NAME", '
             '"type=local,src=FOLDER")'),
     several("cache-to", "", 'Cache export destinations ("type=inline", "type=registry,ref=NAME[,mode=max]", '

@@ -169,6 +169,54 @@ async def test_exclude_leaves_files_out(bench: Bench) -> None:
     assert {name for name in await bench.files(image) if "." in name} == {"d/a.go", "d/keep/c.md"}
 
 
+async def test_parents_are_kept_from_a_point_on(bench: Bench) -> None:
+    """docs.docker.com/reference/dockerfile, "COPY --parents"."""
+    for name in ("x/a.txt", "y/a.txt", "y/deep/b.txt", "y/deep/c.md"):
+        bench.file(name, name)
+    (bench.context / "y").chmod(0o700)
+    text = "FROM scratch\nCOPY --parents ./x/a.txt ./y/a.txt /parents/\nCOPY --parents y/./deep/*.txt /point/\n"
+    text += "COPY --parents --chown=1 y/deep /whole\nCOPY --parents x/./a.txt /odd\n"
+    text += "COPY --parents --exclude=*.md y/./deep /some/\nCOPY --parents . /all\n"
+    image = await bench.build(text)
+    found = await bench.files(image)
+    names = {name for name, member in found.items() if member.isfile() and not name.startswith("all/")}
+    assert names == {
+        "parents/x/a.txt", "parents/y/a.txt", "point/deep/b.txt", "whole/y/deep/b.txt", "whole/y/deep/c.md",
+        "odd/a.txt", "some/deep/b.txt",
+    }  # fmt: skip
+    everything = {name for name, member in found.items() if member.isfile() and name.startswith("all/")}
+    assert everything == {"all/x/a.txt", "all/y/a.txt", "all/y/deep/b.txt", "all/y/deep/c.md"}
+    assert found["parents/y"].mode == found["whole/y"].mode == 0o700 and found["parents/x"].mode == 0o755
+    assert (found["whole/y"].uid, found["whole/y/deep/b.txt"].uid, found["parents/y"].uid) == (1, 1, 0)
+    assert await bench.text(image, "parents/y/a.txt") == "y/a.txt"
+    await bench.build(text)
+    assert all(bench.cached())
+    (bench.context / "y").chmod(0o755)
+    await bench.build(text)
+    assert bench.cached()[0] is False  # the directory above goes along, so it counts
+
+
+async def test_parents_lead_nowhere_outside(bench: Bench, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    bench.file("d/in/f", "mine")
+    (bench.context / "link").symlink_to(outside)
+    (bench.context / "up").symlink_to("../..")
+    bench.file("base/keep", "")
+    (bench.context / "base/d").symlink_to(outside)
+    text = "FROM scratch\nCOPY base /t\nCOPY --parents d/in/f /t/\n"
+    try:
+        found = await bench.files(await bench.build(text))
+        assert not any(name.startswith(str(outside)) for name in found)
+    except EngineError as error:
+        assert "\n" not in error.message
+    assert not list(outside.iterdir())
+    for source in ("link/x", "up/x", "d/../../x"):
+        with pytest.raises(EngineError):
+            await bench.build(f"FROM scratch\nCOPY --parents {source} /t/\n")
+    assert not list(outside.iterdir())
+
+
 async def test_heredocs_are_files(bench: Bench) -> None:
     text = "FROM scratch\nENV WHO=me\nCOPY <<one <<'two' /etc/\nhello $WHO \"q\" \\$\none\nraw $WHO\ntwo\n"
     image = await bench.build(text)
