@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 
-from stage import NOW, Stage, one_id, potters_shop
+from stage import NOW, Stage, nginx_log, one_id, potters_shop
 from textual.pilot import Pilot
 
 from tui.app import OnggiApp
@@ -48,8 +49,6 @@ def kiln() -> Stage:
 
 
 def _clock(seconds: int) -> str:
-    from datetime import UTC, datetime
-
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
@@ -107,3 +106,38 @@ async def wraps_what_does_not_match(app: OnggiApp) -> None:
 async def goes_to_a_time(app: OnggiApp) -> None:
     """One container alone, and a time is being asked for."""
     await _merged(app, "M", "2", "at", *"12:02")
+
+
+async def saves(app: OnggiApp) -> None:
+    """A name for the file is being asked for."""
+    await _merged(app, "S")
+
+
+async def clears(app: OnggiApp) -> None:
+    """What was there is put away, and two lines have come since."""
+    await _merged(app, "X")
+    view = app.main.detail.logs
+    assert view is not None
+    for number in range(2):
+        view.append("stdout", (NOW + number) * 10**9, b"GET /api/orders/%d 200 9 ms\n" % (1043 + number), 0)
+    await Pilot(app).pause(0.3)
+
+
+def fired_twice() -> Stage:
+    """One container's log of two runs."""
+    stage = potters_shop()
+    web = one_id("web")
+    started = datetime.fromisoformat(stage.containers[web]["State"]["StartedAt"][:19]).replace(tzinfo=UTC)
+    stage.logs = {web: nginx_log(started.timestamp() - 120) + nginx_log(started.timestamp())}
+    return stage
+
+
+async def begins_with_this_run(app: OnggiApp) -> None:
+    """The first line of the last run is the first one shown; the one before it lies above."""
+    pilot: Pilot[None] = Pilot(app)
+    await pilot.press("enter")
+    async with asyncio.timeout(60):
+        while app.main.detail.logs is None or app.main.detail.logs.shown != "24 lines":
+            await pilot.pause(0.05)
+    await pilot.press("{")
+    await pilot.pause(0.3)

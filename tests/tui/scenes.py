@@ -208,6 +208,7 @@ SCENES = (
     *(Scene(f"help-{w}x{h}", (w, h), ["question_mark"]) for w, h in (SMALL, USUAL, LARGE)),
     *(Scene(f"keys-{w}x{h}", (w, h), then=keyscenes.changes) for w, h in (SMALL, USUAL, LARGE)),
     Scene("keys-held", USUAL, then=keyscenes.asks),
+    Scene("keys-ansi", SMALL, then=keyscenes.asks, config={"theme": "ansi"}),
     Scene("keys-found", SMALL, then=keyscenes.finds),
     *(Scene(f"k9s-{w}x{h}", (w, h), ["j"], config={"keymap": "k9s"}) for w, h in (SMALL, USUAL, LARGE)),
     *(

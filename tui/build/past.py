@@ -61,7 +61,7 @@ class _Builds(ObjectList):
     """The rows, without a frame."""
 
     DEFAULT_CSS = """
-    _Builds, _Builds:focus { border: none; background: $raised; height: 16; }
+    _Builds, _Builds:focus { border: none !important; background: $raised; height: 16; }
     """
 
 

@@ -33,7 +33,7 @@ class StepList(ObjectList):
     """One row a step, without a frame of its own."""
 
     DEFAULT_CSS = """
-    StepList, StepList:focus { border: none; background: $pane; width: 1fr; height: 6; }
+    StepList, StepList:focus { border: none !important; background: $pane; width: 1fr; height: 6; }
     """
 
     class Chosen(Message):

@@ -29,7 +29,7 @@ class LayerList(ObjectList):
     """The layers of an image, bottom first, without a frame of its own: it fills a tab."""
 
     DEFAULT_CSS = """
-    LayerList, LayerList:focus { border: none; background: $pane; width: 1fr; height: 1fr; }
+    LayerList, LayerList:focus { border: none !important; background: $pane; width: 1fr; height: 1fr; }
     """
 
     def __init__(self, glyphs: Glyphs) -> None:
@@ -41,7 +41,7 @@ class FileTree(ObjectList):
     """Paths as a tree that folds; the folds belong to the tree shown."""
 
     DEFAULT_CSS = """
-    FileTree, FileTree:focus { border: none; background: $pane; width: 1fr; height: 1fr; }
+    FileTree, FileTree:focus { border: none !important; background: $pane; width: 1fr; height: 1fr; }
     """
 
     class Picked(Message):

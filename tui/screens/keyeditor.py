@@ -46,7 +46,7 @@ class Acts(ObjectList):
     """The acts, without a frame."""
 
     DEFAULT_CSS = """
-    Acts, Acts:focus { border: none; background: $raised; height: 1fr; }
+    Acts, Acts:focus { border: none !important; background: $raised; height: 1fr; }
     """
 
     def _current_style(self, focused: bool) -> str:

@@ -44,7 +44,7 @@ class Choices(ObjectList):
     """The list below the entry, without a frame."""
 
     DEFAULT_CSS = """
-    Choices, Choices:focus { border: none; background: $raised; height: 14; }
+    Choices, Choices:focus { border: none !important; background: $raised; height: 14; }
     """
 
     def _current_style(self, focused: bool) -> str:
