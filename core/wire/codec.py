@@ -182,13 +182,22 @@ def event_json(event: Event, *, legacy: bool = True) -> dict[str, Any]:
     return document
 
 
+_HEADING = "Pulling from "
+
+
 def progress_json(progress: Progress) -> dict[str, Any]:
-    """A step of long work as a line of a progress stream."""
+    """A step of long work as a line of a progress stream.
+
+    Docker's client keeps the lines of things in place only as long as each of them has a `progressDetail`, if an
+    empty one; a heading has none (cli, jsonstream).
+    """
     line: dict[str, Any] = {"status": progress.status}
     if progress.id:
         line["id"] = progress.id
     if progress.current or progress.total:
         line["progressDetail"] = {"current": progress.current, "total": progress.total}
+    elif progress.id and not progress.status.startswith(_HEADING):
+        line["progressDetail"] = {}
     return line
 
 

@@ -50,6 +50,7 @@ async def test_words_are_said_once_and_an_error_is_the_last(monkeypatch: pytest.
 
     found = await lines(work)
     assert [line.get("status") for line in found] == ["Pushing", "Pushed", None]
+    assert found[1] == {"status": "Pushed", "id": "a", "progressDetail": {}}
     assert found[-1] == {"error": "no more", "errorDetail": {"message": "no more"}}
 
 

@@ -158,6 +158,10 @@ def test_progress_names_bytes_only_where_it_has_them() -> None:
         "id": "abc",
         "progressDetail": {"current": 5, "total": 10},
     }
+    # Docker's client moves on to new lines after one that has an id and no detail.
+    assert codec.progress_json(Progress("abc", "Pushed")) == {"status": "Pushed", "id": "abc", "progressDetail": {}}
+    heading = Progress("1", "Pulling from library/x")
+    assert codec.progress_json(heading) == {"status": "Pulling from library/x", "id": "1"}
 
 
 @pytest.mark.parametrize(
