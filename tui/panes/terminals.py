@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -25,6 +27,7 @@ from tui.widgets.linesview import LinesView
 Kind = Literal["attach", "exec", "command"]
 _TITLE: Final = 28
 _CORNERS: Final = 6  # cells of the lower border that words cannot have
+_LAYOUT: Final = 1.0  # seconds that a new view has for its size; nobody may be looking at this tab any more
 _NOTE: Final = 8.0  # seconds that a note stays
 _RESET: Final = b"\x1bc\x1b[3J"  # RIS, and forget what has scrolled away
 
@@ -188,6 +191,9 @@ class TerminalPane(Vertical, can_focus=True):
             await self.query_one("#screens", Box).mount(session.view)
         self.current = session
         session.opened, session.over, session.note = True, False, ""
+        self._arrange()
+        with suppress(TimeoutError):  # what came before was made for this size, and would be cut at another
+            await asyncio.wait_for(session.view.laid_out.wait(), _LAYOUT)
         if history:
             session.view.feed_history(_RESET + history)  # it holds what the screen showed when it was left, too
         session.view.attach(source)

@@ -85,6 +85,8 @@ class TerminalView(Reading, can_focus=True):
         self._mirror: ModeMirror | None = None
         self._mirrored = -1
         self._last_bell = 0.0
+        self.laid_out = asyncio.Event()
+        """The view has the size at which it is shown, and the emulator with it."""
         self._loop: asyncio.AbstractEventLoop | None = None
 
     # -- what owners call
@@ -303,6 +305,8 @@ class TerminalView(Reading, can_focus=True):
                 self._look.lines = lines
                 self._look.shift(lines - 1)
             self.tell_size(columns, lines)
+        if columns and lines:
+            self.laid_out.set()
         self._frames.want()
 
     def on_focus(self) -> None:
