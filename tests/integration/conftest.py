@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import tempfile
 import time
@@ -62,19 +64,24 @@ class EngineUnderTest:
         wait_until(lambda: not alive(zygote), "the engine ends")
 
     def zygote_pid(self) -> int:
-        return parent_of(self.daemon_pid())
+        """The process that listens on the socket (its peer credentials, unix(7))."""
+        with socket.socket(socket.AF_UNIX) as sock:
+            try:
+                sock.connect(str(self.paths.socket))
+            except OSError as error:
+                raise LookupError("no engine") from error
+            credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        return int(struct.unpack("3i", credentials)[0])
 
     def daemon_pid(self) -> int:
-        """The process that answers on the socket (its peer credentials, unix(7))."""
-        for folder in Path("/proc").iterdir():
-            if folder.name.isdigit():
-                try:
-                    command = (folder / "cmdline").read_bytes()
-                    environment = (folder / "environ").read_bytes()
-                except OSError:
-                    continue
-                if b"core.daemon" in command and f"ONGGI_RUN={self.paths.run}\0".encode() in environment + b"\0":
-                    return int(folder.name)
+        """The zygote's child that answers."""
+        zygote = self.zygote_pid()
+        try:
+            for pid in Path(f"/proc/{zygote}/task/{zygote}/children").read_text().split():
+                if b"core.daemon" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    return int(pid)
+        except OSError:
+            pass
         raise LookupError("no daemon")
 
     def kill_daemon(self) -> int:
@@ -180,10 +187,6 @@ def alive(pid: int) -> bool:
         return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
-
-
-def parent_of(pid: int) -> int:
-    return int((Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[1])
 
 
 @contextmanager
