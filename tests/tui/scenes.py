@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import inside
 import keyscenes
 from kiln import (
     asks_for_orders,
@@ -220,6 +221,9 @@ SCENES = (
     *(Scene(f"palette-{w}x{h}", (w, h), ["colon", *"sho"]) for w, h in (SMALL, USUAL, LARGE)),
     *(Scene(f"engine-down-{w}x{h}", (w, h), then=_engine_goes) for w, h in (SMALL, USUAL, LARGE)),
     *(Scene(f"terminal-{w}x{h}", (w, h), ["j", "a"], stage=workshop) for w, h in (SMALL, USUAL, LARGE)),
+    Scene("terminal-looks-back", USUAL, ["j", "a"], stage=workshop, then=inside.looks_back),
+    Scene("terminal-asks", USUAL, ["j", "a"], stage=workshop, then=inside.asks_for_the_clipboard),
+    Scene("terminal-holds", SMALL, ["j", "a"], stage=workshop, then=inside.holds_a_key),
     Scene("config", USUAL, ["right_square_bracket"] * 3),
     Scene("stopped", USUAL, ["G", "left_square_bracket"]),
     Scene("filter", USUAL, ["slash", *"shop"]),
