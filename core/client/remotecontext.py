@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 from core.client import buildcontext
-from core.dockerfile.giturl import is_git, parse_git
+from core.dockerfile.giturl import is_git, parse_git, reason
 from core.errors import InvalidArgument, Unavailable
 
 TYPE_CHECKING = False
@@ -67,8 +67,7 @@ def _git(root: str, *arguments: str) -> None:
         ["git", *_SETTINGS, *arguments], cwd=root, env=environment, stderr=subprocess.PIPE, check=False
     )
     if done.returncode:
-        lines = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["it failed"]
-        raise Unavailable(f"git {arguments[0]}: {lines[-1].strip()}")
+        raise Unavailable(f"git {arguments[0]}: {reason(done.stderr.decode('utf-8', 'replace')) or 'it failed'}")
 
 
 def downloaded(url: str, moved: Callable[[int], None] = lambda done: None) -> tuple[IO[bytes], bool]:

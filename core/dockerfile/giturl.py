@@ -57,6 +57,15 @@ def parse_git(where: str) -> GitSource:
     return GitSource(url, ref or "HEAD", "/".join(parts))
 
 
+def reason(said: str) -> str:
+    """The line of what git said that tells why it failed; "" where it said nothing. Without secrets of URLs."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    fatal = next((number for number, line in enumerate(lines) if line.startswith(("fatal:", "error:"))), -1)
+    if fatal > 0 and lines[fatal].startswith("fatal: Could not read from remote repository"):
+        fatal -= 1  # what ssh said
+    return re.sub("//[^/@ ]*@", "//", lines[fatal])[:500] if lines else ""
+
+
 def _plain(text: str) -> str:
     """For a line that tells what is wrong."""
     return "".join(char if char.isprintable() else "?" for char in text[:200])

@@ -203,11 +203,12 @@ class Builds:
         check_host(wish.host)
         names = [parse_target(name) for name in wish.names]
         platform = parse_platform(wish.platform) if wish.platform else host_platform()
-        async with self._folder() as home:
+        async with self._folder() as home, AsyncExitStack() as undo:
+            session = undo.enter_context(self._session(wish))
             contexts = Contexts(self._room)
             context = None if archive is None else await contexts.unpack(archive, home)
             if wish.repository is not None:
-                repositories = Repositories(self._room.zygote)
+                repositories = Repositories(self._room.zygote, session, wish.ssh)
                 _, context = await repositories.clone(wish.repository, home / "repository", keep=False)
             if context is not None and not wish.packed:
                 await contexts.leave_out(context, wish.dockerfile)
@@ -217,7 +218,7 @@ class Builds:
             image = await self._solve(wish, data, Asked(
                 target=wish.target, args=wish.args, platform=platform, machine=host_platform(),
                 images=images_of(wish.contexts), folders=folders,
-            ), names, context, home, report, caught_up, self.shelf.of(recording.record.id))  # fmt: skip
+            ), names, context, home, session, report, caught_up, self.shelf.of(recording.record.id))  # fmt: skip
         shown = tuple(name.familiar for name in names)
         for name in shown:
             self._events.publish("image", "tag", image.id, {"name": name})
@@ -264,7 +265,7 @@ class Builds:
 
     async def _solve(
         self, wish: BuildWish, data: bytes, asked: Asked, names: Sequence[Reference], context: Path | None,
-        home: Path, report: Report, caught_up: CaughtUp, inside: Inside,
+        home: Path, session: Session | None, report: Report, caught_up: CaughtUp, inside: Inside,
     ) -> Image:  # fmt: skip
         file = with_labels(parse(data, wish.dockerfile, check=wish.args.get(CHECK, "")), wish.labels, wish.target)
         plan = make_plan(file, asked)
@@ -277,9 +278,6 @@ class Builds:
         scratch.mkdir(mode=0o700)
         layering = StoreLayering(self._room, self._programs.released, options.epoch)
         async with AsyncExitStack() as undo:
-            session = self.sessions.take(wish.session) if wish.session else None
-            if session is not None:
-                undo.callback(session.close)
             elsewhere = Elsewhere(
                 room=self._room, registries=self._caches_elsewhere, credentials=wish.credentials, session=session,
                 platform=asked.platform, report=report,
@@ -344,6 +342,16 @@ class Builds:
             layering=layering,
             cache=self._cache, report=report, caught_up=caught_up,
         )  # fmt: skip
+
+    @contextmanager
+    def _session(self, wish: BuildWish) -> Iterator[Session | None]:
+        """The line to the build's client, where it holds one. Raises InvalidArgument."""
+        session = self.sessions.take(wish.session) if wish.session else None
+        try:
+            yield session
+        finally:
+            if session is not None:
+                session.close()
 
     @asynccontextmanager
     async def _folder(self) -> AsyncIterator[Path]:

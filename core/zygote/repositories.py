@@ -16,6 +16,7 @@ import stat
 import time
 from typing import Any, NoReturn
 
+from core.dockerfile.giturl import reason
 from core.errors import InvalidArgument, SyscallFailed, Unavailable
 from core.linux.constants import (
     CLONE_NEWIPC,
@@ -148,9 +149,7 @@ class _Git:
             code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         text = said.decode("utf-8", "replace")
         if code:
-            lines = [line for line in text.splitlines() if line.strip()] or [f"it ended with {code}"]
-            told = next((line for line in lines if line.startswith(("fatal:", "error:"))), lines[-1])
-            raise Unavailable(f"git {words[0]}: {re.sub('//[^/@ ]*@', '//', told).strip()[:500]}")
+            raise Unavailable(f"git {words[0]}: {reason(text) or f'it ended with {code}'}")
         return text
 
     def _hear(self, reader: int, pid: int) -> bytes:

@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,22 +51,29 @@ def available() -> bool:
 
 
 @contextmanager
-def running_sshd(folder: Path, environment: Mapping[str, str]) -> Iterator[Sshd]:
-    """A server for the time of a `with`, whose users find `environment` set."""
+def running_sshd(folder: Path, environment: Mapping[str, str], *, inside: Sequence[str] = ()) -> Iterator[Sshd]:
+    """A server for the time of a `with`, whose users find `environment` set.
+
+    `inside` = words before its command, which lead into a network of its own; its port is 22 there.
+    """
     _PRIVILEGE_SEPARATION.mkdir(mode=0o755, exist_ok=True)
     for name in ("host_key", "user_key"):
         command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)]
         subprocess.run(command, check=True, timeout=PATIENCE)
-    port = free_port()
+    port = 22 if inside else free_port()
     (folder / "sshd_config").write_text(_server(folder, port, environment))
     host_key = (folder / "host_key.pub").read_text().split()
     known_hosts = folder / "known_hosts"
-    known_hosts.write_text(f"[127.0.0.1]:{port} {' '.join(host_key[:2])}\n")
+    known_hosts.write_text(f"{'127.0.0.1' if inside else f'[127.0.0.1]:{port}'} {' '.join(host_key[:2])}\n")
     program = _client(folder, known_hosts)
     with (folder / "sshd.log").open("wb") as log:
-        process = subprocess.Popen([_PROGRAM, "-D", "-e", "-f", str(folder / "sshd_config")], stderr=log)
+        command = [*inside, _PROGRAM, "-D", "-e", "-f", str(folder / "sshd_config")]
+        process = subprocess.Popen(command, stderr=log)
     try:
-        _wait(port, folder / "sshd.log")
+        if inside:
+            _wait_for_word(process, folder / "sshd.log")
+        else:
+            _wait(port, folder / "sshd.log")
         yield Sshd(port, program, known_hosts, process)
     finally:
         process.terminate()
@@ -103,6 +110,15 @@ def _client(folder: Path, known_hosts: Path) -> Path:
     program.write_text(f'#!/bin/sh\nexec {shlex.quote(found)} -F {shlex.quote(str(folder))}/ssh_config "$@"\n')
     program.chmod(0o755)
     return program.parent
+
+
+def _wait_for_word(process: subprocess.Popen[bytes], log: Path) -> None:
+    """Until it says that it listens, where it cannot be reached from here."""
+    deadline = time.monotonic() + PATIENCE
+    while "Server listening" not in log.read_text():
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise TimeoutError(f"sshd does not come up: {log.read_text()}")
+        time.sleep(0.02)
 
 
 def _wait(port: int, log: Path) -> None:

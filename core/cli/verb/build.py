@@ -43,6 +43,7 @@ def build(context: Context, given: Arguments) -> int:
     if given.on("detach") and held:
         raise CommandFailed("ERROR: a build in the background cannot ask for a folder's cache or for --ssh")
     with contextlib.ExitStack() as undo:
+        agents = undo.enter_context(_agents(held))
         named = undo.enter_context(_contexts(context, given))
         archive, dockerfile, source = _context(given, named)
         undo.enter_context(archive)
@@ -58,7 +59,7 @@ def build(context: Context, given: Arguments) -> int:
             print(begun.json()["Id"])
             return 0
         if held:
-            query["session"] = undo.enter_context(_session(context, held)).id
+            query["session"] = undo.enter_context(_session(context, held, agents)).id
         response = context.engine.open("POST", "/build", query, archive, headers=headers)
         image = _follow(context, response, progress, source, debug=given.on("debug"))
     if wanted or given.text("metadata-file") or given.text("iidfile"):
@@ -91,15 +92,26 @@ def _call(given: Arguments, method: str) -> int:
 
 
 @contextlib.contextmanager
-def _session(context: Context, held: caches.Held) -> Iterator[Session]:
-    """What the engine may ask us for while it builds."""
+def _agents(held: caches.Held) -> Iterator[dict[str, str]]:
+    """The sockets of agents by id. The default one is asked by what clones repositories here, too."""
+    if not held.agents and not held.keys:
+        yield {}
+        return
     from core.cli.building import agents
+
+    with agents.running(held.keys) as sockets:
+        found = {**held.agents, **sockets}
+        if "default" in found:
+            os.environ["SSH_AUTH_SOCK"] = found["default"]
+        yield found
+
+
+@contextlib.contextmanager
+def _session(context: Context, held: caches.Held, agents: dict[str, str]) -> Iterator[Session]:
+    """What the engine may ask us for while it builds."""
     from core.client.buildsession import Session
 
-    with (
-        agents.running(held.keys) as sockets,
-        Session(context.engine, held.folders, {**held.agents, **sockets}) as session,
-    ):
+    with Session(context.engine, held.folders, agents) as session:
         yield session
 
 
