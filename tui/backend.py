@@ -26,6 +26,7 @@ _SETTLE: Final = 0.03  # seconds to gather events, so that a burst costs one loo
 _FIRST_WAIT: Final = 0.4  # an engine that died is there again within 0.2 s
 _MOST_WAIT: Final = 10.0
 _AT_ONCE: Final = 8
+_SHARED: Final[dict[str, Value]] = {"shared-size": 1}  # what a removal would free
 _QUIET: Final = frozenset({"exec_create", "exec_start", "exec_die", "attach", "detach", "resize", "top", "export"})
 
 
@@ -136,7 +137,7 @@ class Backend:
         """The one list at the start; details follow row by row."""
         containers, images, volumes, networks = await asyncio.gather(
             self._client.get("/containers/json", all=1),
-            self._client.get("/images/json"),
+            self._client.get("/images/json", **_SHARED),
             self._client.get("/volumes"),
             self._client.get("/networks"),
         )
@@ -193,7 +194,7 @@ class Backend:
 
     async def _relist(self, kind: str) -> None:
         if kind == "image":
-            images = state.images_of_list(await self._client.get("/images/json"))
+            images = state.images_of_list(await self._client.get("/images/json", **_SHARED))
             self.world = replace(self.world, images=images)
         elif kind == "volume":
             volumes = state.volumes_of_list(await self._client.get("/volumes"))

@@ -86,13 +86,14 @@ class Container:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """One tag of an image, or one image without a tag. `key` tells rows apart."""
+    """One tag of an image, or one image without a tag, told apart by `key`; `shared` = bytes others have too."""
 
     key: str
     id: str
     reference: str
     size: int = 0
     created: float = 0.0
+    shared: int = 0
 
     @property
     def short_id(self) -> str:
@@ -246,7 +247,9 @@ def images_of_list(entries: Sequence[Json]) -> tuple[Image, ...]:
         tags = [str(tag) for tag in entry.get("RepoTags") or () if tag != "<none>:<none>"]
         digests = [str(d) for d in entry.get("RepoDigests") or () if not str(d).startswith("<none>")]
         size, created = int(entry.get("Size") or 0), float(entry.get("Created") or 0)
-        rows += [Image(f"{found} {name}", found, name, size, created) for name in tags or digests[:1] or [""]]
+        shared = max(0, int(entry.get("SharedSize") or 0))  # -1: the engine did not count
+        names = tags or digests[:1] or [""]
+        rows += [Image(f"{found} {name}", found, name, size, created, shared) for name in names]
     return tuple(sorted(rows, key=lambda row: (not row.reference, row.reference, row.id)))
 
 

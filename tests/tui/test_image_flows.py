@@ -14,7 +14,7 @@ from test_flows import HOSTILE, forbidden, playing, text_of, until
 from textual.events import Key
 from textual.pilot import Pilot
 
-from core.errors import NotFound, Unauthorized
+from core.errors import NotFound, Unauthorized, Unavailable
 from tui.app import OnggiApp
 from tui.glyphs import UNICODE
 from tui.layers.viewer import Viewer
@@ -583,4 +583,31 @@ async def test_hostile_layers_registries_and_progress_are_inert(size: tuple[int,
         await pilot.press("J")
         await look("jobs")
     assert seen == {}
+    assert app.faults == []
+
+
+async def test_a_registry_that_does_not_answer_says_so_on_a_narrow_screen() -> None:
+    stage = potters_shop()
+
+    class Deaf(StageClient):
+        async def stream(
+            self, path: str, *, method: str = "GET", body: object = None, headers: Any = None, **query: Any
+        ) -> Any:
+            if path.startswith("/onggi/v1/registry/"):
+                raise Unavailable('Get "https://far.test/v2/": connection refused')
+            async for one in super().stream(path):
+                yield one
+
+    app = app_on(stage)
+    app.calls.client = app.backend._client = Deaf(stage)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press("B")
+        await until(pilot, lambda: isinstance(app.screen, Browser))
+        await pilot.press(*"far.test", "enter")
+        await until(pilot, lambda: 'Get "https://far.test/v2/": connection refused' in text_of(app))
+        await pilot.press("a")
+        await until(pilot, lambda: app.screen.has_class("-typing"))
+        await pilot.press("escape", "escape")
+        await until(pilot, lambda: app.screen is app.main)
     assert app.faults == []

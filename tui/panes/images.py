@@ -13,13 +13,15 @@ from tui.panes.containers import mark
 from tui.panes.inspect import fold
 from tui.safe import crop_front, safe, safe_plain
 from tui.state import Image, Json, World
-from tui.text import ago, count, parse_time, size
+from tui.text import age, ago, count, parse_time, size
 from tui.widgets.objectlist import Row
 
 _WAYS: Final = (("image_pull", " pulls"), ("image_load", " loads"), ("image_starter", " makes one"))
 
 _USED: Final = 10
 _SIZE: Final = 7
+_MADE: Final = 6
+_NAME: Final = 18  # cells that a name keeps before it is told when the image was made
 
 
 def none_yet(key_of: Callable[[str], str]) -> Content:
@@ -39,19 +41,27 @@ def name(image: Image, width: int) -> Content:
     return safe(shown[:colon]) + safe(shown[colon:], style="$muted")
 
 
-def rows(shown: Sequence[Image], users: Callable[[str], int]) -> list[Row]:
-    """One row a tag; `users` counts the containers of an image id."""
+def rows(shown: Sequence[Image], users: Callable[[str], int], now: float) -> list[Row]:
+    """One row a tag: size, when it was made, users; `users` counts the containers of an image id."""
     counts = [users(image.id) for image in shown]
     cells = max(_USED, len(f"used by {max(counts, default=0)} "))
-    return [Row(i.key, (i, used, cells), _painter(i, used, cells)) for i, used in zip(shown, counts, strict=True)]
+    found = []
+    for image, used in zip(shown, counts, strict=True):
+        made = age(now - image.created) if image.created > 0 else ""
+        found.append(Row(image.key, (image, used, cells, made), _painter(image, used, cells, made)))
+    return found
 
 
-def _painter(image: Image, users: int, cells: int) -> Callable[[int], Content]:
+def _painter(image: Image, users: int, cells: int, made: str) -> Callable[[int], Content]:
     def paint(width: int) -> Content:
         room = width - cells - _SIZE - 3
+        aged = room - _MADE >= _NAME
+        room -= _MADE if aged else 0
         used = join(("used by ", "$muted"), str(users)) if users else join(("unused", "$muted"))
         figure = size(image.size) if image.size else ""
-        return join(" ", fit(name(image, room), room), fit(join(figure), _SIZE, right=True), "  ", fit(used, cells))
+        when = fit(join((made, "$muted")), _MADE, right=True) if aged else EMPTY
+        sized = fit(join(figure), _SIZE, right=True)
+        return join(" ", fit(name(image, room), room), sized, when, "  ", fit(used, cells))
 
     return paint
 

@@ -156,7 +156,7 @@ class ListColumn(Vertical):
             return containers.rows(containers.order(shown, usage, self.sort), usage, self.glyphs, self.now())
         if kind == "images":
             shown_images = self._kept(kind, world.images, lambda i: f"{i.reference} {i.short_id}")
-            return images.rows(shown_images, lambda found: len(world.image_users(found)))
+            return images.rows(shown_images, lambda found: len(world.image_users(found)), self.now())
         if kind == "volumes":
             return volumes.rows(self._kept(kind, world.volumes, lambda v: v.name), world)
         if kind == "networks":

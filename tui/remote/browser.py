@@ -99,6 +99,7 @@ class Browser(Dialog[tuple[str, str]]):
         self._here = 0
         self._facts: dict[str, TagFacts] = {}
         self._wants_login = False
+        self._told = EMPTY  # what came of going in, for a narrow screen, where only one list is seen
 
     def box_titles(self) -> Titles:
         return Titles(
@@ -139,6 +140,7 @@ class Browser(Dialog[tuple[str, str]]):
     def _go(self, number: int) -> None:
         """Give the keyboard to a list."""
         self._here = max(0, min(number, len(_NAMES) - 1))
+        self._told = EMPTY
         for at in range(len(_NAMES)):
             self.column(at).set_class(at == self._here, "-here")
         self.call_after_refresh(self._take_keyboard)  # on a narrow screen the list is not there before
@@ -172,23 +174,27 @@ class Browser(Dialog[tuple[str, str]]):
         elif self._here == 2:
             self._pull()
 
+    def _tell(self, column: Column, text: Content) -> None:
+        column.set_empty(text)
+        self._told = text
+        self._say()
+
     async def _open_registry(self) -> None:
         server, column = self.server, self.column(1)
         column.about = shown_server(server)
         column.set_rows([])
         self.column(2).set_rows([])
         if server == HUB:
-            column.set_empty(join(("Docker Hub has too many to list; pull by name.", "$muted")))
+            self._tell(column, join(("Docker Hub has too many to list; pull by name.", "$muted")))
             return
-        column.set_empty(join((f"Asking {safe_plain(server)}.", "$muted")))
         self._wants_login = False
+        self._tell(column, join((f"Asking {safe_plain(server)}.", "$muted")))
         try:
             names = await self._registries.catalog(server)
         except (EngineError, OSError) as error:
             self._wants_login = isinstance(error, Unauthorized)
             wants = join("It wants a login: ", ("L", "bold $accent"), " logs in.")
-            column.set_empty(wants if self._wants_login else join(safe(str(error), style="$failed")))
-            self._say()
+            self._tell(column, wants if self._wants_login else join(safe(str(error), style="$failed")))
             return
         column.set_empty(join(("It has nothing yet.", "$muted")))
         column.set_rows([Row(name, name, partial(_plain, name)) for name in sorted(names)])
@@ -202,7 +208,7 @@ class Browser(Dialog[tuple[str, str]]):
         try:
             tags = await self._registries.tags(repository)
         except (EngineError, OSError) as error:
-            column.set_empty(join(safe(str(error), style="$failed")))
+            self._tell(column, join(safe(str(error), style="$failed")))
             return
         column.set_empty(join(("It has no tag any more.", "$muted")))
         self._list_tags(repository, tags)
@@ -231,7 +237,7 @@ class Browser(Dialog[tuple[str, str]]):
     def _say(self) -> None:
         """What the tag under the cursor is, the command that pulls it, and the keys."""
         facts = self._facts.get(self.reference) if self._here == 2 else None
-        told = EMPTY
+        told = self._told if self.has_class("-narrow") else EMPTY
         if facts is not None:
             parts = [size(facts.size) if facts.size else "", facts.digest[:19], ", ".join(facts.platforms)]
             told = join((safe_plain(" · ".join(part for part in parts if part)), "$muted"))
@@ -253,6 +259,7 @@ class Browser(Dialog[tuple[str, str]]):
 
     def _type(self) -> None:
         self.add_class("-typing")
+        self.column(0).set_empty(join(("None yet; type one below.", "$muted")))
         self.query_one("#typed", Entry).focus()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
@@ -269,6 +276,7 @@ class Browser(Dialog[tuple[str, str]]):
 
     def on_object_list_moved(self, event: ObjectList.Moved) -> None:
         event.stop()
+        self._told = EMPTY
         self._say()
 
     def on_object_list_opened(self, event: ObjectList.Opened) -> None:
@@ -288,6 +296,7 @@ class Browser(Dialog[tuple[str, str]]):
         key = keymaps.pressed(event)
         if typing:
             self.remove_class("-typing")
+            self._list_registries()
             self._go(0)
         elif key in _MOVES:
             self.column(self._here).move(_MOVES[key])

@@ -13,7 +13,7 @@ from tui.jobs.model import Watch
 from tui.paint import join
 from tui.remote import forms
 from tui.remote.accounts import Accounts
-from tui.remote.registry import Registries, shown_server
+from tui.remote.registry import Registries, server_of, shown_server
 from tui.safe import safe
 from tui.screens.form import Form, Values
 from tui.screens.forms import split_changes
@@ -151,11 +151,18 @@ class Remote:
             from tui.remote.browser import Browser
 
             users = await self.accounts.refresh()
-            known = list(dict.fromkeys([*self._screen.onggi.config.registries, *users, *self.visited]))
+            known = list(
+                dict.fromkeys([*self._screen.onggi.config.registries, *users, *self.visited, *self._here()])
+            )
             browser = Browser(self.registries, known, users, self._screen.onggi.glyphs)
             self._screen.app.push_screen(browser, self._browsed)
 
         self._screen.work(opened, group="form", exclusive=True)
+
+    def _here(self) -> list[str]:
+        """The registries that images have come from, or are to go to."""
+        servers = {server_of(image.reference) for image in self._screen.world.images if image.reference}
+        return sorted(servers - {"", HUB})
 
     def _browsed(self, answer: tuple[str, str] | None) -> None:
         if answer is None:

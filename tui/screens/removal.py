@@ -68,7 +68,7 @@ def images(hit: Sequence[Image], world: World, keys: Keys, glyphs: Glyphs, undo:
         going[image.id] -= 1
         left[image.id] -= 1
         last = not going[image.id] and not left[image.id]
-        frees = image.size if last else 0
+        frees = max(0, image.size - image.shared) if last else 0
         state = "its last name" if last and image.reference else "no name" if last else "one of its names"
         victims.append(
             Victim((glyphs.exited, "$exited"), image.name, state, "its layers" if last else "nothing", frees)

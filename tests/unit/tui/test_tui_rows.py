@@ -81,9 +81,17 @@ def test_columns_are_dropped_in_order(width: int, gone: set[str]) -> None:
 def test_long_names_are_cut_where_they_tell_least() -> None:
     assert "shop-i…tly-2" in row(replace(WEB, name="shop-importer-nightly-2"), 45)
     image = Image("k", "sha256:1", "ghcr.io/acme/reporting-service:1.9.3", 340 << 20)
-    shown = images.rows([image], lambda _id: 0)[0].make(45).plain
+    shown = images.rows([image], lambda _id: 0, NOW)[0].make(51).plain
     assert "reporting-service:1.9.3" in shown and shown.strip().startswith("…")
     assert "옹기" in row(replace(WEB, name="옹기-blog"), 45)
+
+
+def test_an_image_tells_when_it_was_made_where_its_name_keeps_room() -> None:
+    image = Image("k", "sha256:1", "busybox:latest", 2 << 20, NOW - 3 * 86400)
+    assert images.rows([image], lambda _id: 2, NOW)[0].make(46).plain.split() == [
+        "busybox:latest", "2", "M", "3d", "used", "by", "2"
+    ]  # fmt: skip
+    assert "3d" not in images.rows([image], lambda _id: 2, NOW)[0].make(40).plain
 
 
 def test_what_runs_comes_first_and_the_order_is_stable() -> None:
