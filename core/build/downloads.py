@@ -58,7 +58,10 @@ def _fetch(url: str, path: Path, checksum: str) -> str:
                 file.write(piece)
             modified = reply.headers.get("Last-Modified")
     except (URLError, HTTPException, OSError, ValueError) as error:
-        raise Unavailable(f"fetch {url}: {getattr(error, 'reason', None) or error}") from error
+        reason = getattr(error, "reason", None) or error
+        if isinstance(reason, OSError):  # without its number
+            reason = (reason.strerror or str(reason)).lower()
+        raise Unavailable(f"fetch {url}: {reason}") from error
     found = f"sha256:{sha.hexdigest()}"
     if checksum and checksum != found:
         raise InvalidArgument(f"digest mismatch {found}: {checksum}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -68,10 +69,15 @@ def copy_work(instruction: Copy, state: State, tree: Tree | None) -> CopyWork:
             f"When using {_name(instruction)} with more than one source file, "
             "the destination must be a directory and end with a /"
         )
+    chmod = expander.word(instruction.chmod)
+    if chmod and not (re.fullmatch("[0-7]+", chmod) and int(chmod, 8) <= 0o7777):
+        raise InvalidArgument(
+            f"invalid chmod parameter: '{chmod}'. it should be octal string and between 0 and 07777"
+        )
     absolute = posixpath.normpath(posixpath.join("/", state.config.working_dir, target))
     return CopyWork(
         instruction=instruction, sources=sources, target="/" + absolute.lstrip("/"), target_is_folder=is_folder,
-        tree=tree, shown=target, chown=expander.word(instruction.chown), chmod=expander.word(instruction.chmod),
+        tree=tree, shown=target, chown=expander.word(instruction.chown), chmod=chmod,
         variables=state.env | {name: value for name, value in state.scope.args.items() if value is not None},
     )  # fmt: skip
 

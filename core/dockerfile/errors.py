@@ -24,4 +24,4 @@ class DockerfileError(InvalidArgument):
     def __init__(self, reason: str, where: Range | None = None) -> None:
         self.reason = reason
         self.range = where
-        super().__init__(f"dockerfile parse error line {where.first}: {reason}" if where else reason)
+        super().__init__(f"dockerfile parse error line {where}: {reason}" if where else reason)

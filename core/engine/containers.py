@@ -16,12 +16,12 @@ from core.engine.locks import Locks
 from core.engine.parking import Parking
 from core.engine.records import Records, replace_state
 from core.engine.removal import Removal
-from core.engine.signals import parse_signal
 from core.engine.starting import Starter
 from core.engine.tasks import Tasks
 from core.engine.waiters import Condition, Waiters
 from core.errors import Conflict, EngineError, InvalidArgument, NotModified, ShimGone, WrongState
 from core.model.container import NEVER, ContainerRecord, Status
+from core.model.signals import parse_signal
 from core.wire.codec import timestamp
 
 STOP_TIMEOUT = 10  # seconds, Docker's default

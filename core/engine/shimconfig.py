@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.engine.logoptions import FILE_DRIVERS, rotation
-from core.engine.signals import parse_signal
 from core.model.container import ContainerRecord
+from core.model.signals import parse_signal
 from core.packets import Message
 from core.paths import Paths
 

@@ -11,10 +11,10 @@ import re
 from core.engine import binds, ports
 from core.engine.logoptions import rotation
 from core.engine.seccomp import check_security_options
-from core.engine.signals import parse_signal
 from core.errors import InvalidArgument, Unsupported
 from core.linux.capnames import NAMES
 from core.model.container import ContainerConfig, HostConfig, RestartPolicy
+from core.model.signals import parse_signal
 from core.oci.image import Healthcheck
 
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")

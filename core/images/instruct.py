@@ -31,6 +31,7 @@ from core.dockerfile.instructions import (
 )
 from core.dockerfile.words import Expander
 from core.errors import InvalidArgument
+from core.model.signals import parse_signal
 from core.oci import image
 
 Config: TypeAlias = image.ExecutionConfig
@@ -125,7 +126,9 @@ def _on_build(config: Config, instruction: OnBuild, expander: Expander) -> Confi
 
 
 def _stop_signal(config: Config, instruction: StopSignal, expander: Expander) -> Config:
-    return replace(config, stop_signal=_one(expander.words(instruction.signal), "STOPSIGNAL"))
+    name = _one(expander.words(instruction.signal), "STOPSIGNAL")
+    parse_signal(name)
+    return replace(config, stop_signal=name)
 
 
 def _shell(config: Config, instruction: Shell, expander: Expander) -> Config:

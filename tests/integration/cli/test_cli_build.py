@@ -92,6 +92,19 @@ def test_build_arguments_and_targets(cli: Cli, tmp_path: Path, engine: EngineUnd
     [
         (b"FROM x\nBOGUS y\n", "ERROR: failed to build: dockerfile parse error line 2: unknown instruction: BOGUS"),
         (b"FROM nosuch:9\n", "ERROR: failed to build: "),
+        (
+            b"FROM busybox\nSTOPSIGNAL SIGFOO\n",
+            "ERROR: failed to build: dockerfile parse error line 2: Invalid signal: SIGFOO",
+        ),
+        (
+            b"FROM busybox\nCOPY --chmod=9z9 <<EOF /x\nx\nEOF\n",
+            "ERROR: failed to build: dockerfile parse error line 2-4: invalid chmod parameter: '9z9'. "
+            "it should be octal string and between 0 and 07777",
+        ),
+        (
+            b"FROM busybox\nADD http://127.0.0.1:1/x /\n",
+            "ERROR: failed to build: fetch http://127.0.0.1:1/x: connection refused",
+        ),
         (b"\n", "ERROR: failed to build: the Dockerfile (.onggi-dockerfile) cannot be empty"),
     ],
 )

@@ -85,7 +85,7 @@ def test_there_are_samples() -> None:
             "FROM a\nHEALTHCHECK --interval=1us CMD x",
             'dockerfile parse error line 2: Interval "interval" cannot be less than 1ms',
         ),
-        ("FROM a\nCOPY <<E /x\nabc", "dockerfile parse error line 2: unterminated heredoc <<E"),
+        ("FROM a\nCOPY <<E /x\nabc", "dockerfile parse error line 2-3: unterminated heredoc <<E"),
         ("# escape=x\nFROM a", "dockerfile parse error line 1: invalid escape token 'x' does not match ` or \\"),
         (
             "# escape=`\n# escape=`\nFROM a",

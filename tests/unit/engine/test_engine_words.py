@@ -10,9 +10,9 @@ from core import errors
 from core.engine import binds, ports
 from core.engine.keys import parse_detach_keys
 from core.engine.names import random_name
-from core.engine.signals import parse_signal
 from core.engine.validate import NAME
 from core.model.container import HostConfig, MountPoint, MountSpec, PortBinding
+from core.model.signals import parse_signal
 
 
 @pytest.mark.parametrize(("text", "full"), [("80", "80/tcp"), ("53/udp", "53/udp"), ("080/TCP", "80/tcp")])

@@ -65,6 +65,7 @@ BAD = [
     ("ONBUILD FROM x", "FROM isn't allowed as an ONBUILD trigger"),
     ("ONBUILD ONBUILD x", "Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed"),
     ("USER a b", "USER requires exactly one argument"),
+    ("STOPSIGNAL SIGFOO", "Invalid signal: SIGFOO"),
     ("HEALTHCHECK --interval=x CMD y", 'invalid duration "x" for --interval'),
     ("HEALTHCHECK --wrong=1s CMD y", "unknown flag: --wrong"),
     ("HEALTHCHECK --retries=x CMD y", "--retries must be a number, not x"),
