@@ -164,7 +164,9 @@ class Moves:
         if screen.detail.pane is not None and screen.detail.pane.zoom():
             return True
         one = screen.container()
-        if one is None or one.status != "running" or (one.whole and not one.tty):
+        if one is None or one.status != "running":
+            return False
+        if one.whole and not one.tty and screen.sessions.shell_left(one) is None:
             return False
         screen.sessions.zoom(one)
         return True

@@ -67,14 +67,26 @@ class Sessions:
         self._open_soon(self._attach(one))
 
     def zoom(self, one: Container) -> None:
-        """Attach to a container and give its program the reader's whole terminal."""
+        """Attach to a container, or to the shell in it that is shown, and give it the reader's whole terminal."""
         self._open_soon(self._zoom(one))
 
+    def shell_left(self, one: Container) -> Session | None:
+        """The shell of a container that is shown and can be come back to."""
+        pane = self._screen.detail.pane
+        shown = None if pane is None else pane.current
+        if shown is None or shown.container != one.id or shown.kind != "exec" or not shown.waits:
+            return None
+        return shown
+
     async def _zoom(self, one: Container) -> None:
-        await self._attach(one)
+        session = self.shell_left(one)
+        if session is not None:
+            await self.shells.back_to(session)
+        else:
+            await self._attach(one)
         pane = await self._screen.detail.terminals()
-        session = pane.find("attach", one.id)
-        if session is not None and session is pane.current and session.resize_path:
+        session = session or pane.find("attach", one.id)
+        if session is not None and session is pane.current and session.live and session.resize_path:
             pane.zoom()
 
     def back_to(self, session: Session) -> None:

@@ -98,6 +98,26 @@ def test_zoom_gives_the_program_the_whole_terminal_and_takes_it_back(both: Pair)
     both.clear()
 
 
+def test_zoom_takes_the_shell_that_is_shown(both: Pair) -> None:
+    app = both.app
+    app.press("C-p", "C-q")
+    app.see("enter open")
+    app.press("E")
+    app.see("the keyboard is in the container")
+    app.write("echo sh''ell-here")
+    app.press("Enter")
+    app.see("shell-here")
+    app.press("C-p", "C-q")
+    app.see("enter open")
+    app.press("z")
+    app.miss("Containers")
+    app.see("shell-here")
+    app.write("exit 3")
+    app.press("Enter")
+    app.see("ended with exit code 3")
+    both.back()
+
+
 def test_a_container_that_is_killed_in_the_zoom_gives_the_app_back(both: Pair, engine: EngineUnderTest) -> None:
     app = both.app
     app.press("C-p", "C-q")
