@@ -61,6 +61,7 @@ class LogPage(ScrollView, can_focus=True):
         self._seen = self._unseen = self._changed = self._laid = 0
         self._sideways = 0
         self._placing = False
+        self._kept_time: int | None = None
         self._windowed: tuple[int, int] | None = None  # the lines at the ends of what is laid out, if not all are
         self._frames = FrameClock(self._settle, lambda: False, lambda: False)
         self._rests_until = self._settled = 0.0
@@ -132,17 +133,31 @@ class LogPage(ScrollView, can_focus=True):
         self._rests_until = monotonic() + min(_FREE * seconds, _LONGEST_REST)
 
     def show_store(self, store: Store | None) -> None:
-        """Show other lines, None = those that `append` adds; a reader who does not follow stays at the time."""
-        time = self._top_time() if not self.follow else None
+        """Show other lines, None = those that `append` adds; a reader who does not follow stays at the time.
+
+        Also over a time without any lines: the engine that handed them over may be another one now.
+        """
+        time = None if self.follow else self._top_time() or self._kept_time
+        self._kept_time = time if store is None else None
         self._store = self._lines if store is None else store
         self._changed = self._seen = self._laid = self._store.end
         self.unfolded.clear()
         self._windowed = None
         self.emptied()
-        place = self._store.at_time(time) if time is not None else None
         self._relayout(None)
+        if time is not None and len(self._store):
+            self.go_to_time(time)
+
+    def go_to_time(self, time_ns: int) -> None:
+        """To the first line that is not older."""
+        place = self._store.at_time(time_ns)
         if place is not None:
             self.go_to_line(place, top=True)
+
+    @property
+    def is_sent(self) -> bool:
+        """There are lines that `append` added."""
+        return len(self._lines) > 0
 
     def _top_time(self) -> int | None:
         top = self._layout.at(self.scroll_offset.y)
@@ -154,6 +169,7 @@ class LogPage(ScrollView, can_focus=True):
         self._store = self._lines
         self._changed = self._seen = self._laid = self._store.first
         self.unfolded.clear()
+        self._kept_time = None
         self.emptied()
         self.follow = True
         self._relayout(None)

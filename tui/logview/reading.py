@@ -78,6 +78,8 @@ class LogReading(LogPaper):
             if not hits.complete and not self._busy:
                 self._search_on()
         if self._wanted_time is not None:
+            if self._store.at_time(self._wanted_time) is not None:
+                self._relayout(None)  # the line has come since the rows were laid out
             self.go_to_time(self._wanted_time)
 
     def marked(self, number: int, content: Content) -> Content:

@@ -40,6 +40,7 @@ class Loader:
         self._samples: dict[str, stats.Samples] = {}
         self._tree: FileTree | None = None
         self._tree_of = ""
+        self._log_of: list[str] = []
 
     def load(self, subject: Subject, tab: str) -> None:
         """Fill a tab."""
@@ -93,9 +94,11 @@ class Loader:
 
         screen = self._screen
         view = screen.detail.logs or await self._new_log()
-        view.clear()
         marks = screen.lists.list_of("containers").marks
         wanted = sorted(marks) if len(marks) > 1 else [subject.id]
+        if wanted != self._log_of or view.is_sent:
+            view.clear()  # else the reader stays where the same log was being read
+        self._log_of = wanted
         try:
             found = [await self._whole(one) for one in wanted]
             found.sort(key=lambda one: one.name)

@@ -276,3 +276,59 @@ async def test_what_previous_runs_wrote_is_muted() -> None:
         ]
         assert inks[0]["one"] != inks[1]["new one"] == view.rich_style.color
         assert inks[0]["old"] not in (inks[0]["one"], inks[1]["new one"])  # its own
+
+
+async def test_a_reader_stays_at_the_time_when_the_engine_is_another_one() -> None:
+    """Its files go with the old engine and come again from the new one, with other numbers."""
+    fd = os.memfd_create("log")
+    for n in range(3000):
+        os.write(fd, records("stdout", escape(b"line %d %b\n" % (n, b"x" * 200)), timestamp(n * 10**9)))
+    app = Host()
+    async with app.run_test(size=(40, 9)) as pilot:
+        view = app.view
+
+        async def handed() -> FileStore:
+            store = FileStore([LogFile([os.dup(fd)])])
+            store.look_back(step_back(store.files, store.front))
+            view.show_store(store)
+            while not store.complete:
+                store.look_back(step_back(store.files, store.front))
+                view.more()
+            await pilot.pause(0.2)
+            return store
+
+        store = await handed()
+        await pilot.press("g", "pagedown")
+        before = rows(view)[:7]
+        assert before[0].startswith("│ line 4")
+        view.show_store(None)
+        store.close()
+        os.write(fd, records("stdout", escape(b"line 3000\n"), timestamp(3000 * 10**9)))
+        await pilot.pause(0.1)
+        store = await handed()
+        assert rows(view)[:7] == before and not view.follow
+        view.clear()
+        assert view.follow
+        store.close()
+    os.close(fd)
+
+
+async def test_the_first_line_is_gone_to_also_while_the_index_has_not_come_so_far() -> None:
+    fd = os.memfd_create("log")
+    for n in range(3000):
+        os.write(fd, records("stdout", escape(b"line %d %b\n" % (n, b"x" * 200)), timestamp(n * 10**9)))
+    store = FileStore([LogFile([fd])])
+    app = Host()
+    async with app.run_test(size=(40, 9)) as pilot:
+        view = app.view
+        store.look_back(step_back(store.files, store.front))
+        view.show_store(store)
+        await pilot.press("g")
+        assert not rows(view)[0].startswith("│ line 0 ")
+        while not store.complete:
+            store.look_back(step_back(store.files, store.front))
+            view.more()
+            await pilot.pause(0.05)
+        await pilot.pause(0.2)
+        assert rows(view)[0].startswith("│ line 0 ")
+    store.close()
