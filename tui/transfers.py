@@ -88,7 +88,7 @@ async def _written(path: Path, fetch: Any) -> str:
     """Write beside, sync, rename: a cancelled or failed download leaves what was there before."""
     beside = path.with_name(f".{path.name}.part")
     try:
-        with await off_loop(beside.open, "wb") as file:
+        with await off_loop(_open, beside) as file:
             await fetch(file)
             await off_loop(_settle, file)
         await off_loop(os.replace, beside, path)
@@ -97,6 +97,11 @@ async def _written(path: Path, fetch: Any) -> str:
             beside.unlink()
         raise
     return path.name
+
+
+def _open(path: Path) -> IO[bytes]:
+    """A file for its owner alone, as Docker's client makes it."""
+    return open(path, "wb", opener=lambda name, flags: os.open(name, flags, 0o600))
 
 
 def _settle(file: IO[bytes]) -> None:

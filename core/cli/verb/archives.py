@@ -96,7 +96,7 @@ def _beside(path: str) -> Iterator[IO[bytes]]:
     """A file that becomes `path` when all went well, and goes when not."""
     beside = f"{path}.part-{os.getpid()}"
     try:
-        with open(beside, "xb") as file:
+        with open(beside, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:  # as Docker's
             yield file
         os.replace(beside, path)  # noqa: PTH105
     except BaseException as error:

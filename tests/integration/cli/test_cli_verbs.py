@@ -227,6 +227,7 @@ def test_save_remove_and_load_again(cli: Cli, tmp_path: Path) -> None:
     file = tmp_path / "a.tar"
     assert cli.ok("save", "-o", str(file), "a:1") == ""
     assert [path.name for path in tmp_path.iterdir()] == ["a.tar"]
+    assert file.stat().st_mode & 0o777 == 0o600  # as Docker's: what is in an image is its owner's
     cli.ok("rmi", "a:1")
     assert cli.ok("load", "-i", str(file)) == "Loaded image: a:1"
     assert cli.ok("inspect", "-f", "{{.Id}}", "a:1") == ident
