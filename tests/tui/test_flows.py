@@ -520,7 +520,7 @@ async def test_what_is_typed_ahead_reaches_what_it_was_meant_for() -> None:
         for key in ("colon", "d", "s", "S"):  # no pause between: the palette is not there yet
             app.post_message(Key(key, ":" if key == "colon" else key))
         await until(pilot, lambda: isinstance(app.screen, Palette))
-        await until(pilot, lambda: app.screen.query_one("#wanted", Entry).value == "dsS")
+        await until(pilot, lambda: [one.value for one in app.screen.query("#wanted").results(Entry)] == ["dsS"])
         await pilot.press("escape")
         for key in ("slash", "d", "s"):
             app.post_message(Key(key, "/" if key == "slash" else key))
