@@ -31,15 +31,19 @@ def test_a_command_that_follows_ends_with_a_line_and_has_every_line_once(faulty:
         for way in WAYS
     ]  # fmt: skip
     try:
-        heads = [[client.stdout.readline() for _ in range(20)] for client in clients if client.stdout]
+        outs = [client.stdout for client in clients if client.stdout]
+        heads = [[out.readline() for _ in range(20)] for out in outs]
         faulty.kill_daemon()
-        ends = [client.communicate(timeout=60) for client in clients]
+        for client in clients:
+            client.wait(60)
+        tails = [out.readlines() for out in outs]  # less than a pipe holds
+        errors = [client.stderr.read() for client in clients if client.stderr]
     finally:
         for client in clients:
             client.kill()
-            client.wait()
-    for client, head, (out, err) in zip(clients, heads, ends, strict=True):
-        seen = [*head, *out.splitlines(keepends=True)]
+            client.communicate()
+    for client, head, tail, err in zip(clients, heads, tails, errors, strict=True):
+        seen = [*head, *tail]
         assert seen == [f"line {n}\n" for n in range(1, len(seen) + 1)]
         assert client.returncode == 1
         assert err == "follow logs: the engine went away; the containers go on, and so do their logs\n"
@@ -64,5 +68,10 @@ def test_the_app_goes_on_following(faulty: EngineUnderTest, tmp_path: Path) -> N
             app.write(f"line {first}$")
             app.press("Enter")
             app.see(rf":\d\d(\.\d+)? line {first} ")
-            shown = [int(number) for number in re.findall(r":\d\d(?:\.\d+)? line (\d+)", app.screen())]
-            assert shown == list(range(shown[0], shown[-1] + 1))
+            wait_until(lambda: not _gaps(app.screen()), "each line stands there once")
+
+
+def _gaps(screen: str) -> bool:
+    """Whether what is shown is not one line after the other; so it is, too, in the middle of a repaint."""
+    shown = [int(number) for number in re.findall(r":\d\d(?:\.\d+)? line (\d+)", screen)]
+    return not shown or shown != list(range(shown[0], shown[0] + len(shown)))
