@@ -207,7 +207,7 @@ def follow(
 
 def _show(board: Board, value: dict[str, Any], told: dict[str, str] | None) -> None:
     name, status, detail = str(value.get("id") or ""), str(value["status"]), value.get("progressDetail")
-    current, total = _count(detail, "current"), _count(detail, "total")
+    current, total = _count(detail, "current"), _count(detail, "total") or _count(value, "size")
     if board.live and name and status.startswith(_HEADINGS):
         board.say(f"{name}: {status}")
     elif board.live and (name or current):

@@ -78,7 +78,7 @@ async def _steps(values: AsyncGenerator[Any, None]) -> AsyncGenerator[Progress, 
                     id=str(value.get("id") or ""),
                     status=str(value["status"]),
                     current=int(detail.get("current") or 0),
-                    total=int(detail.get("total") or 0),
+                    total=int(detail.get("total") or value.get("size") or 0),
                 )
 
 

@@ -183,18 +183,24 @@ def event_json(event: Event, *, legacy: bool = True) -> dict[str, Any]:
 
 
 _HEADING = "Pulling from "
+_WAITING = frozenset(("Preparing", "Waiting", "Pulling fs layer"))
 
 
 def progress_json(progress: Progress) -> dict[str, Any]:
     """A step of long work as a line of a progress stream.
 
     Docker's client keeps the lines of things in place only as long as each of them has a `progressDetail`, if an
-    empty one; a heading has none (cli, jsonstream).
+    empty one; a heading has none (cli, jsonstream). Off a terminal it leaves out lines with figures: what has not
+    begun has its bytes in `size`, which only our own clients read.
     """
     line: dict[str, Any] = {"status": progress.status}
     if progress.id:
         line["id"] = progress.id
-    if progress.current or progress.total:
+    if progress.status in _WAITING:
+        line["progressDetail"] = {}
+        if progress.total:
+            line["size"] = progress.total
+    elif progress.current or progress.total:
         line["progressDetail"] = {"current": progress.current, "total": progress.total}
     elif progress.id and not progress.status.startswith(_HEADING):
         line["progressDetail"] = {}

@@ -113,10 +113,11 @@ class Job:
                 return
             part = self.parts[name] = Part(name)
         part.status = status
-        if detail.get("total"):
+        total = int(detail.get("total") or line.get("size") or 0)
+        if total:
             extracting = status.lower() in UNPACKING and part.total
             part.current = part.total if extracting else int(detail.get("current") or 0)
-            part.total = part.total if extracting else int(detail["total"])
+            part.total = part.total if extracting else total
         known = [one for one in self.parts.values() if one.total and not one.here]
         self.moved(sum(one.arrived for one in known), sum(one.total for one in known), now)
 

@@ -160,7 +160,7 @@ def test_rate_and_time_left_stand_beside_the_bar(draw: Draw, monkeypatch: pytest
 def test_what_all_of_it_comes_to_is_told_below(draw: Draw, monkeypatch: pytest.MonkeyPatch) -> None:
     steps: list[tuple[float, Step]] = [
         (0.0, detail("a", "Pulling fs layer", 0, 4_000_000)),
-        (0.0, detail("b", "Pulling fs layer", 0, 4_000_000)),
+        (0.0, {"status": "Pulling fs layer", "id": "b", "progressDetail": {}, "size": 4_000_000}),
         (0.0, {"status": "Already exists", "id": "c"}),
         (0.0, detail("a", "Downloading", 0, 4_000_000)),
         (1.0, detail("a", "Downloading", 1_000_000, 4_000_000)),

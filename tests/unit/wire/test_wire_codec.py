@@ -160,6 +160,12 @@ def test_progress_names_bytes_only_where_it_has_them() -> None:
     }
     # Docker's client moves on to new lines after one that has an id and no detail.
     assert codec.progress_json(Progress("abc", "Pushed")) == {"status": "Pushed", "id": "abc", "progressDetail": {}}
+    assert codec.progress_json(Progress("abc", "Waiting", 0, 9)) == {
+        "status": "Waiting",
+        "id": "abc",
+        "progressDetail": {},
+        "size": 9,
+    }
     heading = Progress("1", "Pulling from library/x")
     assert codec.progress_json(heading) == {"status": "Pulling from library/x", "id": "1"}
 

@@ -42,6 +42,11 @@ def test_unpacking_neither_takes_back_what_came_nor_changes_its_size() -> None:
     assert (job.current, job.total) == (40, 40)
 
 
+def test_what_has_not_begun_counts_with_its_size() -> None:
+    job = pulled(line("a", "Waiting") | {"size": 60}, line("b", "Downloading", 10, 40))
+    assert (job.current, job.total) == (10, 100)
+
+
 def test_a_heading_is_no_part() -> None:
     job = pulled({"id": "1.27", "status": "Pulling from library/nginx"}, line("b", "Downloading", 1, 4))
     assert list(job.parts) == ["b"]
