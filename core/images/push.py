@@ -234,14 +234,17 @@ class Pusher:
         return self._room.content.has(descriptor.digest)
 
     def _mountable(self, blob: Digest) -> str:
-        """Another repository of the same registry that is known to have the blob; "" = none is."""
+        """Another repository of the same registry that has the blob, or else one that may have it; "" = none."""
+        maybe, here = "", f"{self._domain}/"
         for image in self._room.store.all():
-            names = [name.partition("@")[0] for name in image.repo_digests]
-            paths = [name.removeprefix(f"{self._domain}/") for name in names if name.startswith(f"{self._domain}/")]
-            others = [path for path in paths if path != self._repository.path]
+            named = [name.removeprefix(here).split("@") for name in image.repo_digests if name.startswith(here)]
+            others = [(path, digest) for path, digest in named if path != self._repository.path]
             if others and blob in self._blobs_of(image):
-                return others[0]
-        return ""
+                for path, digest in others:
+                    if digest == image.manifest.digest:  # the very manifest that names the blob lies there
+                        return path
+                maybe = maybe or others[0][0]
+        return maybe
 
     def _blobs_of(self, image: Image) -> set[Digest]:
         try:

@@ -9,6 +9,7 @@ import pytest
 from store_kit import docker_archive, make_tar
 
 from core.errors import EngineError, NoSuchImage, NotFound, Unauthorized
+from core.images.store import NewImage
 from core.model.registry import Credentials
 from tests.support.registry import PASSWORD, USER, Registry, available, running_registry
 from tests.support.remote_end import RemoteEnd
@@ -81,6 +82,17 @@ async def test_another_repository_of_the_same_registry_lends_its_layers(tmp_path
     await end.push(second)
     assert "Mounted from lend/a" in end.statuses()
     assert "Pushing" not in end.statuses()
+
+
+async def test_a_repository_that_only_may_have_a_layer_is_asked_last(tmp_path: Path, registry: Registry) -> None:
+    end, first, second = RemoteEnd(tmp_path), f"{registry.address}/lend/c:1", f"{registry.address}/lend/d:1"
+    await end.store.load(docker_archive([make_tar({"lent": b"2" * 5000})], [first, second]))
+    await end.push(first)
+    store = end.store.room.store
+    image, otherwise = store.find(first), f"{registry.address}/aaa/packed-otherwise@sha256:{'0' * 64}"
+    store.register([NewImage(image.id, image.manifest, image.config, image.size, (), (otherwise,))])
+    await end.push(second)
+    assert "Mounted from lend/c" in end.statuses()
 
 
 async def test_what_is_not_there_is_told_in_dockers_words(tmp_path: Path, registry: Registry) -> None:
