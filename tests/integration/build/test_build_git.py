@@ -72,6 +72,7 @@ def served(engine: EngineUnderTest) -> Iterator[Served]:
         finally:
             process.terminate()
             process.wait()
+            print((folder / "log").read_text())  # what it says of a repository that it does not serve
             shutil.rmtree(folder)
 
 
