@@ -32,6 +32,11 @@ profiles.load_profile("onggi")
 # While a test runs, descriptor 2 is a file that nobody sees when the process does not come to its end.
 _STDERR = pytest.StashKey[int]()
 
+# readline(3), which pytest loads, sets these behind Python's back: a worker would have them, and what it starts.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    for name in ("COLUMNS", "LINES"):
+        os.environ.pop(name, None)
+
 # A shell leaves SIGINT ignored in what it starts in the background, and then in everything that the tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
