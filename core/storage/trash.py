@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import queue
 import secrets
 import threading
+import time
 from pathlib import Path
 
 from core.paths import Paths
@@ -14,6 +16,8 @@ from core.storage.content import sync_directory
 from core.storage.tree import remove_tree
 
 log = logging.getLogger(__name__)
+
+_TRIES, _PAUSE = 50, 0.2  # times, seconds between two
 
 
 class Trash:
@@ -71,10 +75,16 @@ class Trash:
         except FileNotFoundError:
             return  # the whole ROOT is gone
         try:
-            remove_tree(fd, name)
-        except FileNotFoundError:
-            pass
-        except OSError as error:
-            log.warning("empty trash %s: %s", name, error)
+            for more in reversed(range(_TRIES)):
+                try:
+                    remove_tree(fd, name)
+                except FileNotFoundError:
+                    return
+                except OSError as error:
+                    if more and error.errno == errno.ENOTEMPTY:
+                        time.sleep(_PAUSE)  # a job that was given up has not heard of it yet, and still writes
+                        continue
+                    log.warning("empty trash %s: %s", name, error)
+                return
         finally:
             os.close(fd)
