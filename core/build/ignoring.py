@@ -7,12 +7,18 @@ ours; a tar from elsewhere holds all.
 from __future__ import annotations
 
 import os
-from pathlib import Path
+import stat
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
 
 from core.dockerfile.ignore import Ignore, parse_ignore
+from core.linux.constants import RESOLVE_NO_SYMLINKS
+from core.linux.syscalls import openat2
 from core.storage.tree import remove_tree
 
 NAME = ".dockerignore"
+_LIMIT = 1 << 20  # bytes of a list
+GUEST = ".onggi-dockerfile"  # what our client calls a Dockerfile that lies outside of the context
 
 
 def leave_out(context: Path, text: bytes, *, dockerfile: str) -> int:
@@ -37,6 +43,47 @@ def leave_out(context: Path, text: bytes, *, dockerfile: str) -> int:
     finally:
         os.close(root)
     return removed
+
+
+def hide(context: Path, dockerfile: str) -> None:
+    """Remove the list and the Dockerfile, which have been read, where the list names them: no copy is to see them.
+
+    They came along all the same: moby builder/remotecontext/detect.go, removeDockerfile. A Dockerfile from outside
+    goes in any case. No link is followed. Blocks. Raises InvalidArgument for a list that cannot be read, OSError.
+    """
+    name = os.path.normpath(dockerfile)
+    own = f"{name}{NAME}"
+    root = os.open(context, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        text = _text(root, own)
+        text = _text(root, NAME) if text is None else text
+        ignore = parse_ignore(text or "")
+        for path in (name, own, NAME):
+            if path == GUEST or ignore.ignores(path):
+                _unlink(root, PurePosixPath(path))
+    finally:
+        os.close(root)
+
+
+def _text(root: int, path: str) -> str | None:
+    """What a list says; None where there is none that is a plain file."""
+    try:
+        fd = openat2(root, path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC, 0, RESOLVE_NO_SYMLINKS)
+    except OSError:
+        return None
+    with open(fd, "rb") as file:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            return None
+        return file.read(_LIMIT).decode("utf-8", "surrogateescape")
+
+
+def _unlink(root: int, path: PurePosixPath) -> None:
+    with suppress(OSError):  # it is not there, or behind a link
+        folder = openat2(root, str(path.parent), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, 0, RESOLVE_NO_SYMLINKS)
+        try:
+            os.unlink(path.name, dir_fd=folder)
+        finally:
+            os.close(folder)
 
 
 def _goes(ignore: Ignore, path: str, kept: set[str], *, folder: bool) -> bool:

@@ -21,6 +21,7 @@ __all__ = ["ARCHIVE", "CONTEXTS", "ELSEWHERE", "IMAGE", "IN_MEMORY", "is_archive
 IMAGE = "docker-image://"  # before a named context that is an image
 ARCHIVE = "archive://"  # before the path of one that was downloaded: the engine unpacks it
 CONTEXTS = ".onggi-contexts"  # where further contexts lie in the archive
+LIST = ".dockerignore"
 ELSEWHERE = ".onggi-dockerfile"  # the name of a Dockerfile that lies outside of the context
 
 
@@ -52,7 +53,7 @@ def pack(folder: str, dockerfile: str, contexts: Mapping[str, str] | None = None
     ignore = _ignore(root, path)
     archive = ContextTar()
     try:
-        for name in _names(root, ignore, keep="" if outside else inside):
+        for name in _names(root, ignore, keep=set() if outside else {inside, f"{inside}{LIST}", LIST}):
             archive.add(f"{root}/{name}", name)
         if outside:
             archive.add(os.path.realpath(path), ELSEWHERE)
@@ -77,7 +78,7 @@ def _pack_named(archive: ContextTar, contexts: Mapping[str, str]) -> None:
         if not os.path.isdir(root):
             raise InvalidArgument(f'failed to get build context {name}: path "{contexts[name]}" not found')
         archive.add(root, f"{CONTEXTS}/{number}")
-        for path in _names(root, _ignore(root, ""), keep=""):
+        for path in _names(root, _ignore(root, ""), keep=set()):
             archive.add(f"{root}/{path}", f"{CONTEXTS}/{number}/{path}")
 
 
@@ -104,7 +105,7 @@ def is_archive(head: bytes) -> bool:
 
 def _ignore(root: str, dockerfile: str) -> Ignore | None:
     """The Dockerfile's own list where it has one, else the context's, else None."""
-    for path in (f"{dockerfile}.dockerignore", os.path.join(root, ".dockerignore")):
+    for path in (f"{dockerfile}.dockerignore", os.path.join(root, LIST)):
         try:
             with open(path, encoding="utf-8", errors="surrogateescape") as file:
                 text = file.read()
@@ -116,8 +117,11 @@ def _ignore(root: str, dockerfile: str) -> Ignore | None:
     return None
 
 
-def _names(root: str, ignore: Ignore | None, *, keep: str) -> Iterator[str]:
-    """Paths from `root` on, a folder before what it holds. `keep` goes along whatever the list says."""
+def _names(root: str, ignore: Ignore | None, *, keep: set[str]) -> Iterator[str]:
+    """Paths from `root` on, a folder before what it holds. What is in `keep` goes along whatever the list says.
+
+    The engine takes it away once it has read it.
+    """
     waiting = [""]
     while waiting:
         folder = waiting.pop()
@@ -127,10 +131,12 @@ def _names(root: str, ignore: Ignore | None, *, keep: str) -> Iterator[str]:
         for entry in children:
             name = f"{folder}/{entry.name}" if folder else entry.name
             ignored = ignore is not None and ignore.ignores(name)
-            if not ignored or name == keep:
+            if not ignored or name in keep:
                 yield name
             if entry.is_dir(follow_symlinks=False) and (
-                not ignored or (ignore and ignore.may_hold(name)) or keep.startswith(f"{name}/")
+                not ignored
+                or (ignore and ignore.may_hold(name))
+                or any(path.startswith(f"{name}/") for path in keep)
             ):
                 below.append(name)
         waiting += reversed(below)

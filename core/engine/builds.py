@@ -24,6 +24,7 @@ from core.build.finish import register
 from core.build.hands import Hands, Options
 from core.build.history import History, new_id
 from core.build.hits import ImportFailed
+from core.build.ignoring import hide
 from core.build.labels import with_labels
 from core.build.layering import StoreLayering
 from core.build.plan import CHECK, Asked, make_plan
@@ -214,6 +215,8 @@ class Builds:
                 await contexts.leave_out(context, wish.dockerfile)
             folders = {} if context is None else await contexts.named(wish.contexts, context, home)
             data = wish.text if wish.text is not None else await contexts.dockerfile(context, wish.dockerfile)
+            if context is not None:
+                await off_loop(hide, context, wish.dockerfile)
             recording.has_source(data)
             image = await self._solve(wish, data, Asked(
                 target=wish.target, args=wish.args, platform=platform, machine=host_platform(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import subprocess
 import sys
 import tarfile
@@ -143,6 +144,35 @@ def test_files_and_archives_instead_of_an_image(cli: Cli, tmp_path: Path, engine
     piped = cli("build", "-q", "-o", "-", place)
     with tarfile.open(fileobj=io.BytesIO(piped.out.encode("latin-1", "replace")), mode="r|") as archive:
         assert archive.next() is not None
+
+
+LISTING = "FROM busybox\nCOPY . /x\nRUN cd /x && find . -type f | sort\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "arguments", "stdin", "expected"),
+    [
+        ({".dockerignore": "b\n"}, ["."], "", {".dockerignore", "Dockerfile", "a"}),
+        ({".dockerignore": "*\n!a\n"}, ["."], "", {"a"}),
+        ({".dockerignore": "*\n!a\n", "sub/D": LISTING}, ["-f", "sub/D", "."], "", {"a"}),
+        ({"Dockerfile.dockerignore": "*\n!a\n"}, ["."], "", {"a"}),
+        ({}, ["-f", "-", "."], LISTING, {"Dockerfile", "a", "b"}),
+        ({}, ["-f", "../outside", "."], "", {"Dockerfile", "a", "b"}),
+    ],
+)
+def test_a_dockerfile_is_copied_only_where_it_belongs_to_the_context(
+    cli: Cli, tmp_path: Path, engine: EngineUnderTest, monkeypatch: pytest.MonkeyPatch,
+    files: dict[str, str], arguments: list[str], stdin: str, expected: set[str],
+) -> None:  # fmt: skip
+    (tmp_path / "outside").write_text(LISTING)
+    place = folder(tmp_path / "c", LISTING, a="", b="")
+    (tmp_path / "c/sub").mkdir()
+    for name, text in files.items():
+        (tmp_path / "c" / name).write_text(text)
+    monkeypatch.chdir(place)
+    done = cli("build", "--no-cache", *arguments, stdin=stdin.encode())
+    assert done.code == 0, done.err
+    assert set(re.findall(r"(?m)^#3 [\d.]+ \./(\S+)$", done.err)) == expected
 
 
 def test_further_contexts_are_copied_and_mounted_from(cli: Cli, tmp_path: Path, engine: EngineUnderTest) -> None:

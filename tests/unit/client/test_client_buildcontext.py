@@ -36,9 +36,9 @@ def test_everything_goes_without_a_list(folder: Path) -> None:
     assert {(member.uid, member.gid, member.uname) for member in members.values()} == {(0, 0, "")}
 
 
-def test_the_list_keeps_files_at_home_but_never_the_dockerfile(folder: Path) -> None:
+def test_the_list_keeps_files_at_home_but_never_the_dockerfile_nor_itself(folder: Path) -> None:
     (folder / ".dockerignore").write_text("*\n!sub/deep\n")
-    assert set(packed(folder)[0]) == {"Dockerfile", "sub/deep", "sub/deep/c"}
+    assert set(packed(folder)[0]) == {".dockerignore", "Dockerfile", "sub/deep", "sub/deep/c"}
 
 
 def test_a_dockerfile_may_have_a_list_of_its_own(folder: Path) -> None:
