@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import sqlite3
-import threading
-import time
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -182,28 +181,30 @@ def test_the_trash_takes_in_one_move_and_tries_again_later(paths: Paths) -> None
     assert list(paths.trash.iterdir()) == []
 
 
-def test_what_a_job_still_writes_to_goes_once_the_job_has_ended(tmp_path: Path) -> None:
-    paths = Paths(tmp_path / "root", tmp_path / "run")
-    trash, folder = Trash(paths), tmp_path / "root/unpacking"
-    (folder / "fs").mkdir(parents=True)
-    fd = os.open(folder / "fs", os.O_RDONLY | os.O_DIRECTORY)
-
-    def write() -> None:
+WRITES = """
+import itertools, os, time
+os.chdir({folder!r})
+deadline = time.monotonic() + 9
+for number in itertools.count():
+    if time.monotonic() > deadline:
+        break
+    if number == 2000:
+        print("begun", flush=True)
         deadline = time.monotonic() + 0.5
-        for number in itertools.count():
-            if time.monotonic() > deadline:
-                return
-            try:
-                os.close(os.open(str(number), os.O_CREAT | os.O_WRONLY, dir_fd=fd))
-            except FileNotFoundError:
-                return
-
-    job = threading.Thread(target=write)
-    job.start()
     try:
+        os.mkdir(str(number))
+    except FileNotFoundError:
+        break
+"""
+
+
+def test_what_a_job_still_writes_to_goes_once_the_job_has_ended(paths: Paths) -> None:
+    trash, folder = Trash(paths), paths.root / "unpacking"
+    (folder / "fs").mkdir(parents=True)
+    command = [sys.executable, "-c", WRITES.format(folder=str(folder / "fs"))]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as job:
+        assert job.stdout is not None
+        assert job.stdout.readline()
         trash.throw(folder)
         trash.wait()
-    finally:
-        job.join()
-        os.close(fd)
     assert list(paths.trash.iterdir()) == []
