@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-PATIENCE = 30.0  # seconds for what takes a fraction of one on a machine that has time
+PATIENCE = 60.0  # seconds for what takes a fraction of one on a machine that has time
 
 
 class Terminal:
