@@ -12,7 +12,7 @@ from typing import IO
 from core.aio import off_loop
 from core.errors import SyscallFailed
 from core.paths import Paths
-from core.storage.content import free_bytes
+from core.storage.content import free_bytes, shortage
 
 BATCH = 1 << 20  # bytes gathered before the disk is asked
 QUEUE = 8  # pieces a slow client may lag behind
@@ -23,19 +23,22 @@ Write = Callable[[bytes], Awaitable[None]]
 async def spool(paths: Paths, pieces: AsyncIterator[bytes]) -> IO[bytes]:
     """The whole body in an unnamed file under ROOT, at its beginning; the caller closes it.
 
-    Raises SyscallFailed, for one when the disk is full; nothing stays behind.
+    Raises DiskFull, SyscallFailed; nothing stays behind.
     """
     file = await off_loop(lambda: tempfile.TemporaryFile(dir=paths.root))  # noqa: SIM115 (the caller's)
+    batch, come = bytearray(), 0
     try:
-        batch = bytearray()
         async for piece in pieces:
             batch += piece
+            come += len(piece)
             if len(batch) >= BATCH:
                 await off_loop(_write, file, bytes(batch))
                 batch.clear()
         await off_loop(_finish, file, bytes(batch))
     except OSError as error:
         file.close()
+        if error.errno == errno.ENOSPC:
+            raise shortage("take in the request's body", come, paths.root, bound="more than") from error
         raise SyscallFailed.of("write the request's body", error) from error
     except BaseException:
         file.close()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from core.aio import off_loop_to_end
-from core.errors import DataLoss, DigestMismatch, InvalidArgument, NotFound
+from core.errors import DataLoss, DigestMismatch, DiskFull, InvalidArgument, NotFound
 from core.images.fetches import Advance, Fetches
 from core.images.load import store_manifest
 from core.images.pile import Pile
@@ -169,14 +169,26 @@ class Puller:
             asyncio.create_task(self._layer(diff_id, layer))
             for diff_id, layer in zip(diff_ids, layers, strict=True)
         ]
+        full = False
         try:
             async with Pile(self._room.unpacker, diff_ids, label=label, report=report, stacked=stacked) as pile:
                 await _in_order(coming, pile)
                 return await pile.size()
+        except DiskFull:
+            full = True
+            raise
         finally:
             for task in coming:
                 task.cancel()
             await asyncio.gather(*coming, return_exceptions=True)
+            if full:
+                self._give_back(found)
+
+    def _give_back(self, found: _Found) -> None:
+        """Keep nothing for another time of what has come: the disk has no room for it."""
+        for diff_id, layer in zip(found.config.rootfs.diff_ids, found.manifest.layers, strict=True):
+            if self._room.unpacker.known(diff_id) is None:
+                self._room.content.delete(layer.digest)
 
     def _check_room(self, found: _Found, label: str) -> None:
         content = self._room.content

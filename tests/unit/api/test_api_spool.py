@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from core.api.spool import BATCH, QUEUE, Write, pipe_out, spool
-from core.errors import CorruptStore, EngineError
+from core.errors import CorruptStore, DiskFull
 from core.paths import Paths
 from core.storage import content
 
@@ -70,6 +70,6 @@ async def test_a_body_stops_before_the_disk_is_full(tmp_path: Path, monkeypatch:
     disk = os.statvfs(tmp_path)
     monkeypatch.setattr(content, "RESERVE", disk.f_bavail * disk.f_frsize - 3 * BATCH)
     async with asyncio.timeout(30):
-        with pytest.raises(EngineError, match="no space left on device"):
+        with pytest.raises(DiskFull, match=r"no space left to take in the request's body: it needs more"):
             await spool(paths, body())
     assert not list(tmp_path.iterdir())
