@@ -17,7 +17,7 @@ from pathlib import Path
 
 from bench.figures import FIGURES, IMAGE, Figure, NotMeasured
 from bench.managers import Docker, Manager, Onggi, Podman
-from bench.table import render
+from bench.table import render, show
 from core.errors import EngineError
 
 
@@ -81,7 +81,10 @@ def measure(figure: Figure, managers: Sequence[Manager], times: int) -> dict[str
     """The figure of each manager. They take turns, so that a busy moment of the machine is nobody's alone."""
     samples: dict[str, list[float]] = {manager.name: [] for manager in managers}
     failed: dict[str, float | str] = {}
-    for turn in range(times + 1 if figure.repeated else 1):
+    turns, skipped = (min(times, figure.most), 0) if figure.most else (times + 1, 1)  # the first warms caches
+    if not figure.repeated:
+        turns, skipped = 1, 0
+    for turn in range(turns):
         for manager in managers:
             if manager.name in failed:
                 continue
@@ -93,7 +96,8 @@ def measure(figure: Figure, managers: Sequence[Manager], times: int) -> dict[str
                 print(f"{figure.title}: {manager.name}: {_reason(error)}", file=sys.stderr)
                 failed[manager.name] = "failed"
             else:
-                if turn or not figure.repeated:  # the first time warms caches
+                print(f"{figure.title}: {manager.name}: {show(taken, figure.unit)}", file=sys.stderr, flush=True)
+                if turn >= skipped:
                     samples[manager.name].append(taken)
     return {
         name: statistics.median(taken) for name, taken in samples.items() if taken and name not in failed

@@ -15,6 +15,8 @@ from bench.managers import Manager
 
 STEPS = 20
 FILES = 20_000
+GIGABYTE = 1 << 30
+_PATIENCE = 300.0  # seconds for one build on a busy machine
 _TAG = "bench-built"
 os.environ["DOCKER_BUILDKIT"] = "0"
 
@@ -39,9 +41,14 @@ def copied_tree(manager: Manager) -> float:
     return _build(manager, folder)
 
 
+def gigabyte(manager: Manager) -> float:
+    """`build` with a context of 1 GiB, of which a COPY makes one layer and a RUN another."""
+    return _build(manager, _gigabyte(), "--no-cache")
+
+
 def _build(manager: Manager, folder: Path, *options: str) -> float:
     start = time.perf_counter()
-    manager.run("build", *options, "-t", _TAG, str(folder))
+    manager.run("build", *options, "-t", _TAG, str(folder), patience=_PATIENCE)
     return time.perf_counter() - start
 
 
@@ -61,6 +68,17 @@ def _tree() -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"%d\n" % number * 20)
     (folder / "Dockerfile").write_text("FROM bench\nCOPY tree /tree\n")
+    return folder
+
+
+@functools.cache
+def _gigabyte() -> Path:
+    folder = _folder()
+    piece = secrets.token_bytes(1 << 20)
+    with (folder / "big").open("wb") as file:
+        for _ in range(GIGABYTE // len(piece)):
+            file.write(piece)
+    (folder / "Dockerfile").write_text("FROM bench\nCOPY big /big\nRUN cp /big /again\n")
     return folder
 
 

@@ -32,11 +32,11 @@ class Manager(ABC):
     remote_options: Sequence[str] = ()  # what `push` and `pull` need for a registry without TLS
     netns = ""  # the path of its network namespace, "" = ours
 
-    def run(self, *arguments: str) -> str:
+    def run(self, *arguments: str, patience: float = 4 * _PATIENCE) -> str:
         """Run one command of its command line client to the end. Raises CalledProcessError, TimeoutExpired."""
         done = subprocess.run(
             [*self.argv, *arguments],
-            check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=4 * _PATIENCE,
+            check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=patience,
         )  # fmt: skip
         return done.stdout
 

@@ -28,7 +28,7 @@ def disk_bytes(folder: Path) -> int:
 
 
 class Peak:
-    """While inside, how much more memory some processes and all their children take than at the beginning."""
+    """While inside, how much more memory some processes and all below them take than at the beginning."""
 
     def __init__(self, pids: Iterable[int]) -> None:
         self._pids = tuple(pids)
@@ -55,9 +55,8 @@ class Peak:
             self._most = max(self._most, self._now())
 
     def _now(self) -> int:
-        pids = {*self._pids, *(child for pid in self._pids for child in children(pid))}
         total = 0
-        for pid in pids:
+        for pid in with_descendants(self._pids):
             with suppress(OSError, LookupError):  # a short-lived one is gone
                 total += pss(pid)
         return total
@@ -78,6 +77,19 @@ def children(pid: int) -> list[int]:
     """The direct children of a process."""
     text = (_PROC / str(pid) / "task" / str(pid) / "children").read_text()
     return [int(child) for child in text.split()]
+
+
+def with_descendants(pids: Iterable[int]) -> set[int]:
+    """These processes and all below them, as far as they are still there."""
+    found: set[int] = set()
+    waiting = list(pids)
+    while waiting:
+        pid = waiting.pop()
+        if pid not in found:
+            found.add(pid)
+            with suppress(OSError):
+                waiting += children(pid)
+    return found
 
 
 def with_words(*words: str) -> list[int]:

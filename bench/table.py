@@ -18,15 +18,16 @@ def render(names: Sequence[str], rows: Sequence[tuple[str, str, str, Mapping[str
     head = ["", "goal", first, *(cell for name in others for cell in (name, f"× {first}"))]
     lines = [_line(head), _line(["---"] * len(head))]
     for title, goal, unit, values in rows:
-        cells = [title, goal, _show(values.get(first, "–"), unit)]
+        cells = [title, goal, show(values.get(first, "–"), unit)]
         for name in others:
             value = values.get(name, "–")
-            cells += [_show(value, unit), _ratio(value, values.get(first, "–"))]
+            cells += [show(value, unit), _ratio(value, values.get(first, "–"))]
         lines.append(_line(cells))
     return "\n".join(lines)
 
 
-def _show(value: float | str, unit: str) -> str:
+def show(value: float | str, unit: str) -> str:
+    """A number with its unit, in the scale of that; a text as it is."""
     if isinstance(value, str):
         return value
     scale, form = _SCALE[unit]
