@@ -62,7 +62,7 @@ def run_place(args: dict[str, Any], fds: list[int], owner: Owner) -> dict[str, A
             keeps_owners=bool(args.get("owners")),
             parents=bool(args.get("parents")),
         )
-        sources = find(tree, [str(source) for source in args["sources"]])
+        sources = find(tree, [str(source) for source in args["sources"]], deep=bool(args.get("parents")))
         size = copier.copy(
             sources, inside(str(args["target"])), folder=bool(args.get("folder")), unpack=bool(args.get("unpack"))
         )

@@ -12,6 +12,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 from core.dockerfile.ignore import Ignore, compile_part, ignore_of
@@ -60,7 +61,7 @@ def run_look(args: dict[str, Any], fds: list[int]) -> dict[str, Any]:
     output, *given = fds
     try:
         root = open_tree_of(args, given)
-        found = find(root, [str(source) for source in args["sources"]])
+        found = find(root, [str(source) for source in args["sources"]], deep=bool(args.get("parents")))
         exclude = ignore_of([str(pattern) for pattern in args.get("exclude") or ()])
         with open(output, "wb", closefd=False) as file:
             for source in found:
@@ -80,13 +81,16 @@ def open_tree_of(args: dict[str, Any], given: Sequence[int]) -> int:
     return open_rootfs(args["rootfs"], with_mounts=False) if args.get("rootfs") else given[0]
 
 
-def find(root: int, patterns: Sequence[str]) -> list[Source]:
-    """What `patterns` name, those of one pattern in order. Raises NoSuchPath where one names nothing."""
+def find(root: int, patterns: Sequence[str], *, deep: bool = False) -> list[Source]:
+    """What `patterns` name, those of one pattern in order. Raises NoSuchPath where one names nothing.
+
+    `deep` = `**` stands for any number of directories, as it does with `--parents`.
+    """
     found: list[Source] = []
     for pattern in patterns:
         parts = inside(pattern)
         wild = any(_WILD & set(part) for part in parts)
-        matches = list(_expand(root, (), parts)) if wild else [parts]
+        matches = list(islice(_expand(root, (), parts, deep), FOUND_LIMIT + 1)) if wild else [parts]
         if wild and not matches:
             raise NoSuchPath(f"no source files were specified: {pattern} matches nothing")
         before, dot, _ = pattern.partition("/./")
@@ -97,15 +101,21 @@ def find(root: int, patterns: Sequence[str]) -> list[Source]:
     return found
 
 
-def _expand(root: int, done: tuple[bytes, ...], parts: tuple[bytes, ...]) -> Iterator[tuple[bytes, ...]]:
+def _expand(
+    root: int, done: tuple[bytes, ...], parts: tuple[bytes, ...], deep: bool
+) -> Iterator[tuple[bytes, ...]]:
+    """The paths that `parts` match below `done`."""
     if not parts:
         yield done
         return
     part, rest = parts[0], parts[1:]
     if not _WILD & set(part):
         if _kind(root, (*done, part)) is not None:
-            yield from _expand(root, (*done, part), rest)
+            yield from _expand(root, (*done, part), rest, deep)
         return
+    any_depth = deep and part == b"**" and bool(rest)
+    if any_depth:
+        yield from _expand(root, done, rest, deep)
     expression = compile_part(os.fsdecode(part))
     try:
         folder = openat2(root, _joined(done), _DIRECTORY, 0, _RESOLVE)
@@ -113,11 +123,17 @@ def _expand(root: int, done: tuple[bytes, ...], parts: tuple[bytes, ...]) -> Ite
         return
     try:
         names = sorted(os.fsencode(name) for name in os.listdir(folder))
+        if any_depth:  # a link to a directory could lead in circles
+            names = [
+                name for name in names if stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
+            ]
     finally:
         os.close(folder)
     for name in names:
-        if expression.fullmatch(os.fsdecode(name)):
-            yield from _expand(root, (*done, name), rest)
+        if any_depth:
+            yield from _expand(root, (*done, name), parts, deep)
+        elif expression.fullmatch(os.fsdecode(name)):
+            yield from _expand(root, (*done, name), rest, deep)
 
 
 def _source(root: int, parts: tuple[bytes, ...], shown: str) -> Source:

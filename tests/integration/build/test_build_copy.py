@@ -177,12 +177,14 @@ async def test_parents_are_kept_from_a_point_on(bench: Bench) -> None:
     text = "FROM scratch\nCOPY --parents ./x/a.txt ./y/a.txt /parents/\nCOPY --parents y/./deep/*.txt /point/\n"
     text += "COPY --parents --chown=1 y/deep /whole\nCOPY --parents x/./a.txt /odd\n"
     text += "COPY --parents --exclude=*.md y/./deep /some/\nCOPY --parents . /all\n"
+    text += "COPY --parents **/*.txt /any/\nCOPY --parents y/./**/*.md /below/\n"
+    (bench.context / "y/deep/circle").symlink_to("..")
     image = await bench.build(text)
     found = await bench.files(image)
     names = {name for name, member in found.items() if member.isfile() and not name.startswith("all/")}
     assert names == {
         "parents/x/a.txt", "parents/y/a.txt", "point/deep/b.txt", "whole/y/deep/b.txt", "whole/y/deep/c.md",
-        "odd/a.txt", "some/deep/b.txt",
+        "odd/a.txt", "some/deep/b.txt", "any/x/a.txt", "any/y/a.txt", "any/y/deep/b.txt", "below/deep/c.md",
     }  # fmt: skip
     everything = {name for name, member in found.items() if member.isfile() and name.startswith("all/")}
     assert everything == {"all/x/a.txt", "all/y/a.txt", "all/y/deep/b.txt", "all/y/deep/c.md"}
