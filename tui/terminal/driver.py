@@ -76,6 +76,16 @@ class TerminalDriver(LinuxDriver):
         if self._mirror is not None:
             self._mirror.resume()
 
+    # Textual does both in the signal's handler, in the middle of anything: a lock may be held then, and for ever.
+
+    def _sigtstp_application(self, *args: Any) -> None:
+        """The process is to stop."""
+        self._loop.call_soon_threadsafe(super()._sigtstp_application, *args)
+
+    def _sigcont_application(self, *args: Any) -> None:
+        """The process goes on."""
+        self._loop.call_soon_threadsafe(super()._sigcont_application, *args)
+
     def _end(self, number: signal.Signals = signal.SIGHUP) -> None:
         """Leave the terminal as it was found, which the signal's own effect would not."""
         if signal.getitimer(signal.ITIMER_REAL)[0] == 0.0:

@@ -46,21 +46,26 @@ class Outer:
         self.stream = FastStream(self.screen, strict=True)
         self.source = PtySource([sys.executable, "-c", HOST, *argv], columns=60, lines=12, env=env)
         self.taken = 0  # how often the app has taken the terminal
+        switch = self.screen.switch_buffer
+
+        def switched(alternate: bool) -> None:
+            self.taken += alternate
+            switch(alternate)
+
+        self.screen.switch_buffer = switched  # type: ignore[method-assign]
         self.screen.reply = lambda text: self.type(text.encode())
 
     def type(self, data: bytes) -> None:
         assert self.source.write(data)
 
     def until(self, holds: Callable[[], bool]) -> None:
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while not holds():
             assert time.monotonic() < end, "\n".join(self.screen.display)
             if self.source.fileno() < 0:
                 time.sleep(0.02)
             elif select.select([self.source.fileno()], [], [], 0.1)[0]:
-                data = self.source.read_nonblocking(65536) or b""
-                self.taken += data.count(b"\x1b[?1049h")
-                self.stream.feed(data)
+                self.stream.feed(self.source.read_nonblocking(65536) or b"")
 
     def end(self) -> int:
         """Read until the app has ended; its exit code."""
