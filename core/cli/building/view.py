@@ -103,6 +103,9 @@ class Build:
         self.failed.state, self.failed.seconds = "failed", time.monotonic() - self.failed.began
         self.failed.end()
         self.error, self.exit_code = event["Error"], event["ExitCode"]
+        for step in self.steps.values():  # a stage beside it is ended, too
+            if step.state == "running":
+                step.state, step.seconds = "canceled", time.monotonic() - step.began
 
     def _built(self, event: dict[str, Any]) -> None:
         self.image, self.names = event["Image"], list(event["Names"])
@@ -205,7 +208,7 @@ class Live(Build):
 
     def _of_step(self, step: Step) -> list[str]:
         took = time.monotonic() - step.began if step.state == "running" else step.seconds
-        mark = {"cached": "CACHED ", "failed": "ERROR "}.get(step.state, "")
+        mark = {"cached": "CACHED ", "failed": "ERROR ", "canceled": "CANCELED "}.get(step.state, "")
         width = (terminal.size()[1] or 80) - 10
         text = f" => {mark}{' '.join(step.title.split())}"
         rows = [f"{text[:width]:{width}} {took:6.1f}s"]

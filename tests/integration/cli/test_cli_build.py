@@ -128,6 +128,16 @@ def test_a_live_table_is_drawn_on_a_terminal(cli: Cli, context: Path) -> None:
 
 @pytest.mark.docker
 @pytest.mark.skipif(not shutil.which("docker"), reason="Docker's client is not installed")
+def test_what_a_failure_beside_it_ends_is_cancelled(cli: Cli, engine: EngineUnderTest) -> None:
+    text = (
+        b"FROM busybox AS a\nRUN sleep 0.3; exit 3\nFROM busybox\nRUN echo beside; sleep 30\nCOPY --from=a /x /x\n"
+    )
+    done = cli("build", "--no-cache", "--progress", "tty", "-", stdin=text)
+    last = done.err.rpartition("[+] Building")[2]
+    assert "=> ERROR [a 2/2] RUN sleep 0.3; exit 3" in last
+    assert "=> CANCELED [stage-1 2/3] RUN echo beside; sleep 30" in last and "# beside" not in last
+
+
 def test_dockers_own_client_builds_here(engine: EngineUnderTest, context: Path) -> None:
     environment = {**os.environ, "DOCKER_HOST": f"unix://{engine.paths.socket}", "DOCKER_BUILDKIT": "0"}
     command = ["docker", "build", "-t", "classic:1", str(context)]
