@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.cli import keys as detach_keys
-from core.cli import terminal
+from core.cli import preferences, terminal
 from core.cli.context import Context
 from core.cli.exitwatch import ExitWatch
 from core.cli.parser import Arguments
@@ -73,7 +73,7 @@ class Joined:
             container["Id"],
             tty=container["Config"]["Tty"],
             stdin=stdin,
-            keys=given.text("detach-keys"),
+            keys=preferences.detach_keys(given),
             removed=container["HostConfig"].get("AutoRemove", False),
             proxy=given.on("sig-proxy"),
             started_at=container["State"]["StartedAt"],

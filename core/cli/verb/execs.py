@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from core.cli import keys, terminal, values
+from core.cli import keys, preferences, terminal, values
 from core.cli.context import Context, warn
 from core.cli.create import texts
 from core.cli.failure import CommandFailed, engine_says
@@ -28,7 +28,8 @@ def exec_(context: Context, given: Arguments) -> int:
     detach = given.on("detach")
     if given.on("tty") and given.on("interactive") and not detach:
         terminal.require_input_terminal()
-    request = _request(given)
+    typed = preferences.detach_keys(given)
+    request = _request(given, typed)
     made = context.engine.post(f"/containers/{quote(given.operands[0])}/exec", body=request)
     path = f"/exec/{made['Id']}"
     start: dict[str, Any] = {"Detach": detach, "Tty": given.on("tty")}
@@ -54,14 +55,14 @@ def exec_(context: Context, given: Arguments) -> int:
         stream,
         tty=given.on("tty"),
         stdin=given.on("interactive"),
-        keys=keys.parse(given.text("detach-keys")),
+        keys=keys.parse(typed),
         resize=resize,
     )
     typed_keys = session.run()
     return _exit_code(context, path, detached=typed_keys)
 
 
-def _request(given: Arguments) -> dict[str, Any]:
+def _request(given: Arguments, detach_keys: str) -> dict[str, Any]:
     files = [line for path in given.texts("env-file") for line in texts.variables_of_file(path, os.environ)]
     attached = not given.on("detach")
     request: dict[str, Any] = {
@@ -75,8 +76,8 @@ def _request(given: Arguments) -> dict[str, Any]:
         "WorkingDir": given.text("workdir"),
         "Env": files + texts.variables(given.texts("env"), os.environ),
     }
-    if given.text("detach-keys"):
-        request["DetachKeys"] = given.text("detach-keys")
+    if detach_keys:
+        request["DetachKeys"] = detach_keys
     if given.on("tty"):
         request["ConsoleSize"] = list(terminal.size())
     return request

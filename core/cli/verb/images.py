@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.cli import listing, units, values, words
+from core.cli import listing, preferences, units, values, words
 from core.cli.context import Context
 from core.cli.failure import NO_REFERENCE, CommandFailed, engine_says
 from core.cli.parser import Arguments, Command, option, several, switch
@@ -30,7 +30,7 @@ def images(context: Context, given: Arguments) -> int:
     if given.operands:
         filters.setdefault("reference", []).append(given.operands[0])
     found = context.engine.get("/images/json", {"all": given.on("all") or None, "filters": filters})
-    template = given.text("format")
+    template = given.text("format") if given.on("tree") else preferences.template(given, "images")
     if given.on("tree"):
         import sys
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.cli import listing, values, words
+from core.cli import listing, preferences, values, words
 from core.cli.context import Context
 from core.cli.parser import Arguments, Command, option, several, switch
 
@@ -36,7 +36,7 @@ def ls(context: Context, given: Arguments) -> int:
     if given.on("quiet") and not given.text("format"):
         listing.show_ids(rows)
     else:
-        listing.show(rows, HEADERS, ("ID", "Name", "Driver", "Scope"), given.text("format"))
+        listing.show(rows, HEADERS, ("ID", "Name", "Driver", "Scope"), preferences.template(given, "networks"))
     return 0
 
 

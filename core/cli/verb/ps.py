@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.cli import listing, units, values, words
+from core.cli import listing, preferences, units, values, words
 from core.cli.context import Context, warn
 from core.cli.parser import Arguments, Command, number, option, several, switch
 from core.cli.verb.portlist import displayable
@@ -25,7 +25,7 @@ COLUMNS = ("ID", "Image", "Command", "RunningFor", "Status", "Ports", "Names")
 
 def ps(context: Context, given: Arguments) -> int:
     """List containers, newest first."""
-    template = given.text("format")
+    template = preferences.template(given, "ps")
     last = 1 if given.on("latest") else given.number("last")
     query = {
         "all": given.on("all") or None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from core.cli import terminal
+from core.cli import preferences, terminal
 from core.cli.context import Context, warn
 from core.cli.create import spec
 from core.cli.create.flags import CREATE_FLAGS
@@ -60,7 +60,7 @@ def _attached(context: Context, given: Arguments, request: dict[str, Any]) -> in
         stdin=request["AttachStdin"],
         stdout=request["AttachStdout"],
         stderr=request["AttachStderr"],
-        keys=given.text("detach-keys"),
+        keys=preferences.detach_keys(given),
         removed=given.on("rm"),
         proxy=given.on("sig-proxy"),
     )

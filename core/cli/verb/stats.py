@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 
-from core.cli import listing, units, words
+from core.cli import listing, preferences, units, words
 from core.cli.context import Context, warn
 from core.cli.failure import CommandFailed, engine_says
 from core.cli.parser import Arguments, Command, option, switch
@@ -28,15 +28,16 @@ COLUMNS = ("ID", "Name", "CPUPerc", "MemUsage", "MemPerc", "NetIO", "BlockIO", "
 
 def stats(context: Context, given: Arguments) -> int:
     """What containers use; again every second unless --no-stream."""
+    template = preferences.template(given, "stats")
     while True:
         names = given.operands or _running(context, everything=given.on("all"))
         rows = [_row(sample, full=given.on("no-trunc")) for sample in _samples(context, names)]
         if given.on("no-stream"):
-            listing.show(rows, HEADERS, COLUMNS, given.text("format"))
+            listing.show(rows, HEADERS, COLUMNS, template)
             return 0
         if sys.stdout.isatty():
             sys.stdout.write(_CLEAR)
-        listing.show(rows, HEADERS, COLUMNS, given.text("format"))
+        listing.show(rows, HEADERS, COLUMNS, template)
         sys.stdout.flush()
         time.sleep(_PERIOD)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.cli import listing, many, output, values, words
+from core.cli import listing, many, output, preferences, values, words
 from core.cli.context import Context
 from core.cli.create import texts
 from core.cli.failure import CommandFailed
@@ -56,7 +56,7 @@ def ls(context: Context, given: Arguments) -> int:
     if given.on("quiet") and not given.text("format"):
         listing.show_ids(rows, "Name")
     else:
-        listing.show(rows, HEADERS, ("Driver", "Name"), given.text("format"))
+        listing.show(rows, HEADERS, ("Driver", "Name"), preferences.template(given, "volumes"))
     return 0
 
 
