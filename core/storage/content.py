@@ -232,7 +232,8 @@ class ContentStore:
 
     def has(self, digest: Digest) -> bool:
         """Whether the blob is there, or can be put together."""
-        return self.path(digest).is_file() or self.recipes.has(digest)
+        # Twice, as it may be settled this moment, or exchanged for a recipe.
+        return any(self.path(digest).is_file() or self.recipes.has(digest) for _ in range(2))
 
     def path(self, digest: Digest) -> Path:
         """Where the blob is, or would be, as a file of its own."""
@@ -240,13 +241,13 @@ class ContentStore:
 
     def size(self, digest: Digest) -> int:
         """Its bytes. Raises CorruptStore when it is missing."""
-        try:
-            return self.path(digest).stat().st_size
-        except FileNotFoundError as error:
-            size = self.recipes.size(digest)
-            if size is None:
-                raise CorruptStore(f"blob {digest} is missing") from error
-            return size
+        for _ in range(2):  # as in `has`
+            try:
+                return self.path(digest).stat().st_size
+            except FileNotFoundError:
+                if (size := self.recipes.size(digest)) is not None:
+                    return size
+        raise CorruptStore(f"blob {digest} is missing")
 
     def read(self, digest: Digest, limit: int = DOCUMENT_LIMIT) -> bytes:
         """A small document, checked against its digest. Raises CorruptStore, DigestMismatch."""

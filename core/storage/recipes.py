@@ -69,7 +69,10 @@ class Recipes:
 
     def has(self, diff_id: Digest) -> bool:
         """Whether the tar can be put together."""
-        return self.path(diff_id).is_file() and self.locate(diff_id) is not None
+        for _ in range(2):  # it may be settled this moment
+            if self.path(diff_id).is_file():
+                return self.locate(diff_id) is not None
+        return False
 
     def is_settled(self, diff_id: Digest) -> bool:
         """Whether the recipe outlives a crash."""

@@ -5,6 +5,7 @@ One thread, because the kernel refuses namespaces to a process with two; and it 
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import signal
@@ -234,6 +235,7 @@ class Keeper:
                 set_name(JOB)
                 set_parent_death_signal(signal.SIGKILL)  # the next engine sweeps what a half-done job leaves
             os.dup2(self._log, 2)
+            gc.freeze()  # our garbage may hold sockets; collected here, they would close what has their numbers then
             _keep_only({0, 1, 2, *kept})
             work()
             code = 0
