@@ -235,7 +235,7 @@ class Keeper:
                 set_name(JOB)
                 set_parent_death_signal(signal.SIGKILL)  # the next engine sweeps what a half-done job leaves
             os.dup2(self._log, 2)
-            gc.freeze()  # our garbage may hold sockets; collected here, they would close what has their numbers then
+            gc.freeze()  # our garbage may hold sockets; collected here, they would close what has their numbers
             _keep_only({0, 1, 2, *kept})
             work()
             code = 0
