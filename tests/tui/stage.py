@@ -336,9 +336,9 @@ class StageClient:
                     "Id": image_id(ref),
                     "RepoTags": [] if ref.startswith("<none>") else [ref],
                     "Size": size,
-                    "Created": NOW,
+                    "Created": int(NOW - (3 + 8 * number) * DAY),
                 }
-                for ref, size in stage.images
+                for number, (ref, size) in enumerate(stage.images)
             ]
         if path == "/volumes":
             return {

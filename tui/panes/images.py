@@ -20,7 +20,7 @@ _WAYS: Final = (("image_pull", " pulls"), ("image_load", " loads"), ("image_star
 
 _USED: Final = 10
 _SIZE: Final = 7
-_MADE: Final = 6
+_MADE: Final = 5
 _NAME: Final = 18  # cells that a name keeps before it is told when the image was made
 
 
