@@ -56,7 +56,7 @@ def wait(context: Context, given: Arguments) -> int:
 def _exit_code(context: Context, name: str) -> int:
     watch = ExitWatch(context, name, removed=False)
     try:
-        watch.open(running=True)
+        context.engine.persist(lambda: watch.open(running=True))  # an engine may die before it has promised
         return watch.finish()
     finally:
         watch.close()

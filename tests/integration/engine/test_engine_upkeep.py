@@ -70,7 +70,9 @@ async def test_only_a_regular_file_may_be_handed_over(client: AsyncClient, saved
 
 async def test_an_archive_is_saved_into_a_descriptor(client: AsyncClient, engine: EngineUnderTest) -> None:
     with tempfile.TemporaryFile() as file:
-        (last,) = [value async for value in upkeep.save_file(client, ["busybox"], file)]
+        *told, last = [value async for value in upkeep.save_file(client, ["busybox"], file)]
+        assert told
+        assert {value["status"] for value in told} == {"Saving"}
         assert last == {"aux": {"Bytes": os.fstat(file.fileno()).st_size}}
         assert file.read() == b""  # the position is the engine's too: it has written to the end
         file.seek(0)
@@ -78,7 +80,7 @@ async def test_an_archive_is_saved_into_a_descriptor(client: AsyncClient, engine
         with pytest.raises(NotFound, match="nope"):
             [value async for value in upkeep.save_file(client, ["nope"], file)]
     with os.fdopen(os.open("/dev/full", os.O_WRONLY), "wb") as full:
-        (last,) = [value async for value in upkeep.save_file(client, ["busybox"], full)]
+        *_, last = [value async for value in upkeep.save_file(client, ["busybox"], full)]
         assert "open for writing" in last["error"]
 
 
