@@ -40,6 +40,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 # A shell leaves SIGINT ignored in what it starts in the background, and then in everything that the tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # nohup, which the app respects
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 class TookTooLong(BaseException):

@@ -294,6 +294,7 @@ async def test_a_shell_is_opened_in_a_step_that_failed_as_it_fell(monkeypatch: p
         yard.kept[failed.id] = {
             "Image": image_id("step"), "Step": failed.id, "Broken": True, "Shell": ["/bin/ash"], "Kept": 1800.0,
         }  # fmt: skip
+        await until(pilot, lambda: "E shell in this step" in text_of(app))
         monkeypatch.setattr(app.main.sessions, "command", lambda argv: commands.append(tuple(argv)))
         await pilot.press("E")
         await until(pilot, lambda: commands)
