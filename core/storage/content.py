@@ -13,6 +13,7 @@ import os
 import secrets
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Literal
@@ -225,28 +226,34 @@ class ContentStore:
             return
         for digest, path in waiting.items():
             if self._beside.get(digest) == path:
-                path.chmod(0o444)
-                path.rename(self._blobs / digest.hex)
+                with suppress(FileNotFoundError):  # nobody wants it any more
+                    path.chmod(0o444)
+                    path.rename(self._blobs / digest.hex)
                 self._beside.pop(digest, None)
         sync_directory(self._blobs)
 
     def has(self, digest: Digest) -> bool:
         """Whether the blob is there, or can be put together."""
-        # Twice, as it may be settled this moment, or exchanged for a recipe.
-        return any(self.path(digest).is_file() or self.recipes.has(digest) for _ in range(2))
+        return any(place.is_file() for place in self._places(digest)) or self.recipes.has(digest)
 
     def path(self, digest: Digest) -> Path:
         """Where the blob is, or would be, as a file of its own."""
         return self._beside.get(digest) or self._blobs / digest.hex
 
+    def _places(self, digest: Digest) -> list[Path]:
+        """Where its file may be, in the order in which it moves: who looks there in turn finds it also while a
+        thread settles it. Behind them it may be exchanged for a recipe.
+        """
+        beside = self._beside.get(digest)
+        return [*([beside] if beside else ()), self._blobs / digest.hex]
+
     def size(self, digest: Digest) -> int:
         """Its bytes. Raises CorruptStore when it is missing."""
-        for _ in range(2):  # as in `has`
-            try:
-                return self.path(digest).stat().st_size
-            except FileNotFoundError:
-                if (size := self.recipes.size(digest)) is not None:
-                    return size
+        for place in self._places(digest):
+            with suppress(FileNotFoundError):
+                return place.stat().st_size
+        if (size := self.recipes.size(digest)) is not None:
+            return size
         raise CorruptStore(f"blob {digest} is missing")
 
     def read(self, digest: Digest, limit: int = DOCUMENT_LIMIT) -> bytes:
@@ -265,12 +272,11 @@ class ContentStore:
 
         Raises CorruptStore when it is missing.
         """
-        for _ in range(2):  # it may be settled this moment, or exchanged for a recipe
-            try:
-                return (os.open(self.path(digest), os.O_RDONLY | os.O_CLOEXEC),)
-            except FileNotFoundError:
-                if (parts := self.recipes.open(digest)) is not None:
-                    return parts
+        for place in self._places(digest):
+            with suppress(FileNotFoundError):
+                return (os.open(place, os.O_RDONLY | os.O_CLOEXEC),)
+        if (parts := self.recipes.open(digest)) is not None:
+            return parts
         raise CorruptStore(f"blob {digest} is missing")
 
     def source(self, digest: Digest) -> BlobFile | AssembledTar:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from core.errors import CorruptStore
@@ -69,10 +70,7 @@ class Recipes:
 
     def has(self, diff_id: Digest) -> bool:
         """Whether the tar can be put together."""
-        for _ in range(2):  # it may be settled this moment
-            if self.path(diff_id).is_file():
-                return self.locate(diff_id) is not None
-        return False
+        return any(place.is_file() for place in self._places(diff_id)) and self.locate(diff_id) is not None
 
     def is_settled(self, diff_id: Digest) -> bool:
         """Whether the recipe outlives a crash."""
@@ -131,7 +129,8 @@ class Recipes:
         """Put what `unsettled` told, and was synced since then, in its place. Blocks."""
         for digest, path in waiting.items():
             if self._beside.get(digest) == path:
-                path.rename(self._folder / digest.hex)
+                with suppress(FileNotFoundError):  # nobody wants it any more
+                    path.rename(self._folder / digest.hex)
                 self._beside.pop(digest, None)
         if waiting:
             fd = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -141,9 +140,12 @@ class Recipes:
                 os.close(fd)
 
     def _open(self, diff_id: Digest) -> int | None:
-        for _ in range(2):  # it may be settled this moment
-            try:
-                return os.open(self.path(diff_id), os.O_RDONLY | os.O_CLOEXEC)
-            except FileNotFoundError:
-                continue
+        for place in self._places(diff_id):
+            with suppress(FileNotFoundError):
+                return os.open(place, os.O_RDONLY | os.O_CLOEXEC)
         return None
+
+    def _places(self, diff_id: Digest) -> list[Path]:
+        """Where it may be, in the order in which it moves; see `ContentStore`."""
+        beside = self._beside.get(diff_id)
+        return [*([beside] if beside else ()), self._folder / diff_id.hex]

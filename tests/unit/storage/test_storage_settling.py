@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,25 +12,27 @@ from core.oci.digest import Digest
 from core.paths import Paths
 from core.storage.content import ContentStore
 
+NOTHING = Digest.of(b"")
+
 
 class _SettledOnTheWay(dict[Digest, Path]):
-    """What waits, and is put in its place just after somebody was told where it is."""
+    """What waits. Just after somebody was told where, a thread puts it in its place, and has not yet noted so."""
 
-    store: ContentStore
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._folder = folder
 
     def get(self, key: Digest, default: Any = None) -> Any:
         found = super().get(key, default)
-        if found is not None:
-            found.rename(self.store.folder / key.hex)
-            del self[key]
+        if found is not None and found.exists():
+            found.rename(self._folder / key.hex)
         return found
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> ContentStore:
     made = ContentStore(Paths(tmp_path / "root", tmp_path / "run"))
-    made._beside = _SettledOnTheWay()
-    made._beside.store = made
+    made._beside = _SettledOnTheWay(made.folder)
     return made
 
 
@@ -46,3 +49,24 @@ def test_and_has_its_size(store: ContentStore) -> None:
 def test_and_can_be_read(store: ContentStore) -> None:
     digest, _ = store.put(b"text", settled=False)
     assert store.read(digest) == b"text"
+
+
+def test_a_recipe_that_is_settled_this_moment_is_there(store: ContentStore, tmp_path: Path) -> None:
+    recipes = store.recipes
+    recipes._beside, recipes.locate = _SettledOnTheWay(recipes._folder), lambda _: tmp_path
+    path, fd = recipes.begin()
+    os.close(fd)
+    recipes.adopt(NOTHING, path)
+    assert recipes.has(NOTHING)
+
+
+def test_and_can_be_opened(store: ContentStore, tmp_path: Path) -> None:
+    recipes = store.recipes
+    recipes._beside, recipes.locate = _SettledOnTheWay(recipes._folder), lambda _: tmp_path
+    path, fd = recipes.begin()
+    os.close(fd)
+    recipes.adopt(NOTHING, path)
+    parts = recipes.open(NOTHING)
+    assert parts is not None
+    for part in parts:
+        os.close(part)
