@@ -152,6 +152,15 @@ async def test_a_pull_is_a_job_that_pauses_goes_on_and_is_cancelled() -> None:
         assert app.main.place == "containers"
 
 
+async def test_the_first_pull_of_all_can_be_paused_and_cancelled_too() -> None:
+    async with playing(Stage()) as (app, pilot):
+        await until(pilot, lambda: app.main.detail.welcoming)
+        app.main.acts.remote.pull("postgres:17")
+        await until(pilot, lambda: app.main.runner.board.jobs)
+        await pilot.press("J")
+        await until(pilot, lambda: "p pause" in text_of(app) and "x cancel" in text_of(app))
+
+
 async def test_a_job_that_fails_says_why_and_stays() -> None:
     stage = potters_shop()
 

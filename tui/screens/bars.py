@@ -196,7 +196,7 @@ def show_footer(screen: MainScreen, footer: Hints) -> None:
     undoes = place in _UNDONE or (screen.about == "images" and place != "jobs")
     if not (undoes and screen.engine.own and screen.engine.undo):
         found = [a for a in found if a.id != "undo"]
-    if screen.detail.welcoming:
+    if screen.detail.welcoming and place != "jobs":
         found = [a for a in found if a.id in ("image_pull", "image_load", "image_import", "image_starter")]
     own = scopes_of(place)
     found.sort(key=lambda action: (action.scope not in own, action.rank))
