@@ -12,7 +12,7 @@ from core.errors import InvalidArgument
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from typing import IO
 
     from core.dockerfile.ignore import Ignore
@@ -51,20 +51,15 @@ def pack(folder: str, dockerfile: str, contexts: Mapping[str, str] | None = None
     )
     outside = inside.startswith("../") or os.path.isabs(inside)
     ignore = _ignore(root, path)
-    archive = ContextTar()
-    try:
+
+    def fill(archive: ContextTar) -> None:
         for name in _names(root, ignore, keep=set() if outside else {inside, f"{inside}{LIST}", LIST}):
             archive.add(f"{root}/{name}", name)
         if outside:
             archive.add(os.path.realpath(path), ELSEWHERE)
         _pack_named(archive, contexts or {})
-        return archive.end(), ELSEWHERE if outside else inside
-    except OSError as error:
-        archive.close()
-        raise InvalidArgument(f"cannot read the build context: {error.filename}: {error.strerror}") from error
-    except BaseException:
-        archive.close()
-        raise
+
+    return _packed(fill), ELSEWHERE if outside else inside
 
 
 def _pack_named(archive: ContextTar, contexts: Mapping[str, str]) -> None:
@@ -84,10 +79,18 @@ def _pack_named(archive: ContextTar, contexts: Mapping[str, str]) -> None:
 
 def pack_text(data: bytes, contexts: Mapping[str, str] | None = None) -> IO[bytes]:
     """A context with nothing but the Dockerfile `data`, and further ones. Raises InvalidArgument."""
-    archive = ContextTar()
-    try:
+
+    def fill(archive: ContextTar) -> None:
         archive.put(ELSEWHERE, data)
         _pack_named(archive, contexts or {})
+
+    return _packed(fill)
+
+
+def _packed(fill: Callable[[ContextTar], None]) -> IO[bytes]:
+    archive = ContextTar()
+    try:
+        fill(archive)
         return archive.end()
     except OSError as error:
         archive.close()

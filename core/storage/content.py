@@ -226,9 +226,12 @@ class ContentStore:
             return
         for digest, path in waiting.items():
             if self._beside.get(digest) == path:
-                with suppress(FileNotFoundError):  # nobody wants it any more
+                try:
                     path.chmod(0o444)
                     path.rename(self._blobs / digest.hex)
+                except FileNotFoundError:
+                    if self._beside.get(digest) == path:  # else nobody wants it any more
+                        raise
                 self._beside.pop(digest, None)
         sync_directory(self._blobs)
 

@@ -129,8 +129,11 @@ class Recipes:
         """Put what `unsettled` told, and was synced since then, in its place. Blocks."""
         for digest, path in waiting.items():
             if self._beside.get(digest) == path:
-                with suppress(FileNotFoundError):  # nobody wants it any more
+                try:
                     path.rename(self._folder / digest.hex)
+                except FileNotFoundError:
+                    if self._beside.get(digest) == path:  # else nobody wants it any more
+                        raise
                 self._beside.pop(digest, None)
         if waiting:
             fd = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -11,6 +11,7 @@ import pytest
 from core.oci.digest import Digest
 from core.paths import Paths
 from core.storage.content import ContentStore
+from core.storage.recipes import Recipes
 
 NOTHING = Digest.of(b"")
 
@@ -51,22 +52,40 @@ def test_and_can_be_read(store: ContentStore) -> None:
     assert store.read(digest) == b"text"
 
 
-def test_a_recipe_that_is_settled_this_moment_is_there(store: ContentStore, tmp_path: Path) -> None:
-    recipes = store.recipes
-    recipes._beside, recipes.locate = _SettledOnTheWay(recipes._folder), lambda _: tmp_path
-    path, fd = recipes.begin()
+@pytest.fixture
+def recipes(store: ContentStore, tmp_path: Path) -> Recipes:
+    """They hold one, of NOTHING."""
+    made = store.recipes
+    made._beside, made.locate = _SettledOnTheWay(made._folder), lambda _: tmp_path
+    path, fd = made.begin()
     os.close(fd)
-    recipes.adopt(NOTHING, path)
+    made.adopt(NOTHING, path)
+    return made
+
+
+def test_a_recipe_that_is_settled_this_moment_is_there(recipes: Recipes) -> None:
     assert recipes.has(NOTHING)
 
 
-def test_and_can_be_opened(store: ContentStore, tmp_path: Path) -> None:
-    recipes = store.recipes
-    recipes._beside, recipes.locate = _SettledOnTheWay(recipes._folder), lambda _: tmp_path
-    path, fd = recipes.begin()
-    os.close(fd)
-    recipes.adopt(NOTHING, path)
+def test_and_can_be_opened(recipes: Recipes) -> None:
     parts = recipes.open(NOTHING)
     assert parts is not None
     for part in parts:
         os.close(part)
+
+
+def test_what_is_lost_before_it_is_settled_is_told(tmp_path: Path) -> None:
+    store = ContentStore(Paths(tmp_path / "root", tmp_path / "run"))
+    digest, _ = store.put(b"text", settled=False)
+    store.path(digest).unlink()
+    with pytest.raises(FileNotFoundError):
+        store.settle(store.unsettled())
+
+
+def test_what_nobody_wants_any_more_is_not_settled(tmp_path: Path) -> None:
+    store = ContentStore(Paths(tmp_path / "root", tmp_path / "run"))
+    digest, _ = store.put(b"text", settled=False)
+    waiting = store.unsettled()
+    store.delete(digest)
+    store.settle(waiting)
+    assert not store.has(digest)
