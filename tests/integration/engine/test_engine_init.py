@@ -49,6 +49,8 @@ def test_it_collects_orphans_where_a_sleeping_program_does_not(
 
 def test_signals_reach_a_program_that_does_not_handle_them(engine: EngineUnderTest) -> None:
     ident = engine.run("sleep", "1000", host=INIT)
+    pid = engine.state(ident)["Pid"]
+    wait_until(lambda: states(pid) == "S", "the program runs")  # the kernel drops what comes before pid 1 listens
     engine.client.post(f"/containers/{ident}/stop", {"t": "30"})
     assert engine.state(ident)["ExitCode"] == 143
     assert engine.inspect(ident)["HostConfig"]["Init"] is True
